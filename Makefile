@@ -1,0 +1,51 @@
+# `make demo` and `make test` set up all they need in .venv. Python ≥ 3.11 and make are the only requirements.
+PYTHON ?= python3
+BIN := .venv/bin
+PINS := .ci/constraints.txt
+.DEFAULT_GOAL := help
+.PHONY: help demo test peers bench lint docs clean
+
+help:            ## list the targets
+	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/'
+
+demo: .venv/app  ## train a small residual CNN on handwritten digits; see runs/digits/report.html
+	$(BIN)/minigrad train
+
+test: .venv/dev  ## run every test, doctest and code block of the docs
+	$(BIN)/python -m pytest
+
+peers: .venv/peers  ## compare with PyTorch
+	$(BIN)/python -m pytest tests/peers
+
+bench: .venv/app  ## time minigrad against the peers that are installed
+	$(BIN)/python tests/bench
+
+lint: .venv/dev  ## format, style, types, floors
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+docs: .venv/dev  ## rewrite the parts of docs/ that the tests write, and run every code block
+	$(BIN)/python -m pytest tests/test_certificate.py tests/test_docs.py
+
+clean:           ## remove the environment, runs and caches
+	rm -rf .venv runs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/base:
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and "minigrad needs Python 3.11 or newer, this is %d.%d; run: make PYTHON=python3.12" % v[:2])'
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/app: pyproject.toml $(PINS) | .venv/base
+	$(BIN)/pip install -q -c $(PINS) -e '.[app]'
+	@touch $@
+
+.venv/dev: pyproject.toml $(PINS) | .venv/base
+	$(BIN)/pip install -q -c $(PINS) -e '.[app,dev]'
+	@touch $@ .venv/app
+
+.venv/peers: .venv/dev
+	$(BIN)/pip install -q -c $(PINS) -e '.[app,dev,peers]'
+	@touch $@

@@ -1,0 +1,273 @@
+"""Mathematics entry by entry: each function, and its derivative in one line under it.
+
+Functions stay complex-analytic, with branches decided on the real part, so that the complex step is exact through
+kinks. One convention at kinks: relu and abs have derivative 0 there, and tied maxima share the gradient equally.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..tape import Array, Tensor, elementwise, linear, primitive
+
+
+def constant(a: Array, like: Tensor) -> Tensor:
+    """A decision taken on values, such as a mask, as a tensor of like's dtype: its derivative is zero almost everywhere."""
+    return Tensor(np.asarray(a, like.dtype))
+
+
+# ---- arithmetic (add and mul live in tape.py: the chain rule needs them) ------------------------------------------
+
+
+@primitive
+def sub(a: Array, b: Array) -> Array:
+    """a − b, with broadcasting."""
+    return a - b
+
+
+elementwise(sub, 1, -1)
+
+
+@primitive
+def neg(x: Array) -> Array:
+    """−x."""
+    return -x
+
+
+elementwise(neg, -1)
+
+
+@primitive
+def div(a: Array, b: Array) -> Array:
+    """a / b, with broadcasting."""
+    return a / b
+
+
+elementwise(div, lambda y, a, b: 1 / b, lambda y, a, b: -y / b)
+
+
+@primitive
+def _power(x: Array, *, n: float) -> Array:
+    return x**n
+
+
+elementwise(_power, lambda y, x, *, n: n * _power(x, n=n - 1) if n else constant(np.zeros(x.shape), x))
+
+
+@primitive
+def _tensor_power(a: Array, b: Array) -> Array:
+    return a**b
+
+
+def _log_base(a: Tensor) -> Tensor:  # 0**b does not move with b, though log 0 would say so
+    return log(where(a.data.real == 0, 1, a))
+
+
+elementwise(_tensor_power, lambda y, a, b: b * _tensor_power(a, b - 1), lambda y, a, b: y * _log_base(a))
+
+
+def power(a: Any, b: Any) -> Tensor:
+    """a to the power b, with broadcasting; b may be a number or a tensor.
+
+    >>> x = Tensor(np.array([1.0, 2.0]), requires_grad=True)
+    >>> power(x, 3).sum().backward()
+    >>> x.grad
+    array([ 3., 12.])
+    """
+    if isinstance(b, (int, float)):
+        return _power(a, n=b)
+    return _tensor_power(a, b)
+
+
+# ---- smooth functions ---------------------------------------------------------------------------------------------
+
+
+@primitive
+def exp(x: Array) -> Array:
+    """e to the power x."""
+    return np.exp(x)
+
+
+elementwise(exp, lambda y, x: y)
+
+
+@primitive
+def log(x: Array) -> Array:
+    """The natural logarithm."""
+    return np.log(x)
+
+
+elementwise(log, lambda y, x: 1 / x)
+
+
+@primitive
+def log1p(x: Array) -> Array:
+    """log(1 + x), accurate near 0."""
+    if x.dtype.kind != "c":
+        return np.log1p(x)
+    # NumPy's complex log1p loses the tiny imaginary part of a complex step
+    return np.log1p(x.real) + np.log(1 + 1j * x.imag / (1 + x.real))
+
+
+elementwise(log1p, lambda y, x: 1 / (1 + x))
+
+
+@primitive
+def sqrt(x: Array) -> Array:
+    """The square root."""
+    return np.sqrt(x)
+
+
+elementwise(sqrt, lambda y, x: 0.5 / y)
+
+
+@primitive
+def sin(x: Array) -> Array:
+    """The sine."""
+    return np.sin(x)
+
+
+elementwise(sin, lambda y, x: cos(x))
+
+
+@primitive
+def cos(x: Array) -> Array:
+    """The cosine."""
+    return np.cos(x)
+
+
+elementwise(cos, lambda y, x: -sin(x))
+
+
+@primitive
+def tanh(x: Array) -> Array:
+    """The hyperbolic tangent."""
+    return np.tanh(x)
+
+
+elementwise(tanh, lambda y, x: 1 - y * y)
+
+
+@primitive
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + e⁻ˣ), without overflow."""
+    right = x.real >= 0
+    z = np.exp(np.where(right, -x, x))
+    return np.where(right, 1, z) / (1 + z)
+
+
+elementwise(sigmoid, lambda y, x: y * (1 - y))
+
+
+# ---- piecewise functions: the branch is decided by the real part ----------------------------------------------------
+
+
+@primitive
+def relu(x: Array) -> Array:
+    """max(x, 0); derivative 0 at 0."""
+    return np.maximum(x, 0) if x.dtype.kind != "c" else np.where(x.real <= 0, 0, x)
+
+
+elementwise(relu, lambda y, x: constant(x.data.real > 0, x))
+relu.branch = lambda y, x: x.real > 0
+
+
+@primitive
+def abs(x: Array) -> Array:
+    """The absolute value of a real x; derivative 0 at 0."""
+    return np.abs(x) if x.dtype.kind != "c" else x * np.sign(x.real)
+
+
+elementwise(abs, lambda y, x: constant(np.sign(x.data.real), x))
+abs.branch = lambda y, x: np.sign(x.real)
+
+
+def _wins(a: Array, b: Array) -> Array:
+    """1 where a is the larger, ½ where both are equal, else 0."""
+    return np.heaviside(a.real - b.real, 0.5)
+
+
+@primitive
+def maximum(a: Array, b: Array) -> Array:
+    """The larger of a and b, with broadcasting; where they tie, each gets half of the gradient."""
+    if a.dtype.kind != "c" and b.dtype.kind != "c":
+        return np.maximum(a, b)
+    w = _wins(a, b)
+    return w * a + (1 - w) * b
+
+
+elementwise(
+    maximum,
+    lambda y, a, b: constant(_wins(a.data, b.data), y),
+    lambda y, a, b: constant(_wins(b.data, a.data), y),
+)
+maximum.branch = lambda y, a, b: _wins(a, b)
+
+
+def minimum(a: Any, b: Any) -> Tensor:
+    """The smaller of a and b, with broadcasting; where they tie, each gets half of the gradient."""
+    return -maximum(-a, -b)
+
+
+def clip(x: Any, low: float | None = None, high: float | None = None) -> Tensor:
+    """x limited to [low, high]; None leaves a side open.
+
+    >>> clip(Tensor(np.array([-2.0, 0.5, 2.0])), -1, 1).data
+    array([-1. ,  0.5,  1. ])
+    """
+    x = x if low is None else maximum(x, low)
+    return x if high is None else minimum(x, high)
+
+
+@primitive
+def _where(a: Array, b: Array, *, condition: Array) -> Array:
+    return np.where(condition, a, b)
+
+
+linear(
+    _where,
+    lambda i, g, y, a, b, *, condition: where(condition, *((g, 0) if i == 0 else (0, g))),
+    jointly=True,
+)
+
+
+def where(condition: Any, a: Any, b: Any) -> Tensor:
+    """a where the boolean `condition` holds, else b, with broadcasting. No derivative flows from the branch not taken.
+
+    >>> where(np.array([True, False]), Tensor(np.array([1.0, 2.0])), 0).data
+    array([1., 0.])
+    """
+    condition = np.asarray(condition.data if isinstance(condition, Tensor) else condition)
+    if condition.dtype != bool:
+        raise TypeError(f"where: the condition has dtype {condition.dtype}; it must be boolean, e.g. x > 0")
+    return _where(a, b, condition=condition)
+
+
+# ---- activations made of the above ----------------------------------------------------------------------------------
+
+
+def leaky_relu(x: Any, negative_slope: float = 0.01) -> Tensor:
+    """x where positive, negative_slope · x elsewhere (Maas, Hannun, Ng 2013)."""
+    return relu(x) - negative_slope * relu(-x)
+
+
+def elu(x: Any, alpha: float = 1.0) -> Tensor:
+    """x where positive, alpha · (eˣ − 1) elsewhere (Clevert, Unterthiner, Hochreiter 2016)."""
+    return relu(x) + alpha * (exp(-relu(-x)) - 1)
+
+
+def softplus(x: Any) -> Tensor:
+    """log(1 + eˣ), without overflow: a smooth relu."""
+    return relu(x) + log1p(exp(-abs(x)))
+
+
+def silu(x: Any) -> Tensor:
+    """x · sigmoid(x) (Elfwing, Uchibe, Doya 2018)."""
+    return x * sigmoid(x)
+
+
+def gelu(x: Any) -> Tensor:
+    """x/2 · (1 + tanh(√(2/π) (x + 0.044715 x³))): the tanh form of GELU (Hendrycks, Gimpel 2016)."""
+    return 0.5 * x * (1 + tanh((2 / np.pi) ** 0.5 * (x + 0.044715 * power(x, 3))))

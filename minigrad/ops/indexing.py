@@ -1,0 +1,47 @@
+"""Indexing, `x[index]`, and its adjoint, which adds each entry back to where it came from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..tape import Array, Tensor, linear, primitive
+
+
+@primitive
+def _getitem(x: Array, *, index: Any) -> Array:
+    return x[index]
+
+
+@primitive
+def _putitem(g: Array, *, index: Any, shape: tuple[int, ...]) -> Array:
+    out = np.zeros(shape, g.dtype)
+    if _repeats(index):
+        np.add.at(out, index, g)
+    else:
+        out[index] = g
+    return out
+
+
+def _repeats(index: Any) -> bool:
+    """Whether an index may name an entry twice: only integer arrays and lists can."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return any(isinstance(p, (list, np.ndarray)) and np.asarray(p).dtype != bool for p in parts)
+
+
+linear(_getitem, lambda g, y, x, *, index: _putitem(g, index=index, shape=x.shape))
+linear(_putitem, lambda g, y, x, *, index, shape: _getitem(g, index=index))
+
+
+def getitem(x: Tensor, index: Any) -> Tensor:
+    """x[index] with all of NumPy's indices: ints, slices, None, ellipsis, integer and boolean arrays.
+
+    >>> x = Tensor(np.zeros(3), requires_grad=True)
+    >>> getitem(x, [0, 0, 2]).sum().backward()
+    >>> x.grad
+    array([2., 0., 1.])
+    """
+    parts = index if isinstance(index, tuple) else (index,)
+    parts = tuple(p.data if isinstance(p, Tensor) else p for p in parts)
+    return _getitem(x, index=parts if isinstance(index, tuple) else parts[0])

@@ -1,0 +1,94 @@
+"""Binds operators and methods to Tensor: the one place that does, in one visible list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..tape import Array, Tensor, add, cast, mul
+from . import elementwise, indexing, linalg, reduce, shape
+
+
+def _value(x: Any) -> Any:
+    return x.data if isinstance(x, Tensor) else x
+
+
+def _compare(f: Callable) -> Callable:
+    """A comparison gives a boolean ndarray: it has no derivative."""
+    return lambda a, b: f(_value(a).real, np.real(_value(b)))
+
+
+def _reshape(x: Tensor, *sizes: Any) -> Tensor:
+    return shape.reshape(x, sizes[0] if len(sizes) == 1 else sizes)
+
+
+def _permute_dims(x: Tensor, *axes: Any) -> Tensor:
+    return shape.permute_dims(x, axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes)
+
+
+def astype(x: Tensor, dtype: Any) -> Tensor:
+    """x in another float dtype; the gradient returns in x's own."""
+    return cast(x, dtype=dtype)
+
+
+def argmax(x: Tensor, axis: int | None = None) -> Array:
+    """The index of the largest entry along axis, as an ndarray."""
+    return x.data.real.argmax(axis)
+
+
+_BOUND: dict[str, Callable | property] = {
+    # operators
+    "__add__": add,
+    "__radd__": lambda a, b: add(b, a),
+    "__sub__": elementwise.sub,
+    "__rsub__": lambda a, b: elementwise.sub(b, a),
+    "__mul__": mul,
+    "__rmul__": lambda a, b: mul(b, a),
+    "__truediv__": elementwise.div,
+    "__rtruediv__": lambda a, b: elementwise.div(b, a),
+    "__pow__": elementwise.power,
+    "__rpow__": lambda a, b: elementwise.power(b, a),
+    "__matmul__": linalg.matmul,
+    "__rmatmul__": lambda a, b: linalg.matmul(b, a),
+    "__neg__": elementwise.neg,
+    "__abs__": elementwise.abs,
+    "__getitem__": indexing.getitem,
+    # comparisons
+    "__lt__": _compare(np.less),
+    "__le__": _compare(np.less_equal),
+    "__gt__": _compare(np.greater),
+    "__ge__": _compare(np.greater_equal),
+    "__eq__": _compare(np.equal),
+    "__ne__": _compare(np.not_equal),
+    "__hash__": object.__hash__,
+    # methods
+    "exp": elementwise.exp,
+    "log": elementwise.log,
+    "sqrt": elementwise.sqrt,
+    "tanh": elementwise.tanh,
+    "sigmoid": elementwise.sigmoid,
+    "relu": elementwise.relu,
+    "abs": elementwise.abs,
+    "clip": elementwise.clip,
+    "sum": reduce.sum,
+    "mean": reduce.mean,
+    "var": reduce.var,
+    "std": reduce.std,
+    "max": reduce.max,
+    "min": reduce.min,
+    "logsumexp": reduce.logsumexp,
+    "argmax": argmax,
+    "reshape": _reshape,
+    "flatten": shape.flatten,
+    "squeeze": shape.squeeze,
+    "permute_dims": _permute_dims,
+    "astype": astype,
+    "T": property(lambda x: shape.permute_dims(x, tuple(reversed(range(x.ndim))))),
+    "mT": property(shape.matrix_transpose),
+}
+
+
+for _name, _f in _BOUND.items():
+    setattr(Tensor, _name, _f)

@@ -1,0 +1,123 @@
+"""Operations that reduce axes: sum is `sum_to` followed by a reshape, and all but max are compositions of it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..tape import Array, Tensor, broadcast_to, general, primitive, sum_to
+from .elementwise import constant, exp, log, sqrt
+from .shape import as_tensor, normal_axes, reshape
+
+Axis = int | tuple[int, ...] | None
+
+
+def _kept(x: Tensor, axes: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(1 if i in axes else n for i, n in enumerate(x.shape))
+
+
+def _dropped(y: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor:
+    return y if keepdims else reshape(y, tuple(n for i, n in enumerate(y.shape) if i not in axes))
+
+
+def _count(name: str, x: Tensor, axes: tuple[int, ...]) -> int:
+    n = math.prod(x.shape[a] for a in axes)
+    if n == 0:
+        raise ValueError(f"{name}: a tensor of shape {x.shape} is empty along axes {axes}; there is nothing to reduce")
+    return n
+
+
+def sum(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """The sum over `axis` (all axes by default).
+
+    >>> sum(Tensor(np.ones((2, 3))), axis=1).data
+    array([3., 3.])
+    """
+    x = as_tensor(x)
+    axes = normal_axes("sum", axis, x.ndim)
+    if len(axes) == x.ndim and not keepdims:
+        return sum_to(x, shape=())
+    return _dropped(sum_to(x, shape=_kept(x, axes)), axes, keepdims)
+
+
+def mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """The mean over `axis` (all axes by default)."""
+    x = as_tensor(x)
+    return sum(x, axis, keepdims) / _count("mean", x, normal_axes("mean", axis, x.ndim))
+
+
+def var(x: Any, axis: Axis = None, keepdims: bool = False, *, correction: float = 0) -> Tensor:
+    """The variance over `axis`: squared deviations from the mean, summed and divided by (count − correction).
+
+    >>> float(var(Tensor(np.array([1.0, 3.0])), correction=1).data)
+    2.0
+    """
+    x = as_tensor(x)
+    n = _count("var", x, normal_axes("var", axis, x.ndim))
+    if n <= correction:
+        raise ValueError(f"var: correction {correction} needs more than {n} entries")
+    c = x - mean(x, axis, keepdims=True)
+    return sum(c * c, axis, keepdims) / (n - correction)
+
+
+def std(x: Any, axis: Axis = None, keepdims: bool = False, *, correction: float = 0) -> Tensor:
+    """The standard deviation over `axis`, the root of `var`."""
+    return sqrt(var(x, axis, keepdims, correction=correction))
+
+
+def _shares(x: Array, axes: tuple[int, ...]) -> Array:
+    """1/k at each of the k places where x is largest along axes, 0 elsewhere."""
+    top = x.real == x.real.max(axis=axes, keepdims=True)
+    return top / top.sum(axis=axes, keepdims=True)
+
+
+@primitive
+def _max(x: Array, *, axes: tuple[int, ...]) -> Array:
+    if x.dtype.kind != "c":
+        return x.max(axis=axes, keepdims=True)
+    return np.sum(_shares(x, axes) * x, axis=axes, keepdims=True)
+
+
+general(
+    _max,
+    [lambda g, y, x, *, axes: g * constant(_shares(x.data, axes), x)],
+    [lambda t, y, x, *, axes: sum_to(t * constant(_shares(x.data, axes), x), shape=y.shape)],
+)
+_max.branch = lambda y, x, *, axes: x.real == y.real
+
+
+def max(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """The largest entry over `axis` (all axes by default); tied entries share the gradient equally.
+
+    >>> float(max(Tensor(np.array([1.0, 5.0, 2.0]))).data)
+    5.0
+    """
+    x = as_tensor(x)
+    axes = normal_axes("max", axis, x.ndim)
+    _count("max", x, axes)
+    return _dropped(_max(x, axes=axes), axes, keepdims)
+
+
+def min(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """The smallest entry over `axis` (all axes by default); tied entries share the gradient equally."""
+    return -max(-as_tensor(x), axis, keepdims)
+
+
+def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """log Σ eˣ over `axis`, without overflow.
+
+    >>> float(logsumexp(Tensor(np.array([1000.0, 1000.0]))).data)
+    1000.6931471805599
+    """
+    x = as_tensor(x)
+    axes = normal_axes("logsumexp", axis, x.ndim)
+    _count("logsumexp", x, axes)
+    top = x.data.real.max(axis=axes, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0).astype(x.data.real.dtype)  # a shift, so a constant: any value is right
+    y = log(sum(exp(x - top), axes, keepdims=True)) + top
+    return _dropped(y, axes, keepdims)
+
+
+__all__ = ["broadcast_to", "logsumexp", "max", "mean", "min", "std", "sum", "var"]

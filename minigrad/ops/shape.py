@@ -1,0 +1,188 @@
+"""Operations that move entries without changing them. All are linear; their adjoints come in pairs.
+
+reshape and reshape, permute_dims and its inverse, pad and crop, concat and crop, broadcast_to and sum_to.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..tape import Array, Tensor, broadcast_to, linear, primitive
+
+
+def as_tensor(x: Any) -> Tensor:
+    """x if it is a tensor, else a constant that shares its data."""
+    return x if isinstance(x, Tensor) else Tensor(x)
+
+
+def normal_axes(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
+    """`axis` (None, an int or a tuple of ints) as a tuple of distinct non-negative ints, or an error in op's name."""
+    axes = tuple(range(ndim)) if axis is None else tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
+    for a in axes:
+        if not -ndim <= operator.index(a) < ndim:
+            raise ValueError(f"{name}: axis {a} is out of range for a tensor of {ndim} axes")
+    axes = tuple(a % ndim for a in axes)
+    if len(set(axes)) < len(axes):
+        raise ValueError(f"{name}: axis {axis} names an axis twice")
+    return axes
+
+
+@primitive
+def _reshape(x: Array, *, shape: tuple[int, ...]) -> Array:
+    return x.reshape(shape)
+
+
+linear(_reshape, lambda g, y, x, *, shape: _reshape(g, shape=x.shape))
+
+
+def reshape(x: Any, shape: int | Sequence[int]) -> Tensor:
+    """x with its entries, in row-major order, laid out in `shape`; one size may be −1.
+
+    >>> reshape(Tensor(np.arange(6.0)), (2, -1)).shape
+    (2, 3)
+    """
+    x = as_tensor(x)
+    shape = (shape,) if isinstance(shape, int) else tuple(shape)
+    known = math.prod(n for n in shape if n != -1)
+    fits = x.size == known if -1 not in shape else shape.count(-1) == 1 and known > 0 and x.size % known == 0
+    if not fits:
+        raise ValueError(f"reshape: a tensor of shape {x.shape} has {x.size} entries; they do not fill {shape}")
+    return _reshape(x, shape=shape)
+
+
+def flatten(x: Any, start: int = 0) -> Tensor:
+    """x with all axes from `start` on made one: flatten(x, 1) keeps the batch axis."""
+    x = as_tensor(x)
+    return reshape(x, (*x.shape[:start], math.prod(x.shape[start:])))
+
+
+def squeeze(x: Any, axis: int | tuple[int, ...]) -> Tensor:
+    """x without the named axes, which must have length 1."""
+    x = as_tensor(x)
+    axes = normal_axes("squeeze", axis, x.ndim)
+    if any(x.shape[a] != 1 for a in axes):
+        raise ValueError(f"squeeze: axis {axis} of a tensor of shape {x.shape} is not of length 1")
+    return _reshape(x, shape=tuple(n for i, n in enumerate(x.shape) if i not in axes))
+
+
+def expand_dims(x: Any, axis: int) -> Tensor:
+    """x with a new axis of length 1 at position `axis`."""
+    x = as_tensor(x)
+    (axis,) = normal_axes("expand_dims", axis, x.ndim + 1)
+    return _reshape(x, shape=(*x.shape[:axis], 1, *x.shape[axis:]))
+
+
+@primitive
+def _permute_dims(x: Array, *, axes: tuple[int, ...]) -> Array:
+    return x.transpose(axes)
+
+
+linear(_permute_dims, lambda g, y, x, *, axes: _permute_dims(g, axes=tuple(np.argsort(axes))))
+
+
+def permute_dims(x: Any, axes: Sequence[int]) -> Tensor:
+    """x with its axes in the order `axes`.
+
+    >>> permute_dims(Tensor(np.ones((2, 3, 4))), (2, 0, 1)).shape
+    (4, 2, 3)
+    """
+    x = as_tensor(x)
+    if len(axes) != x.ndim:
+        raise ValueError(f"permute_dims: axes {tuple(axes)} must name each of the {x.ndim} axes of {x.shape} once")
+    return _permute_dims(x, axes=normal_axes("permute_dims", tuple(axes), x.ndim))
+
+
+def matrix_transpose(x: Any) -> Tensor:
+    """x with its last two axes swapped."""
+    x = as_tensor(x)
+    if x.ndim < 2:
+        raise ValueError(f"matrix_transpose: a tensor of shape {x.shape} has no two axes to swap")
+    return _permute_dims(x, axes=(*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
+
+
+@primitive
+def _pad(x: Array, *, widths: tuple[tuple[int, int], ...]) -> Array:
+    return np.pad(x, widths)
+
+
+@primitive
+def _crop(x: Array, *, widths: tuple[tuple[int, int], ...]) -> Array:
+    return x[tuple(slice(a, n - b) for (a, b), n in zip(widths, x.shape))]
+
+
+linear(_pad, lambda g, y, x, *, widths: _crop(g, widths=widths))
+linear(_crop, lambda g, y, x, *, widths: _pad(g, widths=widths))
+
+
+def _widths(name: str, widths: Any, x: Tensor) -> tuple[tuple[int, int], ...]:
+    widths = tuple((w, w) if isinstance(w, int) else tuple(w) for w in widths)
+    if len(widths) != x.ndim or any(len(w) != 2 or min(w) < 0 for w in widths):
+        raise ValueError(
+            f"{name}: widths {widths} do not fit shape {x.shape}; give one pair (before, after) ≥ 0 for each axis"
+        )
+    return widths
+
+
+def pad(x: Any, widths: Sequence[Any]) -> Tensor:
+    """x with zeros around it: `widths` has one pair (before, after), or one int, for each axis.
+
+    >>> pad(Tensor(np.array([1.0])), [(1, 2)]).data
+    array([0., 1., 0., 0.])
+    """
+    x = as_tensor(x)
+    return _pad(x, widths=_widths("pad", widths, x))
+
+
+def crop(x: Any, widths: Sequence[Any]) -> Tensor:
+    """x without its borders: the adjoint of `pad` with the same widths."""
+    x = as_tensor(x)
+    widths = _widths("crop", widths, x)
+    if any(sum(w) > n for w, n in zip(widths, x.shape)):
+        raise ValueError(f"crop: widths {widths} take more than there is of shape {x.shape}")
+    return _crop(x, widths=widths)
+
+
+@primitive
+def _concat(*xs: Array, axis: int) -> Array:
+    return np.concatenate(xs, axis)
+
+
+def _concat_adjoint(i: int, g: Tensor, y: Tensor, *xs: Tensor, axis: int) -> Tensor:
+    before = sum(x.shape[axis] for x in xs[:i])
+    after = g.shape[axis] - before - xs[i].shape[axis]
+    return _crop(g, widths=tuple((before, after) if a == axis else (0, 0) for a in range(g.ndim)))
+
+
+linear(_concat, _concat_adjoint, jointly=True)
+
+
+def concat(xs: Sequence[Any], axis: int = 0) -> Tensor:
+    """The tensors xs one after another along `axis`; their other axes must agree.
+
+    >>> concat([Tensor(np.ones((2, 3))), Tensor(np.ones((1, 3)))]).shape
+    (3, 3)
+    """
+    xs = [as_tensor(x) for x in xs]
+    if not xs:
+        raise ValueError("concat: there is nothing to join; give at least one tensor")
+    shapes = [x.shape for x in xs]
+    (axis,) = normal_axes("concat", axis, xs[0].ndim)
+    if len({(*s[:axis], *s[axis + 1 :]) for s in shapes}) > 1:
+        raise ValueError(f"concat: shapes {shapes} must agree in every axis but axis {axis}")
+    return _concat(*xs, axis=axis)
+
+
+def stack(xs: Sequence[Any], axis: int = 0) -> Tensor:
+    """The tensors xs, all of one shape, along a new axis at position `axis`."""
+    return concat([expand_dims(x, axis) for x in xs], axis)
+
+
+__all__ = [
+    "broadcast_to", "concat", "crop", "expand_dims", "flatten", "matrix_transpose", "pad", "permute_dims", "reshape",
+    "squeeze", "stack",
+]  # fmt: skip

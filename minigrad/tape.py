@@ -1,0 +1,706 @@
+"""The engine: tensors, primitives and the two walks over the tape.
+
+The tape is the list of recorded operations in the order of their creation. `pull` walks it up (reverse mode) and
+`push` walks it down (forward mode). A primitive states its derivative once, in one of three kinds (`elementwise`,
+`linear`, `general`), and both walks read that statement. Rules are written in tensor operations, so a walk can itself
+be recorded and walked again: every order of derivative exists by construction.
+
+A tensor owns the node that made it, and nodes point only backwards: there are no cycles, so memory is freed by
+reference count. This file knows no mathematics beyond what the chain rule itself needs: paths add up, copies add up.
+"""
+
+from __future__ import annotations
+
+import dis
+import functools
+import itertools
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from operator import attrgetter
+from types import MethodType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Array = np.ndarray
+_tick = itertools.count(1)  # orders the nodes of all threads
+_HOME = os.path.dirname(os.path.abspath(__file__)) + os.sep
+
+
+class _State(threading.local):
+    """What a thread is doing: whether it records, and in which module."""
+
+    recording = True
+    scope = ""
+
+
+state = _State()
+
+
+class Node(NamedTuple):
+    """How a tensor was made: op(*inputs, **params) at tick `time`, on the user's line `line`, in module `scope`."""
+
+    op: Primitive
+    inputs: tuple[Tensor, ...]
+    params: dict[str, Any]
+    saved: Any  # what a fused forward keeps for its own backward
+    stamps: tuple  # witnesses of the leaves' data, see `_stamp`
+    time: int
+    line: tuple
+    scope: str
+
+
+class Freed(NamedTuple):
+    """What is left of a node once a backward walk has passed: enough to explain itself."""
+
+    name: str
+    line: tuple
+    freed_by: tuple
+
+
+class Tensor:
+    """An ndarray that remembers how it was computed.
+
+    `data` is the ndarray, `grad` an ndarray of the same shape once a backward walk has reached this leaf (never a
+    graph), `requires_grad` says whether derivatives flow to it, `node` how it was made (None for a leaf).
+    Arithmetic and methods are bound by `minigrad.ops.operators`.
+
+    >>> x = Tensor(np.array([1.0, 2.0]), requires_grad=True)
+    >>> x.shape, x.dtype.name, x.requires_grad
+    ((2,), 'float64', True)
+    """
+
+    __slots__ = ("__weakref__", "_data", "grad", "name", "node", "requires_grad", "version")
+    __array_ufunc__ = None  # so that ndarray + Tensor asks Tensor
+    _data: Array
+    grad: Array | None
+    name: str | None
+    node: Node | Freed | None
+    requires_grad: bool
+    version: int
+
+    def __init__(self, data: Any, requires_grad: bool = False) -> None:
+        data = data._data if isinstance(data, Tensor) else np.asarray(data)
+        if data.dtype.kind not in "fciub":
+            raise TypeError(f"tensor: data of dtype {data.dtype} is not numeric; give numbers or an array of them")
+        if requires_grad and data.dtype.kind not in "fc":
+            raise TypeError(f"tensor: dtype {data.dtype} has no derivatives; use a float dtype, e.g. float32")
+        self._data, self.requires_grad = data, requires_grad
+        self.grad = self.name = self.node = None
+        self.version = 0
+
+    def _set_data(self, value: Any) -> None:
+        if self.node is not None:
+            raise RuntimeError(
+                f"data: this tensor was made by {_made_by(self.node)}, and its value is part of the tape; "
+                "change a leaf instead, or detach() first"
+            )
+        value = np.asarray(value)
+        if value.shape != self._data.shape:
+            raise ValueError(f"data: the tensor has shape {self._data.shape}, the new value has shape {value.shape}")
+        self._data = value
+        self.version += 1
+
+    data = property(
+        attrgetter("_data"),
+        _set_data,
+        doc="The value, an ndarray. A leaf's may be replaced by one of its shape, but not between recording and backward.",
+    )
+    shape = property(lambda self: self._data.shape, doc="The shape, a tuple of ints.")
+    dtype = property(lambda self: self._data.dtype, doc="The NumPy dtype.")
+    ndim = property(lambda self: self._data.ndim, doc="The number of axes.")
+    size = property(lambda self: self._data.size, doc="The number of entries.")
+    is_leaf = property(lambda self: self.node is None, doc="Whether no recorded operation made this tensor.")
+
+    def backward(self, g: Any = None, *, retain_graph: bool = False) -> None:
+        """Add d⟨g, self⟩/dx to `x.grad` for every leaf x that asked for gradients, and free the tape on the way.
+
+        `g` has this tensor's shape; a tensor of one entry needs none. With `retain_graph` the tape stays and can be
+        walked again. Raises RuntimeError when there is nothing to differentiate, when the tape has been freed by an
+        earlier walk, or when a leaf's data changed after it was recorded.
+
+        >>> x = Tensor(np.array([1.0, 2.0]), requires_grad=True)
+        >>> mul(x, x).backward(np.array([1.0, 1.0]))
+        >>> x.grad
+        array([2., 4.])
+        """
+        for leaf, gx in _pull(self, _seed(self, g), None, create_graph=False, retain_graph=retain_graph):
+            # a fresh copy: gx may be a broadcast view, or shared with another leaf
+            leaf.grad = np.array(gx._data, order="C") if leaf.grad is None else leaf.grad + gx._data
+
+    def detach(self) -> Tensor:
+        """A leaf with the same data (shared, not copied) and no history."""
+        return Tensor(self._data)
+
+    def item(self) -> Any:
+        """The value of a tensor of one entry, as a Python number."""
+        return self._data.item()
+
+    def __repr__(self) -> str:
+        made = f", from={self.node.op.name}" if isinstance(self.node, Node) else ""
+        grad = ", requires_grad=True" if self.requires_grad and not made else ""
+        name = f", name={self.name!r}" if self.name else ""
+        return f"tensor({np.array2string(self._data, prefix='tensor(', separator=', ')}{name}{made}{grad})"
+
+    def __len__(self) -> int:
+        if not self._data.ndim:
+            raise TypeError("len: a tensor of shape () has no length")
+        return len(self._data)
+
+    def __float__(self) -> float:
+        return float(self._data.item())
+
+    def __int__(self) -> int:
+        return int(self._data.item())
+
+    def __bool__(self) -> bool:
+        return bool(self._data)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        if self.requires_grad:
+            raise TypeError("a tensor that requires grad became an ndarray: its derivative would be lost; use x.data")
+        return np.array(self._data, dtype=dtype, copy=copy)
+
+    def __reduce__(self) -> tuple:  # copies and pickles are leaves
+        return _restore, (type(self), self._data, self.requires_grad, self.grad, self.name)
+
+
+def _restore(cls: type[Tensor], data: Array, requires_grad: bool, grad: Array | None, name: str | None) -> Tensor:
+    x = cls.__new__(cls)
+    Tensor.__init__(x, data, requires_grad)
+    x.grad, x.name = grad, name
+    return x
+
+
+def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Return a new leaf tensor holding a copy of `data`: a number, nested list, ndarray or tensor.
+
+    Arrays keep their dtype unless `dtype` is given. Raises TypeError for data that is not numeric.
+
+    >>> tensor([[1, 2], [3, 4]], dtype="float32", requires_grad=True).shape
+    (2, 2)
+    """
+    return Tensor(np.array(data._data if isinstance(data, Tensor) else data, dtype=dtype), requires_grad)
+
+
+# ---- recording ---------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def recording(on: bool) -> Iterator[None]:
+    """Within the block, this thread records operations (or does not)."""
+    before, state.recording = state.recording, on
+    try:
+        yield
+    finally:
+        state.recording = before
+
+
+def no_grad() -> Any:
+    """Return a context in which nothing is recorded on this thread, for evaluation and for updates by hand.
+
+    >>> x = Tensor(np.ones(2), requires_grad=True)
+    >>> with no_grad():
+    ...     mul(x, x).requires_grad
+    False
+    """
+    return recording(False)
+
+
+def _user_line() -> tuple:
+    """The first frame outside this package: (code, instruction), turned into text only when it is asked for."""
+    frame = sys._getframe(2)
+    while frame.f_code.co_filename.startswith(_HOME) and frame.f_back is not None:
+        frame = frame.f_back
+    return frame.f_code, frame.f_lasti
+
+
+def where_is(line: tuple) -> str:
+    """'file.py:12' for a recorded line."""
+    code, instruction = line
+    number = next((n for start, n in reversed(list(dis.findlinestarts(code))) if start <= instruction and n), 0)
+    return f"{os.path.basename(code.co_filename)}:{number}"
+
+
+def _made_by(node: Node | Freed) -> str:
+    name = node.name if isinstance(node, Freed) else node.op.name
+    return f"{name} ({where_is(node.line)})"
+
+
+def _stamp(x: Tensor) -> tuple | None:
+    """A witness of a leaf's content: its version, and the bytes of the array (64 samples of them if it is large).
+
+    Assignments to `data`, optimizer steps and load_state_dict change the version; the bytes betray writes into the
+    array behind the tensor's back. Recorded tensors need none: their data cannot be assigned.
+    """
+    if x.node is not None:
+        return None
+    a = x._data
+    if a.nbytes > 4096:
+        a = a.ravel("K")[:: a.size // 64] if a.flags.forc else a.flat[:: a.size // 64]
+    return x.version, a.tobytes()
+
+
+# ---- primitives --------------------------------------------------------------------------------------------------
+
+
+class Primitive:
+    """A recorded function of ndarrays.
+
+    Positional arguments are arrays and differentiable, keyword arguments are parameters. One of `elementwise`,
+    `linear` and `general` fills in `vjp(i, g, y, *inputs, **params)`, the gradient for input i, and
+    `jvp(ts, y, *inputs, **params)`, the tangent of y. For a fused primitive, `spec` is the composition it equals and
+    `backward` its own first-order rule, on ndarrays. `branch`, if given, returns the decisions a piecewise function
+    took, so that a gradient check can tell a kink from a mistake.
+    """
+
+    registry: dict[str, Primitive] = {}
+
+    def __init__(self, forward: Callable, name: str | None = None) -> None:
+        functools.update_wrapper(self, forward)
+        self.forward = forward
+        self.name = name or forward.__name__.strip("_")
+        self.vjp: Callable | None = None
+        self.jvp: Callable | None = None
+        self.kind = "undeclared"
+        self.spec: Callable | None = None
+        self.backward: Callable | None = None
+        self.branch: Callable | None = None
+        if forward.__module__.startswith(__name__.partition(".")[0] + "."):
+            Primitive.registry[self.name] = self
+
+    def __call__(self, *args: Any, **params: Any) -> Tensor:
+        inputs = tuple([a if isinstance(a, Tensor) else _constant(a, args) for a in args])
+        arrays = [x._data for x in inputs]
+        if self.spec is not None and any([a.dtype.kind != "f" for a in arrays]):
+            return self.spec(*inputs, **params)  # complex (or integer) input takes the composition
+        saved = None
+        try:
+            out = self.forward(*arrays, **params)
+            if self.spec is not None:
+                out, saved = out
+        except (ValueError, TypeError, IndexError) as error:
+            raise self._explained(error, arrays) from error
+        y = Tensor.__new__(Tensor)
+        y._data = out if type(out) is Array else np.asarray(out)
+        y.grad = y.name = y.node = None
+        y.version = 0
+        y.requires_grad = False
+        if state.recording:
+            for x in inputs:
+                if x.requires_grad:
+                    y.requires_grad = True
+                    stamps = tuple([_stamp(x) for x in inputs])
+                    line = _user_line()
+                    fields = (self, inputs, params, saved, stamps, next(_tick), line, state.scope)
+                    y.node = tuple.__new__(Node, fields)
+                    break
+        return y
+
+    def _explained(self, error: Exception, arrays: list[Array]) -> Exception:
+        text = str(error)
+        if not text.startswith(self.name + ":"):
+            given = ", ".join(f"{a.dtype} {a.shape}" for a in arrays)
+            text = f"{self.name}: {text} (given {given})"
+        return type(error)(text) if type(error) in (ValueError, TypeError, IndexError) else ValueError(text)
+
+    def __get__(self, x: Tensor | None, owner: type | None = None) -> Any:
+        return self if x is None else MethodType(self, x)  # a primitive can be a method, as a function can
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} primitive {self.name}>"
+
+
+def primitive(forward: Callable) -> Primitive:
+    """Return the recorded form of a function of ndarrays; then declare its derivative once.
+
+    Positional arguments are arrays, keyword-only arguments are parameters. The same door serves the library and its
+    users. Keep the function complex-analytic (branch on the real part) and every check applies to it.
+
+    >>> @primitive
+    ... def cube(x):
+    ...     return x**3
+    >>> elementwise(cube, lambda y, x: mul(3.0, mul(x, x)))
+    >>> x = Tensor(np.array(2.0), requires_grad=True)
+    >>> cube(x).backward()
+    >>> float(x.grad)
+    12.0
+    """
+    return Primitive(forward)
+
+
+def elementwise(op: Primitive, *partials: Callable | float) -> None:
+    """Declare op entry by entry: `partials[i](y, *inputs, **params)` is dy/dx_i. Up: g·d. Down: t·d.
+
+    A partial that is the same everywhere may be given as a number.
+    """
+
+    def times(t: Tensor, d: Callable | float, y: Tensor, xs: Sequence[Tensor], params: dict) -> Tensor:
+        if callable(d):
+            return mul(t, d(y, *xs, **params))
+        return t if d == 1 else mul(t, d)
+
+    op.kind = "elementwise"
+    op.vjp = lambda i, g, y, *xs, **k: times(g, partials[i], y, xs, k)
+    op.jvp = lambda ts, y, *xs, **k: total(times(t, d, y, xs, k) for t, d in zip(ts, partials) if t is not None)
+
+
+def linear(op: Primitive, *adjoints: Callable, jointly: bool = False) -> None:
+    """Declare op linear in each argument: up goes `adjoints[i](g, y, *inputs, **params)`, down goes op itself.
+
+    `jointly` says that op is linear in all its arguments together (concat), so their tangents go through it at once;
+    a single adjoint `(i, g, y, *inputs, **params)` then serves any number of arguments.
+    """
+    op.kind = "linear"
+    if jointly:
+        (op.vjp,) = adjoints
+        op.jvp = lambda ts, y, *xs, **k: op(*(zeros_like(x) if t is None else t for t, x in zip(ts, xs)), **k)
+    else:
+        op.vjp = lambda i, g, y, *xs, **k: adjoints[i](g, y, *xs, **k)
+        op.jvp = lambda ts, y, *xs, **k: total(
+            op(*xs[:i], t, *xs[i + 1 :], **k) for i, t in enumerate(ts) if t is not None
+        )
+
+
+def general(op: Primitive, vjps: Sequence[Callable], jvps: Sequence[Callable]) -> None:
+    """Declare both rules: `vjps[i](g, y, *inputs, **params)` for input i, `jvps[i](t, y, *inputs, **params)` likewise."""
+    op.kind = "general"
+    op.vjp = lambda i, g, y, *xs, **k: vjps[i](g, y, *xs, **k)
+    op.jvp = lambda ts, y, *xs, **k: total(d(t, y, *xs, **k) for t, d in zip(ts, jvps) if t is not None)
+
+
+def fused(spec: Callable) -> Callable[[type], Primitive]:
+    """Declare a class with `forward` and `backward` on ndarrays as the fast form of the composition `spec`.
+
+    `forward(*arrays, **params)` returns (y, saved); `backward(g, y, saved, *arrays, **params)` returns one gradient
+    per input and serves first order only. At every other order, in forward mode and for complex input the engine
+    differentiates `spec`, so speed never costs correctness.
+    """
+
+    def declare(cls: Any) -> Primitive:
+        op = Primitive(cls.forward, name=spec.__name__)
+        functools.update_wrapper(op, spec)
+        op.forward, op.backward, op.spec, op.kind = cls.forward, cls.backward, spec, "fused"
+
+        def jvp(ts: Sequence[Tensor | None], y: Tensor, *xs: Tensor, **k: Any) -> Tensor:
+            z, aliases = replay(spec, xs, k)
+            moved = [(a, t) for a, t in zip(aliases, ts) if t is not None]
+            return push([z], [a for a, _ in moved], [t for _, t in moved], create_graph=state.recording)[0]
+
+        op.jvp = jvp
+        return op
+
+    return declare
+
+
+def replay(f: Callable, xs: Iterable[Tensor], params: dict) -> tuple[Tensor, list[Tensor]]:
+    """Record f afresh on aliases of xs: a walk back from the result to the aliases sees f alone, not what lies behind."""
+    with recording(True):
+        aliases = [alias(x) if x.requires_grad else x for x in xs]
+        return f(*aliases, **params), aliases
+
+
+def _constant(a: Any, args: tuple) -> Tensor:
+    """Wrap what is not a tensor. Scalars are weak (NEP 50): they take the dtype of the arrays they meet."""
+    if isinstance(a, (int, float, complex, np.generic)):
+        others = [b._data.dtype if isinstance(b, Tensor) else b.dtype for b in args if hasattr(b, "shape") and b is not a]
+        if others:
+            scalar = a.item() if isinstance(a, np.generic) else a
+            simple = others[0].kind in "fc" and type(scalar) is not complex
+            dtype = others[0] if simple else np.result_type(*others, scalar)
+            a = np.asarray(scalar, dtype)
+    elif not isinstance(a, (np.ndarray, list, tuple)):
+        raise TypeError(f"expected a tensor, an array or a number, not {type(a).__name__}")
+    return Tensor(a)
+
+
+# ---- the walk up -------------------------------------------------------------------------------------------------
+
+
+def pull(
+    y: Tensor,
+    xs: Sequence[Tensor],
+    g: Any = None,
+    *,
+    create_graph: bool = False,
+    retain_graph: bool | None = None,
+) -> list[Tensor]:
+    """Return d⟨g, y⟩/dx for each x in xs, as tensors, by one walk up the tape (reverse mode).
+
+    `g` has the shape of y; a y of one entry needs none. xs may be leaves or recorded tensors; an x that y does not
+    depend on gets zeros. With `create_graph` the walk is recorded and can be walked again; the tape is then kept,
+    as it is with `retain_graph`.
+
+    >>> x = Tensor(np.array(3.0), requires_grad=True)
+    >>> y = mul(x, mul(x, x))
+    >>> (dy,) = pull(y, [x], create_graph=True)
+    >>> (d2y,) = pull(dy, [x])
+    >>> float(dy.data), float(d2y.data)
+    (27.0, 18.0)
+    """
+    for i, x in enumerate(xs):
+        if not x.requires_grad:
+            raise RuntimeError(f"pull: xs[{i}] does not require grad; create it with requires_grad=True")
+    retain_graph = create_graph if retain_graph is None else retain_graph
+    found = _pull(y, _seed(y, g), xs, create_graph=create_graph, retain_graph=retain_graph)
+    grads = {id(x): gx for x, gx in found}
+    return [grads[id(x)] if id(x) in grads else zeros_like(x) for x in xs]
+
+
+def _seed(y: Tensor, g: Any) -> Tensor:
+    if not y.requires_grad:
+        raise RuntimeError(
+            "backward: nothing to differentiate: no input of this tensor requires grad, or it was computed under no_grad"
+        )
+    if g is None:
+        if y.size != 1:
+            raise RuntimeError(f"backward: the tensor has shape {y.shape}; reduce it to a scalar (y.sum()) or pass g")
+        return Tensor(np.ones_like(y._data))
+    g = g if isinstance(g, Tensor) else Tensor(np.asarray(g, dtype=None if np.iscomplexobj(g) else y.dtype))
+    if g.shape != y.shape:
+        raise ValueError(f"backward: the tensor has shape {y.shape}, g has shape {g.shape}; they must be the same")
+    return g
+
+
+def _pull(
+    y: Tensor, g: Tensor, xs: Sequence[Tensor] | None, *, create_graph: bool, retain_graph: bool
+) -> list[tuple[Tensor, Tensor]]:
+    """The pairs (x, gradient) for the xs that y depends on; for every leaf, where no xs are named."""
+    targets = None if xs is None else {id(x) for x in xs}
+    tape = history([y], since=0 if xs is None else min(map(_time, xs), default=0))
+    _no_gaps(tape, targets)
+    reached = None if targets is None else _downstream(tape, targets)
+    freed_by = () if retain_graph else _user_line()
+    grads = {id(y): g}
+    found = []
+    with recording(create_graph):
+        while tape:  # popping lets go of each tensor as the walk passes
+            t = tape.pop()
+            g_t = grads.pop(id(t), None)
+            if g_t is None or (reached is not None and id(t) not in reached):
+                continue
+            if t.node is None if targets is None else id(t) in targets:
+                found.append((t, g_t))
+            if not isinstance(t.node, Node):
+                continue
+            node = _live(t)
+            for x, gx in _pull_back(g_t, t, node, reached, create_graph):
+                before = grads.get(id(x))
+                grads[id(x)] = gx if before is None else add(before, gx)
+            if not retain_graph:
+                t.node = Freed(node.op.name, node.line, freed_by)
+            del t, g_t, node
+    return found
+
+
+def _no_gaps(tape: list[Tensor], targets: set[int] | None) -> None:
+    """Raise if an earlier walk has freed part of the tape: what lies behind the gap would be lost in silence."""
+    for t in tape:
+        if isinstance(t.node, Freed) and (targets is None or id(t) not in targets):
+            raise RuntimeError(
+                f"backward: {_made_by(t.node)} has been freed by the backward at {where_is(t.node.freed_by)}; "
+                "pass retain_graph=True to that one to walk the tape twice, or detach() its result to hold it constant"
+            )
+
+
+def _live(t: Tensor) -> Node:
+    """The node of t, whose leaves still hold the data that were recorded; otherwise an error that says which does not."""
+    node = t.node
+    assert isinstance(node, Node)
+    for i, (x, stamp) in enumerate(zip(node.inputs, node.stamps)):
+        if stamp is not None and stamp != _stamp(x):
+            name = f" ({x.name})" if x.name else ""
+            raise RuntimeError(
+                f"backward: input {i}{name} of {_made_by(node)}, {x.dtype} {x.shape}, was changed after it was "
+                "recorded; run backward before the change, or compute the loss again after it"
+            )
+    return node
+
+
+def _pull_back(
+    g: Tensor, y: Tensor, node: Node, reached: set[int] | None, create_graph: bool
+) -> Iterator[tuple[Tensor, Tensor]]:
+    op, inputs, params = node.op, node.inputs, node.params
+    wanted = [x.requires_grad and (reached is None or id(x) in reached) for x in inputs]
+    if op.backward is not None and not create_graph and g._data.dtype.kind == "f":
+        arrays = op.backward(g._data, y._data, node.saved, *(x._data for x in inputs), **params)
+        for x, gx, want in zip(inputs, arrays, wanted, strict=True):
+            if want:
+                yield x, fit(Tensor(gx), x)
+    elif op.spec is not None:
+        z, aliases = replay(op.spec, inputs, params)
+        picked = [(x, a) for x, a, want in zip(inputs, aliases, wanted) if want]
+        gxs = pull(z, [a for _, a in picked], g, create_graph=create_graph)
+        yield from ((x, gx) for (x, _), gx in zip(picked, gxs))
+    elif op.vjp is None:
+        raise NotImplementedError(f"{op.name}: no derivative is declared; use elementwise, linear or general")
+    else:
+        for i, x in enumerate(inputs):
+            if wanted[i]:
+                yield x, fit(op.vjp(i, g, y, *inputs, **params), x)
+
+
+def fit(g: Tensor, x: Tensor) -> Tensor:
+    """Undo what broadcasting and dtype promotion did between x and g."""
+    if g.shape != x.shape:
+        g = sum_to(g, shape=x.shape)
+    if g.dtype != x.dtype and g.dtype.kind == x.dtype.kind:
+        g = cast(g, dtype=x.dtype)
+    return g
+
+
+# ---- the walk down -----------------------------------------------------------------------------------------------
+
+
+def push(
+    ys: Sequence[Tensor],
+    xs: Sequence[Tensor],
+    vs: Sequence[Any],
+    *,
+    create_graph: bool = False,
+    tape: list[Tensor] | None = None,
+) -> list[Tensor]:
+    """Return the tangents of ys when xs move along vs, by one walk down the recorded tape (forward mode).
+
+    Nothing is evaluated again, so one tape serves many directions: pass `tape=history(ys)` to sort it once. vs are
+    tensors or arrays of the shapes of xs; None stands for zero. With `create_graph` the walk is recorded.
+
+    >>> x = Tensor(np.array(3.0), requires_grad=True)
+    >>> y = mul(x, mul(x, x))
+    >>> float(push([y], [x], [np.array(1.0)])[0].data)
+    27.0
+    """
+    tangents: dict[int, Tensor] = {}
+    for i, (x, v) in enumerate(zip(xs, vs, strict=True)):
+        if not x.requires_grad:
+            raise RuntimeError(f"push: xs[{i}] does not require grad; create it with requires_grad=True")
+        if v is not None:
+            v = v if isinstance(v, Tensor) else Tensor(np.asarray(v, dtype=None if np.iscomplexobj(v) else x.dtype))
+            if v.shape != x.shape:
+                raise ValueError(f"push: xs[{i}] has shape {x.shape}, its direction has shape {v.shape}")
+            tangents[id(x)] = v
+    with recording(create_graph):
+        tape = history(ys, since=min(map(_time, xs), default=0)) if tape is None else tape
+        _no_gaps(tape, {id(x) for x in xs})
+        for y in tape:
+            if not isinstance(y.node, Node) or id(y) in tangents:
+                continue
+            ts = [tangents.get(id(x)) for x in y.node.inputs]
+            if any([t is not None for t in ts]):
+                node = _live(y)
+                if node.op.jvp is None:
+                    raise NotImplementedError(f"{node.op.name}: no derivative is declared")
+                t = broadcast_to(node.op.jvp(ts, y, *node.inputs, **node.params), shape=y.shape)
+                tangents[id(y)] = fit(t, y)
+    return [tangents[id(y)] if id(y) in tangents else zeros_like(y) for y in ys]
+
+
+# ---- the tape ----------------------------------------------------------------------------------------------------
+
+
+def history(ys: Iterable[Tensor], since: int = 0) -> list[Tensor]:
+    """Every tensor that the ys depend on through recorded operations, in order of creation: a topological order.
+
+    Operations older than tick `since` are not entered.
+    """
+    found = {id(y): y for y in ys}
+    stack = list(found.values())
+    while stack:
+        node = stack.pop().node
+        if isinstance(node, Node) and node.time >= since:
+            for x in node.inputs:
+                if x.requires_grad and id(x) not in found:
+                    found[id(x)] = x
+                    stack.append(x)
+    return sorted(found.values(), key=_time)
+
+
+def _time(t: Tensor) -> int:
+    return t.node.time if isinstance(t.node, Node) else 0
+
+
+def _downstream(tape: list[Tensor], sources: Iterable[int]) -> set[int]:
+    """The ids of the sources and of all on the tape that depends on them: gradients need to flow nowhere else."""
+    reached = set(sources)
+    for t in tape:
+        if isinstance(t.node, Node) and any([id(x) in reached for x in t.node.inputs]):
+            reached.add(id(t))
+    return reached
+
+
+# ---- what the chain rule itself needs: paths add up, copies add up -------------------------------------------------
+
+
+@primitive
+def add(a: Array, b: Array) -> Array:
+    """a + b, with broadcasting."""
+    return a + b
+
+
+elementwise(add, 1, 1)
+
+
+@primitive
+def mul(a: Array, b: Array) -> Array:
+    """a · b entry by entry, with broadcasting."""
+    return a * b
+
+
+elementwise(mul, lambda y, a, b: b, lambda y, a, b: a)
+
+
+@primitive
+def _sum_to(x: Array, *, shape: tuple[int, ...]) -> Array:
+    lead = x.ndim - len(shape)
+    ones = tuple(i + lead for i, n in enumerate(shape) if n == 1 and x.shape[i + lead] != 1)
+    return x.sum(axis=(*range(lead), *ones), keepdims=True).reshape(shape)
+
+
+@primitive
+def _broadcast_to(x: Array, *, shape: tuple[int, ...]) -> Array:
+    return np.broadcast_to(x, shape)
+
+
+@primitive
+def _cast(x: Array, *, dtype: Any) -> Array:
+    return x.astype(dtype)
+
+
+@primitive
+def alias(x: Array) -> Array:
+    """x itself, as a tensor of its own: a walk can stop here, or a name be given."""
+    return x
+
+
+def sum_to(x: Tensor, *, shape: tuple[int, ...]) -> Tensor:
+    """x summed over its broadcast axes down to `shape`: the adjoint of `broadcast_to`."""
+    return x if x.shape == shape else _sum_to(x, shape=shape)
+
+
+def broadcast_to(x: Tensor, *, shape: tuple[int, ...]) -> Tensor:
+    """x repeated to `shape` by NumPy's broadcasting: the adjoint of `sum_to`."""
+    return x if x.shape == shape else _broadcast_to(x, shape=tuple(shape))
+
+
+def cast(x: Tensor, *, dtype: Any) -> Tensor:
+    """x in another dtype; its own adjoint."""
+    return x if x.dtype == dtype else _cast(x, dtype=np.dtype(dtype))
+
+
+linear(_sum_to, lambda g, y, x, *, shape: broadcast_to(g, shape=x.shape))
+linear(_broadcast_to, lambda g, y, x, *, shape: sum_to(g, shape=x.shape))
+linear(_cast, lambda g, y, x, *, dtype: cast(g, dtype=x.dtype))
+linear(alias, lambda g, y, x: g)
+
+
+def zeros_like(x: Tensor) -> Tensor:
+    """A constant of x's shape and dtype, all zero."""
+    return Tensor(np.zeros_like(x._data))
+
+
+def total(tensors: Iterable[Tensor]) -> Tensor:
+    """The sum of one or more tensors."""
+    return functools.reduce(add, tensors)

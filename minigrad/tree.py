@@ -1,0 +1,30 @@
+"""Nested lists, tuples and dicts of tensors as flat lists, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+def flatten(tree: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
+    """Return the leaves of a tree of lists, tuples and dicts in order, and a function that builds it of other leaves.
+
+    >>> leaves, build = flatten({"w": 1, "b": [2, 3]})
+    >>> leaves, build([x * 10 for x in leaves])
+    ([1, 2, 3], {'w': 10, 'b': [20, 30]})
+    """
+    if isinstance(tree, dict):
+        leaves, build = flatten(list(tree.values()))
+        return leaves, lambda new: dict(zip(tree, build(new), strict=True))
+    if not isinstance(tree, (list, tuple)):
+        return [tree], lambda new: new[0]
+    parts = [flatten(branch) for branch in tree]
+    ends = [0]
+    for leaves, _ in parts:
+        ends.append(ends[-1] + len(leaves))
+
+    def build_sequence(new: list[Any]) -> Any:
+        made = [build(new[a:b]) for (_, build), a, b in zip(parts, ends, ends[1:])]
+        return type(tree)(*made) if hasattr(tree, "_fields") else type(tree)(made)
+
+    return [leaf for leaves, _ in parts for leaf in leaves], build_sequence
