@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from operator import attrgetter
 from types import MethodType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -114,6 +114,29 @@ class Tensor:
     ndim = property(lambda self: self._data.ndim, doc="The number of axes.")
     size = property(lambda self: self._data.size, doc="The number of entries.")
     is_leaf = property(lambda self: self.node is None, doc="Whether no recorded operation made this tensor.")
+
+    if TYPE_CHECKING:  # bound by ops/operators.py, and declared here for type checkers only
+
+        def __add__(self, other: Any) -> Tensor: ...
+        __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __add__
+        __pow__ = __rpow__ = __matmul__ = __rmatmul__ = __getitem__ = __add__
+        def __lt__(self, other: Any) -> Any: ...
+        __le__ = __gt__ = __ge__ = __lt__
+        def exp(self) -> Tensor: ...
+        log = sqrt = tanh = sigmoid = relu = abs = __neg__ = __abs__ = exp
+        T: Tensor
+        mT: Tensor
+        def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
+        mean = max = min = logsumexp = sum
+        def var(self, axis: Any = None, keepdims: bool = False, *, correction: float = 0) -> Tensor: ...
+        std = var
+        def argmax(self, axis: int | None = None) -> Any: ...
+        def reshape(self, *sizes: Any) -> Tensor: ...
+        permute_dims = reshape
+        def flatten(self, start: int = 0) -> Tensor: ...
+        def squeeze(self, axis: Any) -> Tensor: ...
+        def clip(self, low: float | None = None, high: float | None = None) -> Tensor: ...
+        def astype(self, dtype: Any) -> Tensor: ...
 
     def backward(self, g: Any = None, *, retain_graph: bool = False) -> None:
         """Add d⟨g, self⟩/dx to `x.grad` for every leaf x that asked for gradients, and free the tape on the way.
@@ -231,17 +254,19 @@ def _made_by(node: Node | Freed) -> str:
 
 
 def _stamp(x: Tensor) -> tuple | None:
-    """A witness of a leaf's content: its version, and the bytes of the array (64 samples of them if it is large).
+    """A witness of a leaf's content: its version, and a checksum.
 
-    Assignments to `data`, optimizer steps and load_state_dict change the version; the bytes betray writes into the
-    array behind the tensor's back. Recorded tensors need none: their data cannot be assigned.
+    Assignments to `data`, optimizer steps and load_state_dict change the version; the checksum betrays writes into
+    the array behind the tensor's back. Recorded tensors need none: their data cannot be assigned.
     """
-    if x.node is not None:
-        return None
-    a = x._data
-    if a.nbytes > 4096:
-        a = a.ravel("K")[:: a.size // 64] if a.flags.forc else a.flat[:: a.size // 64]
-    return x.version, a.tobytes()
+    return None if x.node is not None else (x.version, _checksum(x._data))
+
+
+def _checksum(a: Array) -> Any:
+    if a.nbytes <= 4096 or a.itemsize > 8:
+        return a.tobytes()
+    words = a.view(f"u{a.itemsize}")  # their sum runs at memory speed, and a few samples tell a permutation
+    return int(np.add.reduce(words, axis=None, dtype=words.dtype)), a.flat[:: a.size // 16].tobytes()
 
 
 # ---- primitives --------------------------------------------------------------------------------------------------
@@ -259,10 +284,10 @@ class Primitive:
 
     registry: dict[str, Primitive] = {}
 
-    def __init__(self, forward: Callable, name: str | None = None) -> None:
+    def __init__(self, forward: Callable) -> None:
         functools.update_wrapper(self, forward)
         self.forward = forward
-        self.name = name or forward.__name__.strip("_")
+        self.name = forward.__name__.strip("_").removeprefix("composed_")
         self.vjp: Callable | None = None
         self.jvp: Callable | None = None
         self.kind = "undeclared"
@@ -275,7 +300,7 @@ class Primitive:
     def __call__(self, *args: Any, **params: Any) -> Tensor:
         inputs = tuple([a if isinstance(a, Tensor) else _constant(a, args) for a in args])
         arrays = [x._data for x in inputs]
-        if self.spec is not None and any([a.dtype.kind != "f" for a in arrays]):
+        if self.spec is not None and any(a.dtype.kind != "f" for a in arrays):
             return self.spec(*inputs, **params)  # complex (or integer) input takes the composition
         saved = None
         try:
@@ -307,7 +332,7 @@ class Primitive:
             text = f"{self.name}: {text} (given {given})"
         return type(error)(text) if type(error) in (ValueError, TypeError, IndexError) else ValueError(text)
 
-    def __get__(self, x: Tensor | None, owner: type | None = None) -> Any:
+    def __get__(self, x: Any, owner: type | None = None) -> Any:
         return self if x is None else MethodType(self, x)  # a primitive can be a method, as a function can
 
     def __repr__(self) -> str:
@@ -372,28 +397,32 @@ def general(op: Primitive, vjps: Sequence[Callable], jvps: Sequence[Callable]) -
     op.jvp = lambda ts, y, *xs, **k: total(d(t, y, *xs, **k) for t, d in zip(ts, jvps) if t is not None)
 
 
-def fused(spec: Callable) -> Callable[[type], Primitive]:
-    """Declare a class with `forward` and `backward` on ndarrays as the fast form of the composition `spec`.
+def fused(spec: Callable, forward: Callable, backward: Callable) -> Primitive:
+    """Return the fast form of the composition `spec`: two functions of ndarrays, which serve value and first order.
 
     `forward(*arrays, **params)` returns (y, saved); `backward(g, y, saved, *arrays, **params)` returns one gradient
-    per input and serves first order only. At every other order, in forward mode and for complex input the engine
-    differentiates `spec`, so speed never costs correctness.
+    per input. At every other order, in forward mode and for complex input the engine differentiates `spec`, so speed
+    never costs correctness.
+
+    >>> cube = fused(
+    ...     lambda x: mul(x, mul(x, x)),
+    ...     forward=lambda x: (x**3, x * x),
+    ...     backward=lambda g, y, saved, x: (3 * g * saved,),
+    ... )
+    >>> x = Tensor(np.array(2.0), requires_grad=True)
+    >>> (dy,) = pull(cube(x), [x], create_graph=True)
+    >>> dy.data.item(), pull(dy, [x])[0].data.item()
+    (12.0, 12.0)
     """
 
-    def declare(cls: Any) -> Primitive:
-        op = Primitive(cls.forward, name=spec.__name__)
-        functools.update_wrapper(op, spec)
-        op.forward, op.backward, op.spec, op.kind = cls.forward, cls.backward, spec, "fused"
+    def jvp(ts: Sequence[Tensor | None], y: Tensor, *xs: Tensor, **k: Any) -> Tensor:
+        z, aliases = replay(spec, xs, k)
+        moved = [(a, t) for a, t in zip(aliases, ts) if t is not None]
+        return push([z], [a for a, _ in moved], [t for _, t in moved], create_graph=state.recording)[0]
 
-        def jvp(ts: Sequence[Tensor | None], y: Tensor, *xs: Tensor, **k: Any) -> Tensor:
-            z, aliases = replay(spec, xs, k)
-            moved = [(a, t) for a, t in zip(aliases, ts) if t is not None]
-            return push([z], [a for a, _ in moved], [t for _, t in moved], create_graph=state.recording)[0]
-
-        op.jvp = jvp
-        return op
-
-    return declare
+    op = Primitive(spec)
+    op.forward, op.backward, op.spec, op.kind, op.jvp = forward, backward, spec, "fused", jvp
+    return op
 
 
 def replay(f: Callable, xs: Iterable[Tensor], params: dict) -> tuple[Tensor, list[Tensor]]:
@@ -406,7 +435,9 @@ def replay(f: Callable, xs: Iterable[Tensor], params: dict) -> tuple[Tensor, lis
 def _constant(a: Any, args: tuple) -> Tensor:
     """Wrap what is not a tensor. Scalars are weak (NEP 50): they take the dtype of the arrays they meet."""
     if isinstance(a, (int, float, complex, np.generic)):
-        others = [b._data.dtype if isinstance(b, Tensor) else b.dtype for b in args if hasattr(b, "shape") and b is not a]
+        others = [
+            b._data.dtype if isinstance(b, Tensor) else b.dtype for b in args if hasattr(b, "shape") and b is not a
+        ]
         if others:
             scalar = a.item() if isinstance(a, np.generic) else a
             simple = others[0].kind in "fc" and type(scalar) is not complex
@@ -471,8 +502,8 @@ def _pull(
     """The pairs (x, gradient) for the xs that y depends on; for every leaf, where no xs are named."""
     targets = None if xs is None else {id(x) for x in xs}
     tape = history([y], since=0 if xs is None else min(map(_time, xs), default=0))
-    _no_gaps(tape, targets)
     reached = None if targets is None else _downstream(tape, targets)
+    _check(tape, targets, reached)
     freed_by = () if retain_graph else _user_line()
     grads = {id(y): g}
     found = []
@@ -484,9 +515,9 @@ def _pull(
                 continue
             if t.node is None if targets is None else id(t) in targets:
                 found.append((t, g_t))
-            if not isinstance(t.node, Node):
+            node = t.node
+            if not isinstance(node, Node):
                 continue
-            node = _live(t)
             for x, gx in _pull_back(g_t, t, node, reached, create_graph):
                 before = grads.get(id(x))
                 grads[id(x)] = gx if before is None else add(before, gx)
@@ -496,28 +527,27 @@ def _pull(
     return found
 
 
-def _no_gaps(tape: list[Tensor], targets: set[int] | None) -> None:
-    """Raise if an earlier walk has freed part of the tape: what lies behind the gap would be lost in silence."""
+def _check(tape: list[Tensor], targets: set[int] | None, reached: set[int] | None) -> None:
+    """Raise, before anything is walked, if an earlier walk has freed a part of the tape or its leaves have changed.
+
+    What lies behind a freed node would be lost in silence; rules applied to changed data would be wrong in silence.
+    """
     for t in tape:
-        if isinstance(t.node, Freed) and (targets is None or id(t) not in targets):
-            raise RuntimeError(
-                f"backward: {_made_by(t.node)} has been freed by the backward at {where_is(t.node.freed_by)}; "
-                "pass retain_graph=True to that one to walk the tape twice, or detach() its result to hold it constant"
-            )
-
-
-def _live(t: Tensor) -> Node:
-    """The node of t, whose leaves still hold the data that were recorded; otherwise an error that says which does not."""
-    node = t.node
-    assert isinstance(node, Node)
-    for i, (x, stamp) in enumerate(zip(node.inputs, node.stamps)):
-        if stamp is not None and stamp != _stamp(x):
-            name = f" ({x.name})" if x.name else ""
-            raise RuntimeError(
-                f"backward: input {i}{name} of {_made_by(node)}, {x.dtype} {x.shape}, was changed after it was "
-                "recorded; run backward before the change, or compute the loss again after it"
-            )
-    return node
+        node = t.node
+        if isinstance(node, Freed):
+            if targets is None or id(t) not in targets:
+                raise RuntimeError(
+                    f"backward: {_made_by(node)} has been freed by the backward at {where_is(node.freed_by)}; pass "
+                    "retain_graph=True to that one to walk the tape twice, or detach() its result to hold it constant"
+                )
+        elif node is not None and (reached is None or id(t) in reached):
+            for i, (x, stamp) in enumerate(zip(node.inputs, node.stamps)):
+                if stamp is not None and stamp != _stamp(x):
+                    name = f" ({x.name})" if x.name else ""
+                    raise RuntimeError(
+                        f"backward: input {i}{name} of {_made_by(node)}, {x.dtype} {x.shape}, was changed after it "
+                        "was recorded; run backward before the change, or compute the loss again after it"
+                    )
 
 
 def _pull_back(
@@ -584,13 +614,13 @@ def push(
             tangents[id(x)] = v
     with recording(create_graph):
         tape = history(ys, since=min(map(_time, xs), default=0)) if tape is None else tape
-        _no_gaps(tape, {id(x) for x in xs})
+        _check(tape, {id(x) for x in xs}, None)
         for y in tape:
-            if not isinstance(y.node, Node) or id(y) in tangents:
+            node = y.node
+            if not isinstance(node, Node) or id(y) in tangents:
                 continue
-            ts = [tangents.get(id(x)) for x in y.node.inputs]
-            if any([t is not None for t in ts]):
-                node = _live(y)
+            ts = [tangents.get(id(x)) for x in node.inputs]
+            if any(t is not None for t in ts):
                 if node.op.jvp is None:
                     raise NotImplementedError(f"{node.op.name}: no derivative is declared")
                 t = broadcast_to(node.op.jvp(ts, y, *node.inputs, **node.params), shape=y.shape)
@@ -626,7 +656,7 @@ def _downstream(tape: list[Tensor], sources: Iterable[int]) -> set[int]:
     """The ids of the sources and of all on the tape that depends on them: gradients need to flow nowhere else."""
     reached = set(sources)
     for t in tape:
-        if isinstance(t.node, Node) and any([id(x) in reached for x in t.node.inputs]):
+        if isinstance(t.node, Node) and any(id(x) in reached for x in t.node.inputs):
             reached.add(id(t))
     return reached
 

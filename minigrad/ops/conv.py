@@ -118,9 +118,7 @@ def conv2d(
 def same_dtype(name: str, x: Tensor, w: Tensor) -> None:
     """Raise if a float32 model met float64 data or the reverse: the result would silently be float64."""
     if x.dtype != w.dtype and x.dtype.kind != "c" and w.dtype.kind != "c":
-        raise TypeError(
-            f"{name}: x is {x.dtype}, weight is {w.dtype}; make them one, e.g. x.astype({w.dtype.name!r})"
-        )
+        raise TypeError(f"{name}: x is {x.dtype}, weight is {w.dtype}; make them one, e.g. x.astype({w.dtype.name!r})")
 
 
 @primitive

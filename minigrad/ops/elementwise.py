@@ -129,15 +129,13 @@ def sin(x: Array) -> Array:
     return np.sin(x)
 
 
-elementwise(sin, lambda y, x: cos(x))
-
-
 @primitive
 def cos(x: Array) -> Array:
     """The cosine."""
     return np.cos(x)
 
 
+elementwise(sin, lambda y, x: cos(x))
 elementwise(cos, lambda y, x: -sin(x))
 
 

@@ -44,22 +44,21 @@ def log_softmax(x: Any, axis: int = -1) -> Tensor:
     return x - logsumexp(x, axis, keepdims=True)
 
 
-def _composed(logits: Tensor, *, labels: Array, smoothing: float) -> Tensor:
+def _composed_cross_entropy(logits: Tensor, *, labels: Array, smoothing: float) -> Tensor:
     log_p = log_softmax(logits, 1)
     loss = -getitem(log_p, (np.arange(len(labels)), labels))
     return loss if not smoothing else (1 - smoothing) * loss - smoothing * mean(log_p, 1)
 
 
-_composed.__name__ = "cross_entropy"
+def _forward(logits: Array, *, labels: Array, smoothing: float) -> tuple[Array, Array]:
+    return kernels.softmax_cross_entropy(logits, labels, smoothing=smoothing)
 
 
-@fused(spec=_composed)
-class _cross_entropy:
-    def forward(logits: Array, *, labels: Array, smoothing: float) -> tuple[Array, Any]:
-        return kernels.softmax_cross_entropy(logits, labels, smoothing=smoothing)
+def _backward(g: Array, y: Array, probs: Array, logits: Array, *, labels: Array, smoothing: float) -> tuple[Array]:
+    return (kernels.softmax_cross_entropy_backward(g, probs, labels, smoothing=smoothing),)
 
-    def backward(g: Array, y: Array, probs: Array, logits: Array, *, labels: Array, smoothing: float) -> Any:
-        return (kernels.softmax_cross_entropy_backward(g, probs, labels, smoothing=smoothing),)
+
+_cross_entropy = fused(_composed_cross_entropy, _forward, _backward)
 
 
 def cross_entropy(logits: Any, labels: Any, *, label_smoothing: float = 0.0, reduction: str = "mean") -> Tensor:

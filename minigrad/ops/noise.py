@@ -17,9 +17,7 @@ def check_probability(name: str, p: float) -> None:
         raise ValueError(f"{name}: the drop probability is {p}; it must lie in [0, 1)")
 
 
-def dropout(
-    x: Any, p: float = 0.5, *, training: bool = True, rng: np.random.Generator | int | None = None
-) -> Tensor:
+def dropout(x: Any, p: float = 0.5, *, training: bool = True, rng: np.random.Generator | int | None = None) -> Tensor:
     """x with each entry zeroed with probability p and the others divided by 1 − p (inverted dropout).
 
     The expectation is x itself, so at test time (`training=False`) x passes unchanged. Srivastava et al. 2014.

@@ -21,24 +21,23 @@ def _per_channel(a: Any, ndim: int) -> Tensor:
     return reshape(a, (1, -1) + (1,) * (ndim - 2))
 
 
-def _composed(x: Tensor, gamma: Tensor, beta: Tensor, *, eps: float) -> Tensor:
+def _composed_batch_norm(x: Tensor, gamma: Tensor, beta: Tensor, *, eps: float) -> Tensor:
     axes = (0, *range(2, x.ndim))
     c = x - mean(x, axes, keepdims=True)
     istd = power(mean(c * c, axes, keepdims=True) + eps, -0.5)
     return c * (istd * _per_channel(gamma, x.ndim)) + _per_channel(beta, x.ndim)
 
 
-_composed.__name__ = "batch_norm"
+def _forward(x: Array, gamma: Array, beta: Array, *, eps: float) -> tuple[Array, Any]:
+    y, mean, istd = kernels.batch_norm(x, gamma, beta, eps=eps)
+    return y, (mean, istd)
 
 
-@fused(spec=_composed)
-class _batch_norm:
-    def forward(x: Array, gamma: Array, beta: Array, *, eps: float) -> tuple[Array, Any]:
-        y, mean, istd = kernels.batch_norm(x, gamma, beta, eps=eps)
-        return y, (mean, istd)
+def _backward(g: Array, y: Array, saved: Any, x: Array, gamma: Array, beta: Array, *, eps: float) -> Any:
+    return kernels.batch_norm_backward(g, x, gamma, *saved)
 
-    def backward(g: Array, y: Array, saved: Any, x: Array, gamma: Array, beta: Array, *, eps: float) -> Any:
-        return kernels.batch_norm_backward(g, x, gamma, *saved)
+
+_batch_norm = fused(_composed_batch_norm, _forward, _backward)
 
 
 def _check(x: Tensor, **vectors: Any) -> None:
@@ -46,7 +45,9 @@ def _check(x: Tensor, **vectors: Any) -> None:
         raise ValueError(f"batch_norm: x has shape {x.shape}; it must be (N, C) or (N, C, H, W)")
     for name, v in vectors.items():
         if v.shape != (x.shape[1],):
-            raise ValueError(f"batch_norm: {name} has shape {v.shape}, x has {x.shape[1]} channels; it must be one each")
+            raise ValueError(
+                f"batch_norm: {name} has shape {v.shape}, x has {x.shape[1]} channels; it must be one each"
+            )
 
 
 def batch_norm(x: Any, gamma: Any, beta: Any, *, eps: float = 1e-5) -> Tensor:

@@ -1,0 +1,162 @@
+"""Derivatives of functions: closed forms, structures, nesting, parameters."""
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+
+rng = np.random.default_rng(0)
+A = rng.standard_normal((4, 4))
+S = A + A.T
+b = rng.standard_normal(4)
+
+
+def quadratic(x):
+    return 0.5 * x @ (S @ x) + b @ x
+
+
+def test_gradient_hessian_and_product_of_a_quadratic():
+    x, v = rng.standard_normal(4), rng.standard_normal(4)
+    assert np.allclose(mg.grad(quadratic)(x).data, S @ x + b, rtol=1e-13)
+    assert np.allclose(mg.hessian(quadratic)(x).data, S, rtol=1e-13)
+    assert np.allclose(mg.hvp(quadratic, (x,), (v,))[0].data, S @ v, rtol=1e-13)
+
+
+@pytest.mark.parametrize("shape", [(3, 2), (2, 5)])
+def test_jacobian_of_a_linear_map_up_or_down(shape):
+    m = rng.standard_normal(shape)
+    assert np.allclose(mg.jacobian(lambda x: m @ x)(rng.standard_normal(shape[1])).data, m, rtol=1e-15)
+
+
+def test_jacobian_of_matrices_has_the_shape_of_both():
+    x = rng.standard_normal((2, 3))
+    j = mg.jacobian(lambda x: x * x)(x)
+    assert j.shape == (2, 3, 2, 3)
+    assert np.allclose(j.data.reshape(6, 6), np.diag(2 * x.ravel()))
+
+
+def test_softmax_regression_hessian_in_closed_form():
+    """H = 1/N Σ (diag p − p pᵀ) ⊗ x xᵀ."""
+    n, d, k = 7, 3, 4
+    x, labels, w = rng.standard_normal((n, d)), rng.integers(0, k, n), rng.standard_normal((k, d))
+    h = mg.hessian(lambda w: mg.cross_entropy(mg.tensor(x) @ w.T, labels))(w).data.reshape(k * d, k * d)
+    p = np.exp(x @ w.T)
+    p /= p.sum(1, keepdims=True)
+    exact = sum(np.kron(np.diag(q) - np.outer(q, q), np.outer(r, r)) for q, r in zip(p, x)) / n
+    assert np.allclose(h, exact, rtol=1e-11, atol=1e-14)
+
+
+def test_nested_lists_and_dicts():
+    p = {"w": rng.standard_normal((3, 2)), "layers": [rng.standard_normal(2), (rng.standard_normal(2),)]}
+
+    def f(p, x):
+        return mg.tanh(x @ p["w"] * p["layers"][0] + p["layers"][1][0]).sum()
+
+    x = rng.standard_normal((5, 3))
+    g = mg.grad(f)(p, x)
+    assert g["w"].shape == (3, 2) and g["layers"][1][0].shape == (2,)
+    gp, gx = mg.grad(f, argnums=(0, 1))(p, x)
+    assert np.array_equal(gp["w"].data, g["w"].data) and gx.shape == x.shape
+    v = {"w": np.ones((3, 2)), "layers": [np.ones(2), (np.ones(2),)]}
+    y, t = mg.jvp(lambda p: f(p, x), (p,), (v,))
+    assert np.isclose(t.item(), sum(q.data.sum() for q in (g["w"], g["layers"][0], g["layers"][1][0])), rtol=1e-12)
+    (hv,) = mg.hvp(lambda p: f(p, x), (p,), (v,))
+    (hu,) = mg.hvp(lambda p: f(p, x), (p,), (g,))
+    uhv = sum((hv["w"].data * g["w"].data).sum() for _ in [0]) + (hv["layers"][0].data * g["layers"][0].data).sum()
+    uhv += (hv["layers"][1][0].data * g["layers"][1][0].data).sum()
+    vhu = hu["w"].data.sum() + hu["layers"][0].data.sum() + hu["layers"][1][0].data.sum()
+    assert np.isclose(uhv, vhu, rtol=1e-12)
+
+
+def test_a_loss_with_parameters():
+    w = mg.tensor(rng.standard_normal((3, 2)), requires_grad=True)
+    c = mg.tensor(rng.standard_normal(2), requires_grad=True)
+    x = rng.standard_normal((5, 3))
+
+    def loss(x):
+        return mg.tanh(mg.tensor(x) @ w + c).sum()
+
+    y, (gw, gc) = mg.value_and_grad(loss, params=[w, c])(x)
+    loss(x).backward()
+    assert np.allclose(gw.data, w.grad, rtol=1e-15) and np.allclose(gc.data, c.grad, rtol=1e-15)
+    vs = [np.ones((3, 2)), np.ones(2)]
+    hv = mg.hvp(lambda: loss(x), [w, c], vs)
+    same = mg.hvp(lambda w, c: mg.tanh(mg.tensor(x) @ w + c).sum(), (w.data, c.data), vs)
+    assert all(np.allclose(a.data, b.data, rtol=1e-13) for a, b in zip(hv, same))
+    assert w.grad is not None and (w.grad == gw.data).all(), "products leave .grad alone"
+
+
+def test_linearize_evaluates_once():
+    calls = []
+
+    def f(x):
+        calls.append(1)
+        return mg.exp(x)
+
+    x = rng.standard_normal(3)
+    y, tangent = mg.linearize(f, x)
+    for _ in range(5):
+        v = rng.standard_normal(3)
+        assert np.allclose(tangent(v).data, np.exp(x) * v, rtol=1e-14)
+    assert len(calls) == 1
+
+
+def test_vjp_can_be_pulled_many_times():
+    y, pull = mg.vjp(lambda x, y: x * y, np.array([1.0, 2.0]), np.array([3.0, 4.0]))
+    for g in (np.ones(2), np.array([0.0, 1.0])):
+        gx, gy = pull(g)
+        assert np.array_equal(gx.data, g * [3, 4]) and np.array_equal(gy.data, g * [1, 2])
+
+
+def test_no_perturbation_confusion():
+    """d/dx (x · d/dy (x + y)) = 1, though both derivatives are along 1."""
+
+    def inner(x):
+        return x * mg.grad(lambda y: x + y)(1.0)
+
+    assert mg.grad(inner)(3.0).item() == 1
+    assert mg.jvp(lambda x: x * mg.jvp(lambda y: x + y, (1.0,), (1.0,))[1], (3.0,), (1.0,))[1].item() == 1
+
+
+def test_a_gradient_taken_inside_a_recorded_loss_can_be_differentiated():
+    """A gradient penalty: d/dw |d/dx (w x²)|² = 8 w x²."""
+    w = mg.tensor(3.0, requires_grad=True)
+    x = mg.tensor(2.0, requires_grad=True)
+    penalty = mg.grad(lambda x: w * x * x)(x) ** 2
+    penalty.backward()
+    assert w.grad == 8 * 3 * 4 and x.grad == 8 * 9 * 2
+
+
+def test_top_level_derivatives_are_not_recorded():
+    g = mg.grad(quadratic)(rng.standard_normal(4))
+    assert not g.requires_grad
+    assert not mg.hvp(quadratic, (b,), (b,))[0].requires_grad
+    assert mg.grad(quadratic)(mg.tensor(b, requires_grad=True)).requires_grad
+
+
+def test_derivatives_work_under_no_grad():
+    with mg.no_grad():
+        assert np.allclose(mg.grad(quadratic)(b).data, S @ b + b)
+
+
+def test_constant_functions_have_zero_derivatives():
+    assert mg.grad(lambda x: mg.tensor(3.0))(2.0).item() == 0
+    assert np.array_equal(mg.hessian(lambda x: x.sum())(np.ones(2)).data, np.zeros((2, 2)))
+    assert mg.jvp(lambda x: mg.tensor(1.0), (2.0,), (1.0,))[1].item() == 0
+
+
+def test_newton_converges_quadratically_on_logistic_regression():
+    x = rng.standard_normal((60, 3))
+    t = np.sign(x @ np.ones(3) + rng.standard_normal(60))
+
+    def loss(w):
+        return mg.softplus(-t * (mg.tensor(x) @ w)).mean() + 0.05 * (w * w).sum()
+
+    w, norms = np.zeros(3), []
+    for _ in range(8):
+        g = mg.grad(loss)(w).data
+        norms.append(np.linalg.norm(g))
+        w = w - np.linalg.solve(mg.hessian(loss)(w).data, g)
+    assert norms[-1] < 1e-14
+    exponents = [np.log(c) / np.log(a) for a, c in zip(norms[1:], norms[2:]) if 1e-14 < c and a < 0.1]
+    assert exponents and min(exponents) > 1.7
