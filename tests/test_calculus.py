@@ -152,8 +152,8 @@ def test_newton_converges_quadratically_on_logistic_regression():
     def loss(w):
         return mg.softplus(-t * (mg.tensor(x) @ w)).mean() + 0.05 * (w * w).sum()
 
-    w, norms = np.zeros(3), []
-    for _ in range(8):
+    w, norms = np.full(3, -2.0), []
+    for _ in range(9):
         g = mg.grad(loss)(w).data
         norms.append(np.linalg.norm(g))
         w = w - np.linalg.solve(mg.hessian(loss)(w).data, g)
