@@ -309,11 +309,7 @@ class Primitive:
                 out, saved = out
         except (ValueError, TypeError, IndexError) as error:
             raise self._explained(error, arrays) from error
-        y = Tensor.__new__(Tensor)
-        y._data = out if type(out) is Array else np.asarray(out)
-        y.grad = y.name = y.node = None
-        y.version = 0
-        y.requires_grad = False
+        y = _wrap(out if type(out) is Array else np.asarray(out))
         if state.recording:
             for x in inputs:
                 if x.requires_grad:
@@ -435,17 +431,25 @@ def replay(f: Callable, xs: Iterable[Tensor], params: dict) -> tuple[Tensor, lis
 def _constant(a: Any, args: tuple) -> Tensor:
     """Wrap what is not a tensor. Scalars are weak (NEP 50): they take the dtype of the arrays they meet."""
     if isinstance(a, (int, float, complex, np.generic)):
-        others = [
-            b._data.dtype if isinstance(b, Tensor) else b.dtype for b in args if hasattr(b, "shape") and b is not a
-        ]
-        if others:
-            scalar = a.item() if isinstance(a, np.generic) else a
-            simple = others[0].kind in "fc" and type(scalar) is not complex
-            dtype = others[0] if simple else np.result_type(*others, scalar)
-            a = np.asarray(scalar, dtype)
+        for b in args:
+            if isinstance(b, Tensor) and b._data.dtype.kind in "fc" and not isinstance(a, (complex, np.complexfloating)):
+                return _wrap(np.asarray(a, b._data.dtype))
+        others = [b.dtype for b in args if isinstance(b, (Tensor, np.ndarray))]
+        scalar = a.item() if isinstance(a, np.generic) else a
+        a = np.asarray(scalar, np.result_type(*others, scalar) if others else None)
     elif not isinstance(a, (np.ndarray, list, tuple)):
         raise TypeError(f"expected a tensor, an array or a number, not {type(a).__name__}")
     return Tensor(a)
+
+
+def _wrap(array: Array) -> Tensor:
+    """Tensor(array) without its checks, for arrays of our own making."""
+    y = Tensor.__new__(Tensor)
+    y._data = array
+    y.grad = y.name = y.node = None
+    y.requires_grad = False
+    y.version = 0
+    return y
 
 
 # ---- the walk up -------------------------------------------------------------------------------------------------
@@ -552,25 +556,20 @@ def _check(tape: list[Tensor], targets: set[int] | None, reached: set[int] | Non
 
 def _pull_back(
     g: Tensor, y: Tensor, node: Node, reached: set[int] | None, create_graph: bool
-) -> Iterator[tuple[Tensor, Tensor]]:
+) -> list[tuple[Tensor, Tensor]]:
+    """The pairs (input, gradient) of one operation."""
     op, inputs, params = node.op, node.inputs, node.params
-    wanted = [x.requires_grad and (reached is None or id(x) in reached) for x in inputs]
+    wanted = [(i, x) for i, x in enumerate(inputs) if x.requires_grad and (reached is None or id(x) in reached)]
+    if op.spec is None:
+        if op.vjp is None:
+            raise NotImplementedError(f"{op.name}: no derivative is declared; use elementwise, linear or general")
+        return [(x, fit(op.vjp(i, g, y, *inputs, **params), x)) for i, x in wanted]
     if op.backward is not None and not create_graph and g._data.dtype.kind == "f":
-        arrays = op.backward(g._data, y._data, node.saved, *(x._data for x in inputs), **params)
-        for x, gx, want in zip(inputs, arrays, wanted, strict=True):
-            if want:
-                yield x, fit(Tensor(gx), x)
-    elif op.spec is not None:
-        z, aliases = replay(op.spec, inputs, params)
-        picked = [(x, a) for x, a, want in zip(inputs, aliases, wanted) if want]
-        gxs = pull(z, [a for _, a in picked], g, create_graph=create_graph)
-        yield from ((x, gx) for (x, _), gx in zip(picked, gxs))
-    elif op.vjp is None:
-        raise NotImplementedError(f"{op.name}: no derivative is declared; use elementwise, linear or general")
-    else:
-        for i, x in enumerate(inputs):
-            if wanted[i]:
-                yield x, fit(op.vjp(i, g, y, *inputs, **params), x)
+        gxs = op.backward(g._data, y._data, node.saved, *(x._data for x in inputs), **params)
+        return [(x, fit(Tensor(gxs[i]), x)) for i, x in wanted]
+    z, aliases = replay(op.spec, inputs, params)
+    gzs = pull(z, [aliases[i] for i, _ in wanted], g, create_graph=create_graph)
+    return [(x, gx) for (_, x), gx in zip(wanted, gzs)]
 
 
 def fit(g: Tensor, x: Tensor) -> Tensor:
