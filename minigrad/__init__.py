@@ -1,7 +1,15 @@
-"""minigrad: a tape-based autograd framework on NumPy, with Numba kernels. The public names, and nothing else."""
+"""minigrad: a tape-based autograd framework on NumPy, with Numba kernels. The public names, and nothing else.
+
+The subpackages `nn`, `optim`, `data`, `train` and `viz` are imported when they are first asked for.
+"""
+
+from importlib import import_module as _import_module
+from typing import Any as _Any
 
 from . import ops
-from .calculus import grad, hessian, hvp, jacobian, jvp, linearize, value_and_grad, vjp
+from .calculus import grad, hessian, hvp, jacobian, jvp, linearize, linearize_grad, value_and_grad, vjp
+from .gradcheck import gradcheck
+from .graph import graph
 from .kernels import get_num_threads, set_num_threads
 from .ops.conv import conv2d, fold, unfold
 from .ops.elementwise import (
@@ -54,3 +62,26 @@ from .tape import (
     sum_to,
     tensor,
 )
+
+__all__ = [
+    "Primitive", "Tensor", "abs", "add", "avg_pool2d", "batch_norm", "broadcast_to", "clip", "concat", "conv2d",
+    "cos", "crop", "cross_entropy", "div", "dropout", "elementwise", "elu", "exp", "expand_dims", "flatten", "fold",
+    "fused", "gelu", "general", "get_num_threads", "global_avg_pool2d", "grad", "gradcheck", "graph", "hessian",
+    "hvp", "jacobian", "jvp", "leaky_relu", "linear", "linearize", "linearize_grad", "log", "log1p", "log_softmax",
+    "logsumexp", "matmul", "matrix_transpose", "max", "max_pool2d", "maximum", "mean", "min", "minimum", "mse_loss",
+    "mul", "neg", "no_grad", "ops", "pad", "permute_dims", "power", "primitive", "pull", "push", "relu", "reshape",
+    "seed", "set_num_threads", "sigmoid", "silu", "sin", "softmax", "softplus", "sqrt", "squeeze", "stack", "std",
+    "sub", "sum", "sum_to", "tanh", "tensor", "unfold", "value_and_grad", "var", "vjp", "where",
+]  # fmt: skip
+__version__ = "0.1.0"
+_SUBPACKAGES = ("data", "nn", "optim", "train", "viz")
+
+
+def __getattr__(name: str) -> _Any:
+    if name in _SUBPACKAGES:
+        return _import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_SUBPACKAGES])

@@ -53,7 +53,9 @@ class _Traced:
 
     def scalar(self, name: str) -> Tensor:
         if self.y.size != 1:
-            raise ValueError(f"{name}: f returned shape {self.y.shape}; it must return one number (use .sum(), or jacobian)")
+            raise ValueError(
+                f"{name}: f returned shape {self.y.shape}; it must return one number (use .sum(), or jacobian)"
+            )
         return self.y
 
     def depends(self) -> bool:

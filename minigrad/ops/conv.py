@@ -131,8 +131,8 @@ def _fold(cols: Array, *, size: Pair, **k: Any) -> Array:
     return kernels.fold(cols, size=size, **k)
 
 
-linear(_unfold, lambda g, y, x, **k: _fold(g, size=x.shape[2:], **k))
-linear(_fold, lambda g, y, cols, *, size, **k: _unfold(g, **k))
+linear(_unfold, lambda g, y, x, *, kernel, **k: _fold(g, size=x.shape[2:], **k))
+linear(_fold, lambda g, y, cols, *, size, **k: _unfold(g, kernel=cols.shape[2:4], **k))
 
 
 def unfold(x: Any, kernel_size: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1) -> Tensor:
