@@ -1,5 +1,7 @@
 """Derivatives of functions: closed forms, structures, nesting, parameters."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -58,7 +60,7 @@ def test_nested_lists_and_dicts():
     gp, gx = mg.grad(f, argnums=(0, 1))(p, x)
     assert np.array_equal(gp["w"].data, g["w"].data) and gx.shape == x.shape
     v = {"w": np.ones((3, 2)), "layers": [np.ones(2), (np.ones(2),)]}
-    y, t = mg.jvp(lambda p: f(p, x), (p,), (v,))
+    _, t = mg.jvp(lambda p: f(p, x), (p,), (v,))
     assert np.isclose(t.item(), sum(q.data.sum() for q in (g["w"], g["layers"][0], g["layers"][1][0])), rtol=1e-12)
     (hv,) = mg.hvp(lambda p: f(p, x), (p,), (v,))
     (hu,) = mg.hvp(lambda p: f(p, x), (p,), (g,))
@@ -76,7 +78,7 @@ def test_a_loss_with_parameters():
     def loss(x):
         return mg.tanh(mg.tensor(x) @ w + c).sum()
 
-    y, (gw, gc) = mg.value_and_grad(loss, params=[w, c])(x)
+    _, (gw, gc) = mg.value_and_grad(loss, params=[w, c])(x)
     loss(x).backward()
     assert np.allclose(gw.data, w.grad, rtol=1e-15) and np.allclose(gc.data, c.grad, rtol=1e-15)
     vs = [np.ones((3, 2)), np.ones(2)]
@@ -94,7 +96,7 @@ def test_linearize_evaluates_once():
         return mg.exp(x)
 
     x = rng.standard_normal(3)
-    y, tangent = mg.linearize(f, x)
+    _, tangent = mg.linearize(f, x)
     for _ in range(5):
         v = rng.standard_normal(3)
         assert np.allclose(tangent(v).data, np.exp(x) * v, rtol=1e-14)
@@ -102,7 +104,7 @@ def test_linearize_evaluates_once():
 
 
 def test_vjp_can_be_pulled_many_times():
-    y, pull = mg.vjp(lambda x, y: x * y, np.array([1.0, 2.0]), np.array([3.0, 4.0]))
+    _, pull = mg.vjp(lambda x, y: x * y, np.array([1.0, 2.0]), np.array([3.0, 4.0]))
     for g in (np.ones(2), np.array([0.0, 1.0])):
         gx, gy = pull(g)
         assert np.array_equal(gx.data, g * [3, 4]) and np.array_equal(gy.data, g * [1, 2])
@@ -158,5 +160,5 @@ def test_newton_converges_quadratically_on_logistic_regression():
         norms.append(np.linalg.norm(g))
         w = w - np.linalg.solve(mg.hessian(loss)(w).data, g)
     assert norms[-1] < 1e-14
-    exponents = [np.log(c) / np.log(a) for a, c in zip(norms[1:], norms[2:]) if 1e-14 < c and a < 0.1]
+    exponents = [np.log(c) / np.log(a) for a, c in itertools.pairwise(norms) if c > 1e-14 and a < 0.1]
     assert exponents and min(exponents) > 1.7

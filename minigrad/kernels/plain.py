@@ -1,0 +1,188 @@
+"""Every kernel in plain NumPy: short, obviously right, and good for complex numbers.
+
+This is what runs with MINIGRAD_JIT=0 or for dtypes other than float32 and float64, and what the jitted kernels are
+tested against. Branches look at the real part only and nothing is conjugated, so a complex step passes through.
+It is never tuned for speed. Images are logically (N,C,H,W); results are stored channels last.
+"""
+
+import numpy as np
+
+Pair = tuple[int, int]
+
+
+# Convolution: unfold the windows, then one matrix product per image and group.
+
+
+def conv2d(x, w, *, stride: Pair, padding: Pair, dilation: Pair, groups: int):
+    n, (o, _, *kernel) = len(x), w.shape
+    cols = unfold(x, kernel=kernel, stride=stride, padding=padding, dilation=dilation)
+    oh, ow = cols.shape[4:]
+    cols = cols.reshape(n, groups, w[0].size, oh * ow)  # (N,G,K,P)
+    y = w.reshape(groups, o // groups, w[0].size) @ cols  # (N,G,O/G,P)
+    return _channels_last(y.reshape(n, o, oh, ow))
+
+
+def conv2d_input(g, w, *, size: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int):
+    n, o, oh, ow = g.shape
+    w_t = w.reshape(groups, o // groups, w[0].size).swapaxes(1, 2)  # (G,K,O/G)
+    cols = w_t @ g.reshape(n, groups, o // groups, oh * ow)  # (N,G,K,P)
+    cols = cols.reshape(n, groups * w.shape[1], *w.shape[2:], oh, ow)
+    return fold(cols, size=size, stride=stride, padding=padding, dilation=dilation)
+
+
+def conv2d_weight(x, g, *, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int):
+    (n, c, _, _), (_, o, oh, ow) = x.shape, g.shape
+    cols = unfold(x, kernel=kernel, stride=stride, padding=padding, dilation=dilation)
+    cols = cols.reshape(n, groups, c // groups * kernel[0] * kernel[1], oh * ow)  # (N,G,K,P)
+    gw = g.reshape(n, groups, o // groups, oh * ow) @ cols.swapaxes(2, 3)  # (N,G,O/G,K)
+    return gw.sum(axis=0).reshape(o, c // groups, *kernel)
+
+
+def unfold(x, *, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair):  # (N,C,H,W) -> (N,C,kh,kw,oh,ow)
+    n, c, *size = x.shape
+    x = _pad(x, padding)
+    cols = np.empty((n, c, *kernel, *_windows(size, kernel, stride, padding, dilation)), x.dtype)
+    for a, b in np.ndindex(*kernel):
+        cols[:, :, a, b] = x[_tap(a, b, cols.shape[4:], stride, dilation)]
+    return cols
+
+
+def fold(cols, *, size: Pair, stride: Pair, padding: Pair, dilation: Pair):  # (N,C,kh,kw,oh,ow) -> (N,C,H,W)
+    (n, c, *kernel), windows = cols.shape[:4], cols.shape[4:]
+    (h, w), (ph, pw) = size, padding
+    x = np.zeros((n, c, h + 2 * ph, w + 2 * pw), cols.dtype)
+    for a, b in np.ndindex(*kernel):
+        x[_tap(a, b, windows, stride, dilation)] += cols[:, :, a, b]
+    return _channels_last(x[:, :, ph : ph + h, pw : pw + w])
+
+
+# Pooling
+
+
+def pool_winners(x, *, kernel: Pair, stride: Pair, padding: Pair):  # (N,C,H,W) -> (N,C,OH,OW) int32
+    n, c, *size = x.shape
+    windows = _windows(size, kernel, stride, padding)
+    x = _pad(x.real, padding, -np.inf)
+    place = _pad(np.arange(size[0] * size[1], dtype=np.int32).reshape(1, 1, *size), padding, -1)
+    best = np.full((n, c, *windows), -np.inf, x.dtype)
+    index = np.full((n, c, *windows), -1, np.int32)
+    for a, b in np.ndindex(*kernel):
+        tap = _tap(a, b, windows, stride)
+        wins = (place[tap] >= 0) & ((x[tap] > best) | np.isnan(x[tap]) | (index < 0))
+        best, index = np.where(wins, x[tap], best), np.where(wins, place[tap], index)
+    return _channels_last(index)
+
+
+def pool_take(x, index):  # (N,C,H,W), (N,C,OH,OW) -> (N,C,OH,OW)
+    n, c, *windows = index.shape
+    y = np.take_along_axis(x.reshape(n, c, x.shape[2] * x.shape[3]), index.reshape(n, c, -1 if n * c else 0), axis=2)
+    return _channels_last(y.reshape(n, c, *windows))
+
+
+def pool_put(g, index, *, size: Pair):  # (N,C,OH,OW) twice -> (N,C,H,W)
+    n, c = g.shape[:2]
+    gx = np.zeros((n, c, size[0] * size[1]), g.dtype)
+    image, channel = np.ogrid[:n, :c]
+    np.add.at(gx, (image[..., None, None], channel[..., None, None], index), g)
+    return _channels_last(gx.reshape(n, c, *size))
+
+
+def avg_pool2d(x, *, kernel: Pair, stride: Pair, padding: Pair):  # (N,C,H,W) -> (N,C,OH,OW)
+    cols = unfold(x, kernel=kernel, stride=stride, padding=padding, dilation=(1, 1))
+    return _channels_last(cols.mean(axis=(2, 3)))
+
+
+def avg_pool2d_input(g, *, size: Pair, kernel: Pair, stride: Pair, padding: Pair):  # (N,C,OH,OW) -> (N,C,H,W)
+    (n, c, *windows), (kh, kw) = g.shape, kernel
+    cols = np.broadcast_to((g / (kh * kw))[:, :, None, None], (n, c, kh, kw, *windows))
+    return fold(cols, size=size, stride=stride, padding=padding, dilation=(1, 1))
+
+
+# Batch normalisation: y = gamma * (x - mean) * istd + beta, channel by channel
+
+
+def batch_norm(x, gamma, beta, *, eps: float):  # -> y like x, mean (C,), istd (C,)
+    axes = (0, *range(2, x.ndim))
+    mean = x.mean(axis=axes)
+    centred = x - _channel(mean, x)
+    istd = 1 / np.sqrt((centred * centred).mean(axis=axes) + eps)
+    return _channels_last(centred * _channel(istd * gamma, x) + _channel(beta, x)), mean, istd
+
+
+def batch_norm_backward(g, x, gamma, mean, istd):  # -> gx like x, ggamma (C,), gbeta (C,)
+    axes = (0, *range(2, x.ndim))
+    m = x.size // x.shape[1]
+    xhat = (x - _channel(mean, x)) * _channel(istd, x)
+    ggamma, gbeta = (g * xhat).sum(axis=axes), g.sum(axis=axes)
+    gx = _channel(gamma * istd, x) * (g - _channel(gbeta / m, x) - xhat * _channel(ggamma / m, x))
+    return _channels_last(gx), ggamma, gbeta
+
+
+# Softmax cross-entropy: loss = -sum(target * log softmax(logits)), target = (1 - smoothing) * onehot + smoothing / K
+
+
+def softmax_cross_entropy(logits, labels, *, smoothing: float):  # (N,K), (N,) -> (N,), (N,K)
+    shifted = logits - logits.real.max(axis=1, keepdims=True)
+    e = np.exp(shifted)
+    total = e.sum(axis=1, keepdims=True)
+    log_probs = shifted - np.log(total)
+    own = np.take_along_axis(log_probs, labels[:, None], axis=1)[:, 0]
+    return -(1 - smoothing) * own - smoothing * log_probs.mean(axis=1), e / total
+
+
+def softmax_cross_entropy_backward(g, probs, labels, *, smoothing: float):  # (N,), (N,K), (N,) -> (N,K)
+    n, k = probs.shape
+    glogits = probs - smoothing / k
+    glogits[np.arange(n), labels] -= 1 - smoothing
+    return glogits * g[:, None]
+
+
+# Optimizer steps, in place
+
+
+def sgd_step(p, g, v, *, lr, momentum, dampening, nesterov, weight_decay, first):
+    if weight_decay:
+        g = g + weight_decay * p
+    if v is not None:
+        v[...] = g if first else momentum * v + (1 - dampening) * g
+        g = g + momentum * v if nesterov else v
+    p -= lr * g
+
+
+def adam_step(p, g, m, s, *, lr, beta1, beta2, eps, weight_decay, decoupled, t):
+    if weight_decay and decoupled:
+        p *= 1 - lr * weight_decay
+    elif weight_decay:
+        g = g + weight_decay * p
+    m += (1 - beta1) * (g - m)
+    s[...] = beta2 * s + (1 - beta2) * (g * g)
+    p -= lr / (1 - beta1**t) * m / (np.sqrt(s) / (1 - beta2**t) ** 0.5 + eps)
+
+
+def _windows(size, kernel, stride, padding, dilation=(1, 1)):
+    """How many windows fit along each axis."""
+    axes = zip(size, kernel, stride, padding, dilation, strict=True)
+    return tuple((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in axes)
+
+
+def _pad(x, padding, value=0):
+    (n, c, h, w), (ph, pw) = x.shape, padding
+    padded = np.full((n, c, h + 2 * ph, w + 2 * pw), value, x.dtype)
+    padded[:, :, ph : ph + h, pw : pw + w] = x
+    return padded
+
+
+def _tap(a, b, windows, stride, dilation=(1, 1)):
+    """The slices of a padded image that tap (a, b) of every window sees."""
+    (oh, ow), (sh, sw), (dh, dw) = windows, stride, dilation
+    return ..., slice(a * dh, a * dh + sh * oh, sh), slice(b * dw, b * dw + sw * ow, sw)
+
+
+def _channel(v, x):
+    """A (C,) vector shaped to broadcast along axis 1 of x."""
+    return v.reshape(-1, *[1] * (x.ndim - 2))
+
+
+def _channels_last(y):
+    """The same logical array, its memory in the order (N,H,W,C)."""
+    return np.ascontiguousarray(y.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2) if y.ndim == 4 else y

@@ -1,0 +1,93 @@
+"""Threads for kernels: a range is cut into equal parts, one part per thread, always the same way.
+
+Numba's own `parallel=True` aborts the process when two Python threads enter it and costs seconds of compile time. Here
+kernels release the GIL and run on a small pool of our own; the calling thread works too. Nothing is stolen and nothing
+is balanced at run time, so for a given number of threads results are the same bit for bit.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+
+WORTH = 10_000_000  # operations below which handing work to a second thread (some 50 microseconds) does not pay
+PASS = 50  # what reading and writing one number of an array costs, in operations of a register tile
+
+_lock = threading.Lock()
+_pool = None
+_threads = 1
+
+
+def get_num_threads() -> int:
+    """How many threads a kernel may use."""
+    return _threads
+
+
+def set_num_threads(n: int) -> None:
+    """Let kernels, and the BLAS behind NumPy, use n threads each."""
+    global _threads
+    if n < 1:
+        raise ValueError(f"the number of threads must be at least 1, got {n}")
+    from threadpoolctl import threadpool_limits
+
+    _reset()
+    _threads = int(n)
+    threadpool_limits(limits=int(n), user_api="blas")
+
+
+def spans(count: int, work: float) -> list[tuple[int, int]]:
+    """Cut range(count) into equal parts (lo, hi), one per thread, or into a single part if the work is small."""
+    parts = max(1, min(_threads, count)) if work >= WORTH else 1
+    return [(count * i // parts, count * (i + 1) // parts) for i in range(parts)]
+
+
+def run(kernel: Callable, calls: Sequence[tuple]) -> None:
+    """Make all calls kernel(*args) at the same time, and return when all are done."""
+    if len(calls) == 1:
+        kernel(*calls[0])
+        return
+    submit = _get_pool().submit
+    others = [submit(kernel, *args) for args in calls[1:]]
+    try:
+        kernel(*calls[0])
+    finally:  # never leave while another thread still writes to our arrays
+        errors = [other.exception() for other in others]
+    for error in filter(None, errors):
+        raise error
+
+
+def _get_pool():
+    global _pool
+    with _lock:
+        if _pool is None:
+            from concurrent.futures import ThreadPoolExecutor
+
+            _pool = ThreadPoolExecutor(max(1, _threads - 1), thread_name_prefix="minigrad")
+        return _pool
+
+
+def _reset():
+    """Forget the pool; the next call makes one, and the old one ends when its last user lets go of it."""
+    global _pool
+    with _lock:
+        _pool = None
+
+
+def _after_fork():
+    """A child process has none of its parent's threads, and perhaps a lock that nobody will open again."""
+    global _pool, _lock
+    _pool, _lock = None, threading.Lock()
+
+
+def _default() -> int:
+    asked = os.environ.get("MINIGRAD_NUM_THREADS")
+    if asked is not None:
+        if not asked.isdigit() or int(asked) < 1:
+            raise ValueError(f"MINIGRAD_NUM_THREADS must be a whole number of at least 1, got {asked!r}")
+        set_num_threads(int(asked))
+        return int(asked)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+_threads = _default()

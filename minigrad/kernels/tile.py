@@ -1,0 +1,233 @@
+"""Register tiles for Numba: rows x vectors of numbers kept in SIMD registers across a loop.
+
+Numba's vectoriser does not find this shape by itself, and without it a convolution is ten times slower. A tile is a
+tuple of LLVM vectors, `acc[i * vecs + j]` being vector j of row i. Each row has its own place in memory, given by a
+tuple of offsets, so a row can be any pixel of an image. The intrinsics know nothing of convolution.
+
+    offs = tile_offsets(table, p, 8)               offs[i] = table[p + i]
+    acc  = tile_zero(a, 8, 2)                      8 rows of 2 vectors, of a's dtype
+    acc  = tile_fma(acc, a, offs, k, w, j, 1)      acc[i]   += a[offs[i] + k] * w[j : j + 2 * lanes]
+    acc  = tile_fma(acc, a, offs, k, w, j, 4)      four of these at once, k and j advancing by 1 and by 2 * lanes
+    acc  = tile_fma_each(acc, a, offs, k, w, j)    acc[i]   += a[offs[i] + k : ... + 2 * lanes] * w[j : j + 2 * lanes]
+    tile_store(out, offs, o, acc, valid)           out[offs[i] + o : ... + valid]  = acc[i]
+    tile_add(out, offs, o, acc, valid)             out[offs[i] + o : ... + valid] += acc[i]
+    copy(dst, d, src, s, count)                    dst[d : d + count] = src[s : s + count]
+
+Arrays are C-contiguous and offsets are flat, whatever the number of axes. Nothing is checked.
+"""
+
+from typing import Any
+
+import llvmlite.binding as llvm
+import numba.extending
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils, config
+from numba.extending import models, register_model
+
+I32 = ir.IntType(32)
+intrinsic: Any = numba.extending.intrinsic  # what it makes is called with other arguments than what it decorates
+
+
+def _features() -> set[str]:
+    """The vector features Numba compiles for: the host's, unless NUMBA_CPU_FEATURES says otherwise."""
+    asked = vars(config)["CPU_FEATURES"]
+    if asked is not None:
+        return {f[1:] for f in asked.split(",") if f.startswith("+")}
+    return {name for name, present in llvm.get_host_cpu_features().items() if present}
+
+
+_FEATURES = _features()
+_NEON = "neon" in _FEATURES or "fp-armv8" in _FEATURES
+
+BYTES = 64 if "avx512f" in _FEATURES else 32 if "avx2" in _FEATURES else 16
+FMA = "llvm.fma" if "fma" in _FEATURES or "avx512f" in _FEATURES or _NEON else "llvm.fmuladd"
+DEPTH = 4  # steps of the inner loop done at once, so that its counters do not cost more than its sums
+ROWS = 8  # eight offsets still fit the general registers
+VECS = 2 if "avx512f" in _FEATURES or _NEON else 1  # 16 sums need 32 vector registers
+
+
+class Vec(types.Type):
+    """One SIMD register of float32 or float64."""
+
+    def __init__(self, dtype):
+        self.dtype, self.lanes = dtype, BYTES * 8 // dtype.bitwidth
+        super().__init__(f"Vec({dtype} x {self.lanes})")
+
+
+@register_model(Vec)
+class VecModel(models.PrimitiveModel):
+    def __init__(self, manager, vec):
+        super().__init__(manager, vec, _vector(vec))
+
+
+def lanes(dtype: np.dtype) -> int:
+    """How many numbers of a dtype one register holds."""
+    return BYTES // dtype.itemsize
+
+
+def _vector(vec):
+    return ir.VectorType(ir.FloatType() if vec.dtype == types.float32 else ir.DoubleType(), vec.lanes)
+
+
+def _name(vec):
+    return f"v{vec.lanes}f{vec.dtype.bitwidth}"
+
+
+def _pointer(context, builder, array, value, *offsets):
+    """The address of array.flat[sum(offsets)]."""
+    p = context.make_array(array)(context, builder, value).data
+    for offset in offsets:
+        p = builder.gep(p, [offset])
+    return p
+
+
+def _vector_at(builder, p, vector):
+    return builder.bitcast(p, vector.as_pointer())
+
+
+def _load(builder, p, vec):
+    return builder.load(_vector_at(builder, p, _vector(vec)), align=vec.dtype.bitwidth // 8)
+
+
+def _store(builder, value, p, vec):
+    builder.store(value, _vector_at(builder, p, _vector(vec)), align=vec.dtype.bitwidth // 8)
+
+
+def _splat(builder, scalar, vector):
+    one = builder.insert_element(ir.Constant(vector, ir.Undefined), scalar, I32(0))
+    zeros = ir.Constant(ir.VectorType(I32, vector.count), [0] * vector.count)
+    return builder.shuffle_vector(one, ir.Constant(vector, ir.Undefined), zeros)
+
+
+@intrinsic
+def lanes_of(typing, array):
+    """lanes(array.dtype), a constant of the compiled kernel."""
+
+    def codegen(context, builder, signature, args):
+        return context.get_constant(types.intp, Vec(array.dtype).lanes)
+
+    return types.intp(array), codegen
+
+
+@intrinsic(prefer_literal=True)
+def tile_offsets(typing, table, p, rows):
+    offs = types.UniTuple(types.intp, rows.literal_value)
+
+    def codegen(context, builder, signature, args):
+        first = _pointer(context, builder, table, args[0], args[1])
+        loads = [builder.load(builder.gep(first, [I32(i)])) for i in range(offs.count)]
+        return context.make_tuple(builder, offs, loads)
+
+    return offs(table, types.intp, rows), codegen
+
+
+@intrinsic(prefer_literal=True)
+def tile_zero(typing, like, rows, vecs):
+    vec = Vec(like.dtype)
+    acc = types.UniTuple(vec, rows.literal_value * vecs.literal_value)
+
+    def codegen(context, builder, signature, args):
+        zero = ir.Constant(_vector(vec), [0.0] * vec.lanes)
+        return context.make_tuple(builder, acc, [zero] * acc.count)
+
+    return acc(like, rows, vecs), codegen
+
+
+@intrinsic(prefer_literal=True)
+def tile_fma(typing, acc, a, offs, k, w, j, depth):
+    rows, vecs, vec = offs.count, acc.count // offs.count, acc.dtype
+
+    def codegen(context, builder, signature, args):
+        fma = _declare(builder, f"{FMA}.{_name(vec)}", [_vector(vec)] * 3, _vector(vec))
+        sums, a_, offs_, k_, w_, j_, _ = args
+        sums = [builder.extract_value(sums, i) for i in range(acc.count)]
+        row = [_pointer(context, builder, a, a_, builder.extract_value(offs_, i), k_) for i in range(rows)]
+        ws = _pointer(context, builder, w, w_, j_)
+        for d in range(depth.literal_value):
+            wd = [_load(builder, builder.gep(ws, [I32((d * vecs + v) * vec.lanes)]), vec) for v in range(vecs)]
+            for i in range(rows):
+                ai = _splat(builder, builder.load(builder.gep(row[i], [I32(d)])), _vector(vec))
+                for v in range(vecs):
+                    sums[i * vecs + v] = builder.call(fma, [ai, wd[v], sums[i * vecs + v]])
+        return context.make_tuple(builder, acc, sums)
+
+    return acc(acc, a, offs, types.intp, w, types.intp, depth), codegen
+
+
+@intrinsic
+def tile_fma_each(typing, acc, a, offs, k, w, j):
+    rows, vecs, vec = offs.count, acc.count // offs.count, acc.dtype
+
+    def codegen(context, builder, signature, args):
+        fma = _declare(builder, f"{FMA}.{_name(vec)}", [_vector(vec)] * 3, _vector(vec))
+        sums, a_, offs_, k_, w_, j_ = args
+        ws, out = _pointer(context, builder, w, w_, j_), []
+        wv = [_load(builder, builder.gep(ws, [I32(v * vec.lanes)]), vec) for v in range(vecs)]
+        for i in range(rows):
+            row = _pointer(context, builder, a, a_, builder.extract_value(offs_, i), k_)
+            for v in range(vecs):
+                av = _load(builder, builder.gep(row, [I32(v * vec.lanes)]), vec)
+                out.append(builder.call(fma, [av, wv[v], builder.extract_value(sums, i * vecs + v)]))
+        return context.make_tuple(builder, acc, out)
+
+    return acc(acc, a, offs, types.intp, w, types.intp), codegen
+
+
+@intrinsic
+def tile_store(typing, out, offs, o, acc, valid):
+    def put(builder, p, value, vec):
+        _store(builder, value, p, vec)
+
+    return types.void(out, offs, types.intp, acc, types.intp), _writer(out, offs, acc, put)
+
+
+@intrinsic
+def tile_add(typing, out, offs, o, acc, valid):
+    def put(builder, p, value, vec):
+        _store(builder, builder.fadd(_load(builder, p, vec), value), p, vec)
+
+    return types.void(out, offs, types.intp, acc, types.intp), _writer(out, offs, acc, put)
+
+
+def _writer(out, offs, acc, put):
+    """Write each row of a tile by whole vectors, or number by number where fewer than a row are valid."""
+    rows, vecs, vec = offs.count, acc.count // offs.count, acc.dtype
+
+    def codegen(context, builder, signature, args):
+        out_, offs_, o_, acc_, valid_ = args
+        width = vec.lanes * vecs
+        ps = [_pointer(context, builder, out, out_, builder.extract_value(offs_, i), o_) for i in range(rows)]
+        with builder.if_else(builder.icmp_signed(">=", valid_, valid_.type(width))) as (whole, part):
+            with whole:
+                for i, p in enumerate(ps):
+                    for v in range(vecs):
+                        value = builder.extract_value(acc_, i * vecs + v)
+                        put(builder, builder.gep(p, [I32(v * vec.lanes)]), value, vec)
+            with part:
+                row = cgutils.alloca_once(builder, ir.ArrayType(_vector(vec), vecs))
+                row = builder.bitcast(row, _vector(vec).element.as_pointer())
+                for i, p in enumerate(ps):
+                    for v in range(vecs):
+                        value = builder.extract_value(acc_, i * vecs + v)
+                        _store(builder, value, builder.gep(row, [I32(v * vec.lanes)]), vec)
+                    cgutils.raw_memcpy(builder, p, row, valid_, vec.dtype.bitwidth // 8)
+        return context.get_dummy_value()
+
+    return codegen
+
+
+@intrinsic
+def copy(typing, dst, d, src, s, count):
+    def codegen(context, builder, signature, args):
+        dst_, d_, src_, s_, count_ = args
+        to, source = _pointer(context, builder, dst, dst_, d_), _pointer(context, builder, src, src_, s_)
+        cgutils.raw_memcpy(builder, to, source, count_, dst.dtype.bitwidth // 8)
+        return context.get_dummy_value()
+
+    return types.void(dst, types.intp, src, types.intp, types.intp), codegen
+
+
+def _declare(builder, name, arguments, result):
+    return cgutils.get_or_insert_function(builder.module, ir.FunctionType(result, arguments), name)

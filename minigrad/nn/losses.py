@@ -1,0 +1,29 @@
+"""Losses as layers: called with predictions and targets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..ops import loss
+from ..tape import Tensor
+from .module import Module
+
+
+class CrossEntropyLoss(Module):
+    """−log softmax(logits)[label]: logits (N, K), labels N class indices; see `mg.cross_entropy`."""
+
+    def __init__(self, *, reduction: str = "mean", label_smoothing: float = 0.0) -> None:
+        self.reduction, self.label_smoothing = reduction, label_smoothing
+
+    def forward(self, logits: Any, labels: Any) -> Tensor:
+        return loss.cross_entropy(logits, labels, label_smoothing=self.label_smoothing, reduction=self.reduction)
+
+
+class MSELoss(Module):
+    """(x − target)², averaged over all entries unless `reduction` is 'sum' or 'none'."""
+
+    def __init__(self, *, reduction: str = "mean") -> None:
+        self.reduction = reduction
+
+    def forward(self, x: Any, target: Any) -> Tensor:
+        return loss.mse_loss(x, target, reduction=self.reduction)

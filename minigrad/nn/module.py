@@ -1,0 +1,251 @@
+"""Objects that own parameters: a Module finds them by walking its own attributes, in the order of assignment.
+
+Parameters, buffers and submodules are told apart by their type, also inside plain lists, tuples and dicts. Nothing is
+registered, so an attribute is only ever an attribute, and `__init__` needs no call to `super()`. This file computes
+nothing: what a module does is its `forward`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import reprlib
+import threading
+from collections.abc import Callable
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from ..tape import Array, Tensor, state
+
+
+class Parameter(Tensor):
+    """A leaf tensor that a model learns: of a float dtype, and requiring grad.
+
+    >>> Parameter(np.zeros(3, np.float32)).requires_grad
+    True
+    """
+
+    __slots__ = ()
+
+    def __init__(self, data: Any) -> None:
+        super().__init__(data, requires_grad=True)
+
+
+class Buffer(Tensor):
+    """A leaf tensor that belongs to a model's state but is not learnt, such as a running mean."""
+
+    __slots__ = ()
+
+    def __init__(self, data: Any) -> None:
+        super().__init__(data)
+
+
+class LoadedKeys(NamedTuple):
+    """What `load_state_dict(strict=False)` passed over."""
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
+
+
+class _Calls(threading.local):
+    def __init__(self) -> None:
+        self.paths: dict[int, str] = {}  # the scope of each module below the outermost one that is being called
+
+
+_calls = _Calls()
+
+
+class Module:
+    """Base of all layers and models: assign parameters and modules to attributes, and define `forward`.
+
+    >>> class Scale(Module):
+    ...     def __init__(self):
+    ...         self.factor = Parameter(np.array([2.0, 3.0]))
+    ...     def forward(self, x):
+    ...         return x * self.factor
+    >>> model = Scale()
+    >>> model(np.array([1.0, 1.0])).data, [path for path, _ in model.named_parameters()]
+    (array([2., 3.]), ['factor'])
+    """
+
+    training = True
+    forward: Callable[..., Any]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """forward(*args, **kwargs); operations are recorded under this module's path below the outermost call."""
+        if not state.recording:
+            return self.forward(*args, **kwargs)
+        scope, paths = state.scope, _calls.paths
+        if id(self) not in paths:  # the outermost call names everything below it, once
+            _calls.paths = {id(m): path for path, m in reversed(_walk(self, scope)) if isinstance(m, Module)}
+        state.scope = _calls.paths[id(self)]
+        try:
+            return self.forward(*args, **kwargs)
+        finally:
+            state.scope, _calls.paths = scope, paths
+
+    # ---- what it holds
+
+    def named_modules(self) -> list[tuple[str, Module]]:
+        """Each module once, with its path: this one first, under ''."""
+        return _first_paths(self, Module)
+
+    def named_parameters(self) -> list[tuple[str, Parameter]]:
+        """Each parameter once, with its path, e.g. 'stage1.0.conv1.weight', which also becomes its name in messages."""
+        found = _first_paths(self, Parameter)
+        for path, p in found:
+            if len(path) > len(p.name or ""):  # the path within the largest model that has been asked
+                p.name = path
+        return found
+
+    def named_buffers(self) -> list[tuple[str, Buffer]]:
+        """Each buffer once, with its path."""
+        return _first_paths(self, Buffer)
+
+    def modules(self) -> list[Module]:
+        """This module and all below it, each once."""
+        return [m for _, m in self.named_modules()]
+
+    def parameters(self) -> list[Parameter]:
+        """All parameters, shared ones once, in the order of assignment."""
+        return [p for _, p in self.named_parameters()]
+
+    def buffers(self) -> list[Buffer]:
+        """All buffers, shared ones once, in the order of assignment."""
+        return [b for _, b in self.named_buffers()]
+
+    # ---- modes
+
+    def train(self, mode: bool = True) -> Self:
+        """Set `training` here and in all modules below; returns self."""
+        for m in self.modules():
+            m.training = mode
+        return self
+
+    def eval(self) -> Self:
+        """Test mode: no dropout, running statistics used and left alone; returns self."""
+        return self.train(False)
+
+    def requires_grad_(self, flag: bool = True) -> Self:
+        """Let all parameters learn, or freeze them; returns self."""
+        for p in self.parameters():
+            p.requires_grad = flag
+        return self
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of all parameters."""
+        for p in self.parameters():
+            p.grad = None
+
+    def astype(self, dtype: Any) -> Self:
+        """Turn parameters, their gradients and float buffers into another float dtype, in place; returns self.
+
+        >>> Module().astype("int32")
+        Traceback (most recent call last):
+        TypeError: astype: int32 is not a float dtype; parameters need one, e.g. float32
+        """
+        dtype = np.dtype(dtype)
+        if dtype.kind != "f":
+            raise TypeError(f"astype: {dtype} is not a float dtype; parameters need one, e.g. float32")
+        for x in [*self.parameters(), *self.buffers()]:
+            if x.dtype.kind == "f" and x.dtype != dtype:
+                x.data = x.data.astype(dtype)
+                x.grad = None if x.grad is None else x.grad.astype(dtype)
+        return self
+
+    # ---- state
+
+    def state_dict(self) -> dict[str, Array]:
+        """Copies of all parameters and buffers by path.
+
+        A snapshot: training on does not change it (PyTorch's holds references). A shared tensor has all its paths.
+        """
+        return {path: x.data.copy() for path, x in _walk(self) if isinstance(x, _STATE)}
+
+    def load_state_dict(self, values: dict[str, Any], strict: bool = True) -> LoadedKeys:
+        """Copy arrays into the parameters and buffers of the same path, in the dtype that those have.
+
+        Raises one ValueError that lists every missing path, unexpected path (unless not `strict`), wrong shape and
+        dtype that cannot be cast; nothing is changed then. Returns the paths passed over.
+        """
+        own = {path: x for path, x in _walk(self) if isinstance(x, _STATE)}
+        arrays = {path: np.asarray(v.data if isinstance(v, Tensor) else v) for path, v in values.items()}
+        missing = [path for path in own if path not in arrays]
+        unexpected = [path for path in arrays if path not in own]
+        problems = []
+        if strict:
+            problems += [f"missing: {path} {own[path].shape}" for path in missing]
+            problems += [f"unexpected: {path} {arrays[path].shape}" for path in unexpected]
+        shared = [path for path in own if path in arrays]
+        for path in shared:
+            x, new = own[path], arrays[path]
+            if new.shape != x.shape:
+                problems.append(f"wrong shape: {path} is {x.shape} in the model, {new.shape} in the state dict")
+            elif not np.can_cast(new.dtype, x.dtype, "same_kind"):
+                problems.append(f"wrong dtype: {path} is {x.dtype} in the model, {new.dtype} in the state dict")
+        if problems:
+            head = f"load_state_dict: {type(self).__name__} and the state dict differ"
+            raise ValueError("\n  ".join([head, *problems]))
+        for path in shared:
+            own[path].data = np.array(arrays[path], own[path].dtype, order="C")
+        return LoadedKeys(missing, unexpected)
+
+    # ---- what it shows
+
+    @reprlib.recursive_repr()
+    def __repr__(self) -> str:
+        head = ", ".join(f"{k}={v!r}" for k, v in vars(self).items() if k != "training" and _is_plain(v))
+        held = [f"({name}): {x!r}".replace("\n", "\n  ") for name, x in holdings(vars(self)) if isinstance(x, Module)]
+        inside = "\n  ".join(["", *([head] if head else []), *held]) + "\n" if held else head
+        return f"{type(self).__name__}({inside})"
+
+    def __getattr__(self, name: str) -> Any:  # only on a miss
+        known = [*vars(self), *dir(type(self))]
+        near = difflib.get_close_matches(name, [k for k in known if not k.startswith("_")], 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{hint}")
+
+
+_STATE = (Parameter, Buffer)
+_OWNED = (Parameter, Buffer, Module)
+_CONTAINERS = (list, tuple, dict)
+
+
+def holdings(items: dict) -> list[tuple[str, Any]]:
+    """(name, x) for the parameters, buffers and modules among the items, looking into lists, tuples and dicts."""
+    found = []
+    for name, x in items.items():
+        if isinstance(x, _OWNED):
+            found.append((name, x))
+        elif isinstance(x, _CONTAINERS):
+            inside = holdings(x if isinstance(x, dict) else dict(enumerate(x)))
+            found += [(f"{name}.{path}", y) for path, y in inside]
+    return found
+
+
+def _walk(module: Module, path: str = "", inside: tuple[Module, ...] = ()) -> list[tuple[str, Any]]:
+    """(path, x) for the module and every parameter, buffer and module below it, under every path that it has."""
+    found: list[tuple[str, Any]] = [(path, module)]
+    inside = (*inside, module)
+    for name, x in holdings(vars(module)):
+        below = f"{path}.{name}" if path else str(name)
+        if not isinstance(x, Module):
+            found.append((below, x))
+        elif x not in inside:  # else it holds its owner
+            found += _walk(x, below, inside)
+    return found
+
+
+def _first_paths(module: Module, kind: type) -> list[tuple[str, Any]]:
+    """The things of a kind in a module, each once, under the first path that it has."""
+    found: dict[int, tuple[str, Any]] = {}
+    for path, x in _walk(module):
+        if isinstance(x, kind):
+            found.setdefault(id(x), (path, x))
+    return list(found.values())
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, tuple):
+        return bool(value) and all(map(_is_plain, value))
+    return isinstance(value, int | float | str)

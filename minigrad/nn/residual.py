@@ -1,0 +1,123 @@
+"""Residual blocks, and stochastic depth: whole blocks dropped in training (Huang, Sun, Liu, Sedra, Weinberger 2016).
+
+Training adds randomness, testing averages it out. A branch survives with probability q = 1 − p. With scaling 'test',
+as in the paper, a surviving branch is added as it is, and at test time q times the branch is added; with 'inverted',
+1/q times the branch is added in training and the plain branch at test time. Either way both modes agree in
+expectation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import random
+from ..ops import noise, shape
+from ..tape import Tensor
+from .layers import own_generator
+from .module import Module
+
+
+class StochasticDepth(Module):
+    """shortcut + branch(), the branch dropped with probability p in training.
+
+    `mode` 'batch' draws once: a dropped branch is not executed at all, so its parameters get no gradient and its
+    batch norms see no data. 'row' executes it and draws for each sample. Raises ValueError when the shapes of
+    shortcut and branch differ.
+
+    >>> depth = StochasticDepth(0.5, rng=1)
+    >>> [depth(np.zeros(1), lambda: np.ones(1)).item() for _ in range(4)]
+    [2.0, 2.0, 0.0, 2.0]
+    >>> depth.eval()(np.zeros(1), lambda: np.ones(1)).item()
+    1.0
+    """
+
+    def __init__(
+        self,
+        p: float,
+        mode: str = "batch",
+        scaling: str = "inverted",
+        *,
+        rng: np.random.Generator | int | None = None,
+    ) -> None:
+        noise.check_probability("StochasticDepth", p)
+        if mode not in ("batch", "row"):
+            raise ValueError(f"StochasticDepth: mode is {mode!r}; it must be 'batch' or 'row'")
+        if scaling not in ("inverted", "test"):
+            raise ValueError(f"StochasticDepth: scaling is {scaling!r}; it must be 'inverted' or 'test'")
+        self.p, self.mode, self.scaling, self.rng = p, mode, scaling, own_generator(rng)
+
+    def __call__(self, shortcut: Any, branch: Callable[[], Any]) -> Tensor:
+        return self.forward(shortcut, branch)  # no scope of its own: what the branch records is the caller's
+
+    def forward(self, shortcut: Any, branch: Callable[[], Any]) -> Tensor:
+        shortcut = shape.as_tensor(shortcut)
+        kept: Any = 1
+        if self.training and self.p:
+            size = () if self.mode == "batch" else (len(shortcut), *[1] * (shortcut.ndim - 1))
+            kept = random.generator(self.rng).random(size) >= self.p
+            if self.mode == "batch" and not kept:
+                return shortcut
+        y = shape.as_tensor(branch())
+        if y.shape != shortcut.shape:
+            raise ValueError(
+                f"stochastic_depth: the shortcut has shape {shortcut.shape}, the branch {y.shape}; they must be one"
+            )
+        factor = np.asarray(kept * self._scale(), y.data.real.dtype)
+        return shortcut + (y if np.all(factor == 1) else y * factor)
+
+    def _scale(self) -> float:
+        survival = 1 - self.p
+        if self.scaling == "inverted":
+            return 1 / survival if self.training else 1
+        return 1 if self.training else survival
+
+
+class Residual(Module):
+    """shortcut(x) + branch(x), with stochastic depth: `drop` is the branch's drop probability, or a StochasticDepth.
+
+    Without a shortcut, x itself is added.
+
+    >>> from minigrad import nn
+    >>> Residual(nn.Linear(3, 3, rng=0), drop=0.2)(np.ones((2, 3), np.float32)).shape
+    (2, 3)
+    """
+
+    def __init__(
+        self,
+        branch: Callable[[Any], Any],
+        shortcut: Callable[[Any], Any] | None = None,
+        drop: float | StochasticDepth = 0.0,
+    ) -> None:
+        self.branch = branch
+        self.shortcut = shortcut
+        self.drop = drop if isinstance(drop, StochasticDepth) else StochasticDepth(drop)
+
+    def forward(self, x: Any) -> Tensor:
+        return self.drop(x if self.shortcut is None else self.shortcut(x), lambda: self.branch(x))
+
+
+def linear_decay(blocks: int, p: float) -> list[float]:
+    """The drop probabilities p_l = l/L · p of blocks l = 1 … L: early blocks, whose features all others use, stay.
+
+    In the paper's terms, the survival probability decays linearly from 1 at the input to 1 − p at the last block.
+
+    >>> linear_decay(4, 0.5)
+    [0.125, 0.25, 0.375, 0.5]
+    """
+    return [p * block / blocks for block in range(1, blocks + 1)]
+
+
+def expected_depth(model: Module) -> float:
+    """How many residual branches of the model are executed on average in training: the sum of their survival.
+
+    With linear decay to p over L blocks it is L − p (L + 1)/2; for p = 1/2 the paper's (3L − 1)/4.
+
+    >>> blocks = Module()
+    >>> blocks.drops = [StochasticDepth(p) for p in linear_decay(54, 0.5)]
+    >>> round(expected_depth(blocks), 6)
+    40.25
+    """
+    return float(sum(1 - m.p for m in model.modules() if isinstance(m, StochasticDepth)))

@@ -1,0 +1,155 @@
+"""Convolution and its adjoints: jitted against plain, each against its adjoint, in every layout."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minigrad import kernels
+from minigrad.kernels import plain
+
+LAYOUTS = st.sampled_from(["plain", "channels last", "sliced", "reversed", "read-only", "broadcast"])
+TOLERANCE = {"f": 2e-5, "d": 1e-13}
+
+
+def pairs(lo, hi):
+    return st.tuples(st.integers(lo, hi), st.integers(lo, hi))
+
+
+@st.composite
+def convolutions(draw):
+    """Shapes of x and w, and the parameters of a convolution that has at least one window."""
+    groups = draw(st.sampled_from([1, 1, 2, 3]))
+    c, o = groups * draw(st.integers(1, 20)), groups * draw(st.integers(1, 40))
+    if groups == 3:  # depthwise
+        groups = c = o = draw(st.integers(2, 40))
+    kernel, stride, padding, dilation = draw(pairs(1, 5)), draw(pairs(1, 4)), draw(pairs(0, 3)), draw(pairs(1, 2))
+    least = [max(1, d * (k - 1) + 1 - 2 * p) for k, p, d in zip(kernel, padding, dilation, strict=True)]
+    size = [least[0] + draw(st.integers(0, 9)), least[1] + draw(st.integers(0, 9))]
+    shape = (draw(st.integers(0, 5)), c, *size)
+    parameters = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    return shape, (o, c // groups, *kernel), parameters
+
+
+def close(ours, theirs, dtype):
+    assert ours.shape == theirs.shape and ours.dtype == theirs.dtype == np.dtype(dtype)
+    scale = 1 + np.abs(theirs).max(initial=0)
+    np.testing.assert_allclose(ours / scale, theirs / scale, rtol=0, atol=TOLERANCE[dtype])
+
+
+def dot(a, b):
+    return float((a * b).sum())
+
+
+@settings(max_examples=80, deadline=None)
+@given(convolutions(), LAYOUTS, LAYOUTS, st.sampled_from("fd"), st.integers(0, 2**32 - 1))
+def test_jitted_agree_with_plain(laid_out, convolution, layout_x, layout_g, dtype, seed):
+    shape, w_shape, parameters = convolution
+    rng = np.random.default_rng(seed)
+    x, w = laid_out(rng, shape, dtype, layout_x), laid_out(rng, w_shape, dtype, layout_g)
+    y = plain.conv2d(x, w, **parameters)
+    close(kernels.conv2d(x, w, **parameters), y, dtype)
+    g = laid_out(rng, y.shape, dtype, layout_g)
+    of_x = dict(size=shape[2:], **parameters)
+    close(kernels.conv2d_input(g, w, **of_x), plain.conv2d_input(g, w, **of_x), dtype)
+    of_w = dict(kernel=w_shape[2:], **parameters)
+    gw = kernels.conv2d_weight(x, g, **of_w)
+    close(gw, plain.conv2d_weight(x, g, **of_w), dtype)
+    assert gw.flags.c_contiguous
+
+
+@settings(max_examples=40, deadline=None)
+@given(convolutions(), st.sampled_from([kernels, plain]), st.integers(0, 2**32 - 1))
+def test_adjoints(convolution, room, seed):
+    shape, w_shape, parameters = convolution
+    rng = np.random.default_rng(seed)
+    x, w = rng.standard_normal(shape), rng.standard_normal(w_shape)
+    y = room.conv2d(x, w, **parameters)
+    g = rng.standard_normal(y.shape)
+    forward, scale = dot(y, g), 1 + np.abs(y * g).sum()
+    assert abs(dot(x, room.conv2d_input(g, w, size=shape[2:], **parameters)) - forward) <= 1e-12 * scale
+    assert abs(dot(w, room.conv2d_weight(x, g, kernel=w_shape[2:], **parameters)) - forward) <= 1e-12 * scale
+
+
+def test_plain_agrees_with_the_definition():
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((2, 4, 7, 6)), rng.standard_normal((6, 2, 3, 2))
+    y = plain.conv2d(x, w, stride=(2, 1), padding=(1, 2), dilation=(1, 3), groups=2)
+    assert y.shape == (2, 6, 4, 7)
+    padded = np.pad(x, [(0, 0), (0, 0), (1, 1), (2, 2)])
+    for n, o, i, j in np.ndindex(*y.shape):
+        window = padded[n, o // 3 * 2 : o // 3 * 2 + 2, 2 * i : 2 * i + 3, j : j + 4 : 3]
+        assert y[n, o, i, j] == pytest.approx((window * w[o]).sum(), abs=1e-13)
+
+
+@pytest.mark.parametrize(
+    "shape, w_shape, parameters",
+    [
+        ((2, 3, 2, 2), (5, 3, 5, 5), {"padding": (2, 2)}),  # the kernel is larger than the image
+        ((3, 7, 9, 9), (4, 7, 1, 1), {"stride": (3, 3)}),  # stride larger than the kernel: pixels nobody reads
+        ((2, 70, 6, 5), (70, 1, 3, 3), {"padding": (1, 1), "groups": 70}),  # depthwise
+        ((2, 3, 15, 14), (64, 3, 7, 7), {"stride": (2, 2), "padding": (3, 3)}),
+        ((1, 65, 3, 3), (33, 65, 3, 3), {"padding": (1, 1)}),
+        ((9, 2, 1, 1), (3, 2, 1, 1), {}),
+        ((1, 4, 200, 3), (8, 4, 3, 3), {"padding": (1, 1)}),  # more rows than one block
+        ((1, 3, 3, 3000), (8, 3, 3, 3), {}),  # one row is more than a block should hold
+        ((64, 2, 3, 3), (8, 2, 3, 3), {"padding": (1, 1)}),  # several images per block
+        ((2, 3, 5, 1), (4, 3, 1, 1), {"stride": (7, 7), "padding": (1, 1)}),
+        ((0, 3, 8, 8), (4, 3, 3, 3), {}),
+    ],
+)
+@pytest.mark.parametrize("dtype", "fd")
+def test_odd_shapes(shape, w_shape, parameters, dtype):
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal(shape).astype(dtype), rng.standard_normal(w_shape).astype(dtype)
+    full = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1} | parameters
+    y = plain.conv2d(x, w, **full)
+    close(kernels.conv2d(x, w, **parameters), y, dtype)
+    gx = kernels.conv2d_input(y, w, size=shape[2:], **parameters)
+    close(gx, plain.conv2d_input(y, w, size=shape[2:], **full), dtype)
+    gw = kernels.conv2d_weight(x, y, kernel=w_shape[2:], **parameters)
+    close(gw, plain.conv2d_weight(x, y, kernel=w_shape[2:], **full), dtype)
+
+
+def test_results_are_stored_channels_last():
+    x, w = np.ones((2, 3, 5, 4), "f"), np.ones((6, 3, 3, 3), "f")
+    y = kernels.conv2d(x, w)
+    gx = kernels.conv2d_input(y, w, size=(5, 4))
+    for image in y, gx, plain.conv2d_input(y, w, size=(5, 4), stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1):
+        assert image.transpose(0, 2, 3, 1).flags.c_contiguous
+
+
+def test_nan_and_infinity_stay_in_their_windows():
+    x, w = np.zeros((1, 1, 5, 5), "f"), np.ones((1, 1, 3, 3), "f")
+    x[0, 0, 0, 0], x[0, 0, 4, 4] = np.nan, np.inf
+    y = kernels.conv2d(x, w)[0, 0]
+    assert np.isnan(y[0, 0]) and np.isinf(y[2, 2]) and np.isfinite(y).sum() == 7
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "complex128", "float16"])
+def test_other_dtypes_are_kept(dtype):
+    x, w = np.ones((2, 3, 5, 4), dtype), np.full((6, 3, 3, 3), 1 / 8, dtype)
+    y = kernels.conv2d(x, w, padding=(1, 1))
+    assert y.dtype == dtype
+    assert kernels.conv2d_input(y, w, size=(5, 4), padding=(1, 1)).dtype == dtype
+    assert kernels.conv2d_weight(x, y, kernel=(3, 3), padding=(1, 1)).dtype == dtype
+
+
+def test_complex_step_gives_the_derivative():
+    rng = np.random.default_rng(0)
+    x, w, v = rng.standard_normal((2, 3, 6, 6)), rng.standard_normal((4, 3, 3, 3)), rng.standard_normal((4, 3, 3, 3))
+    y = kernels.conv2d(x, w + 1e-30j * v, stride=(2, 2))
+    np.testing.assert_allclose(y.imag / 1e-30, kernels.conv2d(x, v, stride=(2, 2)), rtol=0, atol=1e-12)
+
+
+@settings(max_examples=25, deadline=None)
+@given(convolutions(), st.sampled_from(["d", "D"]), st.integers(0, 2**32 - 1))
+def test_fold_is_the_adjoint_of_unfold(convolution, dtype, seed):
+    shape, (_, _, *kernel), parameters = convolution
+    del parameters["groups"]
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal(shape).astype(dtype)
+    cols = kernels.unfold(x, kernel=kernel, **parameters)
+    other = rng.standard_normal(cols.shape).astype(dtype)
+    gap = (cols * other).sum() - (x * kernels.fold(other, size=shape[2:], **parameters)).sum()
+    assert abs(gap) <= 1e-12 * (1 + np.abs(cols * other).sum())

@@ -1,0 +1,119 @@
+"""What runs: jitted or plain, compiled once per dtype, nothing at import, with or without a cache."""
+
+import os
+import subprocess
+import sys
+from time import perf_counter
+
+import numpy as np
+import pytest
+
+from minigrad import kernels
+from minigrad.kernels import plain
+
+
+def python(code, **environment):
+    """Run code in a fresh interpreter, warnings as errors, and return what it printed."""
+    command = [sys.executable, "-W", "error", "-c", code]
+    return subprocess.run(
+        command, env=os.environ | environment, check=True, capture_output=True, text=True, timeout=120
+    ).stdout.strip()
+
+
+def test_import_is_light():
+    code = "import sys, minigrad.kernels; print(*{'numba', 'threadpoolctl', 'scipy'} & set(sys.modules))"
+    assert python(code) == ""
+
+
+CONV = "import sys, numpy as np; from minigrad.kernels import conv2d; x = np.ones((1, 1, 3, 3), 'f')\n"
+
+
+@pytest.mark.parametrize("off", [{"MINIGRAD_JIT": "0"}, {"NUMBA_DISABLE_JIT": "1"}])
+def test_the_jit_can_be_turned_off(off):
+    assert python(CONV + "print(conv2d(x, x).item(), 'numba' in sys.modules)", **off) == "9.0 False"
+
+
+def test_works_where_nothing_can_be_cached():
+    # No locator will find a directory: what a read-only home and a read-only package would give.
+    hide = "from numba.core.caching import CacheImpl; CacheImpl._locator_classes = []\n"
+    assert python(hide + CONV + "print(conv2d(x, x).item())") == "9.0"
+
+
+@pytest.mark.skipif(not kernels.JIT, reason="nothing is compiled")
+def test_one_signature_per_dtype():
+    """Layouts, strides, read-only arrays and all kinds of numbers lead to the same compiled kernel."""
+    code = """
+import numpy as np
+from minigrad import kernels
+from minigrad.kernels import blocks, conv, depthwise, norm, pool, softmax, step
+
+rng = np.random.default_rng(0)
+base = rng.standard_normal((4, 6, 8, 8)).astype("f")
+frozen = base.copy()
+frozen.flags.writeable = False
+w = rng.standard_normal((5, 6, 3, 3)).astype("f")
+pool_of = dict(kernel=(2, 2), stride=(2, 2))
+same = np.broadcast_to(base[:1], base.shape)
+for x in base, base[::-1], frozen, same, base.transpose(0, 1, 3, 2), base[:1], base[:, :, :3, :3]:
+    for weight in w, w[:, :, ::-1], np.broadcast_to(w[:1], w.shape):
+        y = kernels.conv2d(x, weight)
+        kernels.conv2d_input(y[::-1], weight, size=x.shape[2:])
+        kernels.conv2d_weight(x, y, kernel=(3, 3))
+    for weight in w[:1].reshape(6, 1, 3, 3), frozen[:1, :, :3, :3].reshape(6, 1, 3, 3):
+        y = kernels.conv2d(x, weight, groups=6)
+        kernels.conv2d_weight(x, y[::-1], kernel=(3, 3), groups=6)
+    index = kernels.pool_winners(x, **pool_of)
+    g = kernels.pool_take(x, index)
+    kernels.pool_put(g[:, ::-1], index[:, ::-1], size=x.shape[2:])
+    kernels.avg_pool2d_input(kernels.avg_pool2d(x, **pool_of)[::-1], size=x.shape[2:], **pool_of)
+    gamma = np.broadcast_to(x[:1, 0, 0, 0], 6)
+    _, mean, istd = kernels.batch_norm(x, gamma, gamma, eps=1e-5)
+    kernels.batch_norm_backward(x[::-1], x, gamma, mean, istd)
+    kernels.batch_norm(x[:, :, 0, 0], gamma, gamma, eps=np.float32(1))
+    losses, probs = kernels.softmax_cross_entropy(x[:, :, 0, 0], np.arange(len(x), dtype="i4"), smoothing=0)
+    kernels.softmax_cross_entropy_backward(losses[::-1], probs, np.arange(len(x)), smoothing=np.float64(0.5))
+    p, m, s = (np.zeros(x.shape, "f") for _ in range(3))
+    for lr in 1, 0.1, np.float32(0.1), np.float64(0.1):
+        kernels.sgd_step(p, x, None, lr=lr)
+        kernels.sgd_step(p, x, m, lr=lr, nesterov=True, momentum=0.5, first=True)
+        kernels.adam_step(p, x, m, s, lr=lr, t=1)
+compiled = {f.py_func.__name__: len(f.signatures) for room in (blocks, conv, depthwise, norm, pool, softmax, step)
+            for f in vars(room).values() if hasattr(f, "signatures")}
+print({name: count for name, count in compiled.items() if count > 1})
+"""
+    assert python(code) == "{}"
+
+
+def test_mixed_dtypes_take_the_plain_path():
+    x, w = np.ones((1, 2, 4, 4), "f"), np.ones((3, 2, 2, 2), "d")
+    assert kernels.conv2d(x, w).dtype == np.float64
+    assert kernels._room("conv", x, w) is plain
+    assert kernels._room("conv", x.astype(">f4"), x.astype(">f4")) is plain
+
+
+def test_misaligned_arrays():
+    bytes_ = np.zeros(4 * 2 * 5 * 5 + 1, "u1")
+    x = bytes_[1:].view("f").reshape(1, 2, 5, 5)
+    x[...] = np.arange(50).reshape(1, 2, 5, 5)
+    w = np.ones((1, 2, 5, 5), "f")
+    assert not x.flags.aligned
+    assert kernels.conv2d(x, w).item() == 49 * 25
+
+
+def test_every_function_has_a_plain_twin():
+    missing = [name for name in kernels.__all__ if not name.endswith("num_threads") and not hasattr(plain, name)]
+    assert missing == []
+
+
+@pytest.mark.skipif(not kernels.JIT, reason="no choice to make")
+def test_dispatch_is_cheap():
+    x = np.ones((1, 1, 1, 1), "f")
+    kernels._room("conv", x, x)
+
+    def once():
+        start = perf_counter()
+        for _ in range(1000):
+            kernels._room("conv", x, x)
+        return perf_counter() - start
+
+    assert min(once() for _ in range(20)) / 1000 < 2e-6

@@ -1,0 +1,69 @@
+"""Batch normalisation: jitted against plain, stable far from zero, any layout, images and vectors."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minigrad import kernels
+from minigrad.kernels import plain
+
+LAYOUTS = st.sampled_from(["plain", "channels last", "sliced", "reversed", "read-only"])
+TOLERANCE = {"f": 3e-4, "d": 1e-10}
+
+
+@st.composite
+def shapes(draw):
+    n, c = draw(st.integers(2, 40)), draw(st.integers(1, 150))
+    if draw(st.booleans()):
+        return n, c
+    return n, c, draw(st.integers(1, 9)), draw(st.integers(1, 9))
+
+
+@settings(max_examples=60, deadline=None)
+@given(shapes(), LAYOUTS, st.sampled_from("fd"), st.integers(1, 2), st.integers(0, 2**32 - 1))
+def test_jitted_agree_with_plain(laid_out, shape, layout, dtype, n_threads, seed):
+    kernels.set_num_threads(n_threads)
+    rng = np.random.default_rng(seed)
+    x, g = (laid_out(rng, shape, dtype, layout) for _ in range(2))
+    gamma, beta = rng.standard_normal((2, shape[1])).astype(dtype)
+    ours, twin = (room.batch_norm(x, gamma, beta, eps=1e-2) for room in (kernels, plain))
+    for a, b in zip(ours, twin, strict=True):
+        assert a.shape == b.shape and a.dtype == b.dtype == np.dtype(dtype)
+        np.testing.assert_allclose(a, b, rtol=0, atol=TOLERANCE[dtype])
+    _, mean, istd = twin
+    ours, twin = (room.batch_norm_backward(g, x, gamma, mean, istd) for room in (kernels, plain))
+    for a, b in zip(ours, twin, strict=True):
+        assert a.shape == b.shape and a.dtype == b.dtype == np.dtype(dtype)
+        np.testing.assert_allclose(a, b, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize("offset", [1000, -30_000, 1e6])
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_no_digits_cancel_far_from_zero(offset, n_threads, eager_threads):
+    kernels.set_num_threads(n_threads)
+    rng = np.random.default_rng(0)
+    x = (offset + abs(offset) * 1e-4 * rng.standard_normal((128, 3, 32, 32))).astype("f")
+    x[0, 0, 0, 0] = 0  # the first number may be an outlier
+    _, mean, istd = kernels.batch_norm(x, np.ones(3, "f"), np.zeros(3, "f"), eps=1e-5)
+    _, mean64, istd64 = plain.batch_norm(x.astype("d"), np.ones(3), np.zeros(3), eps=1e-5)
+    np.testing.assert_allclose(mean, mean64, rtol=1e-6)
+    np.testing.assert_allclose(istd, istd64, rtol=1e-4)
+
+
+def test_gradient_agrees_with_a_complex_step():
+    rng = np.random.default_rng(0)
+    x, v, g = rng.standard_normal((3, 4, 5, 2, 3))
+    gamma, beta = rng.standard_normal((2, 5))
+    y, _, _ = kernels.batch_norm(x + 1e-30j * v, gamma.astype("D"), beta.astype("D"), eps=1e-5)
+    _, mean, istd = kernels.batch_norm(x, gamma, beta, eps=1e-5)
+    gx, _, _ = kernels.batch_norm_backward(g, x, gamma, mean, istd)
+    assert (gx * v).sum() == pytest.approx((g * y.imag).sum() / 1e-30, rel=1e-10)
+
+
+@pytest.mark.parametrize("room", [kernels, plain])
+def test_nan_stays_in_its_channel(room):
+    x = np.random.default_rng(0).standard_normal((4, 3, 2, 2)).astype("f")
+    x[1, 1, 0, 0] = np.nan
+    y, mean, _ = room.batch_norm(x, np.ones(3, "f"), np.zeros(3, "f"), eps=1e-5)
+    assert np.isnan(y[:, 1]).all() and np.isfinite(y[:, [0, 2]]).all() and np.isnan(mean).tolist() == [0, 1, 0]

@@ -1,0 +1,160 @@
+"""Threads: same results for one and two, bit for bit every time, two Python threads at once, and after a fork."""
+
+import os
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from minigrad import kernels
+from minigrad.kernels import threads
+
+
+def everything(seed=0):
+    """The result of every kernel that may use threads, on data of that seed."""
+    rng = np.random.default_rng(seed)
+    x, w = rng.standard_normal((12, 5, 9, 7)).astype("f"), rng.standard_normal((18, 5, 3, 3)).astype("f")
+    window = {"kernel": (3, 3), "stride": (2, 2), "padding": (1, 1)}
+    y = kernels.conv2d(x, w, stride=(2, 2))
+    gx = kernels.conv2d_input(y, w, size=(9, 7), stride=(2, 2))
+    gw = kernels.conv2d_weight(x, y, kernel=(3, 3), stride=(2, 2))
+    own = rng.standard_normal((5, 1, 3, 3)).astype("f")
+    depth = kernels.conv2d(x, own, groups=5)
+    own_g = kernels.conv2d_weight(x, depth, kernel=(3, 3), groups=5)
+    index = kernels.pool_winners(x, **window)
+    taken = kernels.pool_take(x, index)
+    put, mean = kernels.pool_put(taken, index, size=(9, 7)), kernels.avg_pool2d(x, **window)
+    spread = kernels.avg_pool2d_input(mean, size=(9, 7), **window)
+    gamma, beta = rng.standard_normal((2, 5)).astype("f")
+    z, m, istd = kernels.batch_norm(x, gamma, beta, eps=1e-5)
+    back = kernels.batch_norm_backward(x[::-1], x, gamma, m, istd)
+    logits, labels = y.reshape(12, -1), np.arange(12)
+    losses, probs = kernels.softmax_cross_entropy(logits, labels, smoothing=0.1)
+    glogits = kernels.softmax_cross_entropy_backward(losses, probs, labels, smoothing=0.1)
+    p, v, s = w.copy(), w * 2, w * w
+    kernels.sgd_step(p, w, v, lr=0.1, momentum=0.9)
+    kernels.adam_step(p, w, v, s, lr=0.1, t=3)
+    return [
+        y,
+        gx,
+        gw,
+        depth,
+        own_g,
+        index,
+        taken,
+        put,
+        mean,
+        spread,
+        z,
+        m,
+        istd,
+        *back,
+        losses,
+        probs,
+        glogits,
+        p,
+        v,
+        s,
+    ]
+
+
+def test_one_and_two_threads_agree(eager_threads):
+    kernels.set_num_threads(1)
+    one = everything()
+    kernels.set_num_threads(2)
+    for a, b in zip(one, everything(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_the_same_bits_every_time(n, eager_threads):
+    kernels.set_num_threads(n)
+    once = everything()
+    for _ in range(5):
+        for a, b in zip(once, everything(), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_two_python_threads_at_once(eager_threads):
+    kernels.set_num_threads(2)
+    expected = [everything(seed) for seed in range(2)]
+    wrong = []
+
+    def train(seed):
+        for _ in range(40):
+            if not all(map(np.array_equal, everything(seed), expected[seed])):
+                wrong.append(seed)
+
+    trainers = [threading.Thread(target=train, args=(seed,)) for seed in range(2)]
+    for trainer in trainers:
+        trainer.start()
+    for trainer in trainers:
+        trainer.join()
+    assert not wrong
+
+
+AFTER_FORK = """
+import os
+import numpy as np
+from minigrad import kernels
+from minigrad.kernels import threads
+
+threads.WORTH = 0
+kernels.set_num_threads(2)
+x, w = np.ones((8, 3, 9, 9), "f"), np.ones((4, 3, 3, 3), "f")
+before = kernels.conv2d(x, w)
+child = os.fork()
+same = np.array_equal(kernels.conv2d(x, w), before)
+if child == 0:
+    os._exit(0 if same else 1)
+assert same and os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_work_goes_on_after_a_fork():
+    # Python 3.12 and later warn that a process with threads forks: that is what is tested here.
+    subprocess.run([sys.executable, "-W", "ignore::DeprecationWarning", "-c", AFTER_FORK], check=True, timeout=60)
+
+
+def test_parts_are_equal_and_cover_the_range(monkeypatch):
+    monkeypatch.setattr(threads, "_threads", 3)
+    assert threads.spans(10, threads.WORTH) == [(0, 3), (3, 6), (6, 10)]
+    assert threads.spans(2, threads.WORTH) == [(0, 1), (1, 2)]
+    assert threads.spans(10, threads.WORTH - 1) == [(0, 10)]
+    assert threads.spans(0, threads.WORTH) == [(0, 0)]
+
+
+def test_an_error_in_any_thread_is_raised():
+    kernels.set_num_threads(2)
+
+    def fail(part):
+        if part == 1:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        threads.run(fail, [(0,), (1,)])
+    with pytest.raises(ZeroDivisionError):
+        threads.run(fail, [(1,), (0,)])
+
+
+def test_the_number_of_threads_is_checked_and_reaches_blas():
+    from threadpoolctl import threadpool_info
+
+    kernels.set_num_threads(2)
+    assert kernels.get_num_threads() == 2
+    kernels.set_num_threads(1)
+    assert all(pool["num_threads"] == 1 for pool in threadpool_info() if pool["user_api"] == "blas")
+    with pytest.raises(ValueError, match="at least 1, got 0"):
+        kernels.set_num_threads(0)
+    assert kernels.get_num_threads() == 1
+
+
+@pytest.mark.parametrize("asked, answer", [("1", "1"), ("3", "3"), ("0", "ValueError"), ("many", "ValueError")])
+def test_the_environment_may_ask(asked, answer):
+    code = "from minigrad.kernels import get_num_threads; print(get_num_threads())"
+    environment = os.environ | {"MINIGRAD_NUM_THREADS": asked}
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
+    assert answer in result.stdout + result.stderr
