@@ -20,13 +20,14 @@ __all__ = [
     "adam_step",
     "avg_pool2d",
     "avg_pool2d_input",
-    "batch_norm",
     "batch_norm_backward",
+    "channel_moments",
     "conv2d",
     "conv2d_input",
     "conv2d_weight",
     "fold",
     "get_num_threads",
+    "normalize",
     "pool_put",
     "pool_take",
     "pool_winners",
@@ -124,17 +125,20 @@ def avg_pool2d_input(
     return _room("pool", g).avg_pool2d_input(g, size=size, kernel=kernel, stride=stride, padding=padding)
 
 
-def batch_norm(
-    x: Array, gamma: Array, beta: Array, *, eps: float
-) -> tuple[Array, Array, Array]:  # (N,C) or (N,C,H,W) -> y, mean (C,), istd (C,)
-    """y = gamma * (x - mean) * istd + beta with mean and 1 / sqrt(biased variance + eps) of each channel."""
-    return _room("norm", x, gamma, beta).batch_norm(x, gamma, beta, eps=eps)
+def channel_moments(x: Array) -> tuple[Array, Array]:  # (N,C) or (N,C,H,W) -> mean (C,), biased variance (C,)
+    """The mean and the biased variance of each channel."""
+    return _room("norm", x).channel_moments(x)
+
+
+def normalize(x: Array, mean: Array, scale: Array, shift: Array) -> Array:  # (N,C) or (N,C,H,W), three of (C,) -> like x
+    """(x - mean) * scale + shift, channel by channel."""
+    return _room("norm", x, mean, scale, shift).normalize(x, mean, scale, shift)
 
 
 def batch_norm_backward(
     g: Array, x: Array, gamma: Array, mean: Array, istd: Array
 ) -> tuple[Array, Array, Array]:  # -> gx, ggamma (C,), gbeta (C,)
-    """The gradients of batch_norm, through mean and variance too."""
+    """The gradients of normalize(x, mean, gamma * istd, beta), through mean and istd = 1 / sqrt(variance + eps) too."""
     return _room("norm", g, x, gamma, mean, istd).batch_norm_backward(g, x, gamma, mean, istd)
 
 

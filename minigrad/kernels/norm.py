@@ -1,6 +1,6 @@
 """Batch normalisation with the fewest passes over memory: two forward and two backward.
 
-    forward    read x for its moments, read x and write y = gamma * (x - mean) * istd + beta
+    forward    read x for its moments, read x and write y = (x - mean) * gamma * istd + beta
     backward   read g and x for the sums of g and of g * (x - mean), read both and write
                gx = gamma * istd * (g - mean of g - (x - mean) * istd**2 * mean of g * (x - mean))
 
@@ -17,17 +17,22 @@ WIDE = 128  # numbers in a row from which loops over it are efficient
 BLOCK = 4096  # numbers whose sums are kept in the array's own dtype before they go to float64
 
 
-def batch_norm(x, gamma, beta, *, eps):
+def channel_moments(x):
     rows, c, k = _rows(x)
     parts = threads.spans(len(rows), threads.PASS * x.size)
     mean, square = (np.zeros((len(parts), k * c)) for _ in range(2))
     threads.run(_moments, [(rows, mean[i], square[i], lo, hi) for i, (lo, hi) in enumerate(parts)])
     mean, var = _meet(mean, square, parts, k)
-    mean, istd = mean.astype(x.dtype), (1 / np.sqrt(var + eps)).astype(x.dtype)
+    return mean.astype(x.dtype), var.astype(x.dtype)
+
+
+def normalize(x, mean, scale, shift):
+    rows, _, k = _rows(x)
+    parts = threads.spans(len(rows), threads.PASS * x.size)
     y = np.empty_like(rows)
-    args = (rows, y, _repeat(mean, k), _repeat(gamma * istd, k), _repeat(beta, k))
-    threads.run(_normalise, [(*args, lo, hi) for lo, hi in parts])
-    return _like(y, x), mean, istd
+    args = (rows, y, _repeat(mean, k), _repeat(scale, k), _repeat(shift, k))
+    threads.run(_normalize, [(*args, lo, hi) for lo, hi in parts])
+    return _like(y, x)
 
 
 def batch_norm_backward(g, x, gamma, mean, istd):
@@ -102,10 +107,10 @@ def _moments(x, mean, square, lo, hi):
 
 
 @kernel
-def _normalise(x, y, mean, scale, beta, lo, hi):
+def _normalize(x, y, mean, scale, shift, lo, hi):
     for r in range(lo, hi):
         for j in range(x.shape[1]):
-            y[r, j] = (x[r, j] - mean[j]) * scale[j] + beta[j]
+            y[r, j] = (x[r, j] - mean[j]) * scale[j] + shift[j]
 
 
 @kernel

@@ -101,12 +101,15 @@ def avg_pool2d_input(g, *, size: Pair, kernel: Pair, stride: Pair, padding: Pair
 # Batch normalisation: y = gamma * (x - mean) * istd + beta, channel by channel
 
 
-def batch_norm(x, gamma, beta, *, eps: float):  # -> y like x, mean (C,), istd (C,)
+def channel_moments(x):  # (N,C) or (N,C,H,W) -> mean (C,), biased variance (C,)
     axes = (0, *range(2, x.ndim))
     mean = x.mean(axis=axes)
     centred = x - _channel(mean, x)
-    istd = 1 / np.sqrt((centred * centred).mean(axis=axes) + eps)
-    return _channels_last(centred * _channel(istd * gamma, x) + _channel(beta, x)), mean, istd
+    return mean, (centred * centred).mean(axis=axes)
+
+
+def normalize(x, mean, scale, shift):  # x, three of (C,) -> y like x
+    return _channels_last((x - _channel(mean, x)) * _channel(scale, x) + _channel(shift, x))
 
 
 def batch_norm_backward(g, x, gamma, mean, istd):  # -> gx like x, ggamma (C,), gbeta (C,)

@@ -26,7 +26,7 @@ def set_num_threads(n: int) -> None:
     """Let kernels, and the BLAS behind NumPy, use n threads each."""
     global _threads
     if n < 1:
-        raise ValueError(f"the number of threads must be at least 1, got {n}")
+        raise ValueError(f"set_num_threads: n is {n}; it must be at least 1")
     from threadpoolctl import threadpool_limits
 
     _reset()

@@ -49,16 +49,16 @@ class _BatchNorm(Module):
         beta = self.bias if self.bias is not None else Tensor(np.zeros(self.num_features, x.data.real.dtype))
         conv.same_dtype(name, x, gamma)
         if self.training or self.running_mean is None:
-            y = norm.batch_norm(x, gamma, beta, eps=self.eps)
+            norm.check_batch(x)
+            moments = norm.channel_moments(x.data)
             if self.running_mean is not None:
-                self._track(x.data.real)  # a complex step is not data
-            return y
+                self._track(*moments, x.size // self.num_features)
+            return norm.batch_norm(x, gamma, beta, eps=self.eps, moments=moments)
         return norm.normalize(x, self.running_mean.data, self.running_var.data, gamma, beta, eps=self.eps)
 
-    def _track(self, x: Array) -> None:
-        """Move the running statistics towards those of a batch; the variance is the unbiased one, as in PyTorch."""
-        mean, var = norm.channel_moments(x)
-        n = x.size // self.num_features
+    def _track(self, mean: Array, var: Array, n: int) -> None:
+        """Move the running statistics towards those of n values a channel; the variance is the unbiased one."""
+        mean, var = mean.real, var.real  # the imaginary part of a complex step is not data
         count = self.num_batches_tracked
         count.data = count.data + 1
         rate = 1 / int(count.data) if self.momentum is None else self.momentum

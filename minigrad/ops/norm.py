@@ -21,19 +21,23 @@ def _per_channel(a: Any, ndim: int) -> Tensor:
     return reshape(a, (1, -1) + (1,) * (ndim - 2))
 
 
-def _composed_batch_norm(x: Tensor, gamma: Tensor, beta: Tensor, *, eps: float) -> Tensor:
+Moments = tuple[Array, Array]
+
+
+def _composed_batch_norm(x: Tensor, gamma: Tensor, beta: Tensor, *, eps: float, moments: Moments | None) -> Tensor:
     axes = (0, *range(2, x.ndim))
     c = x - mean(x, axes, keepdims=True)
     istd = power(mean(c * c, axes, keepdims=True) + eps, -0.5)
     return c * (istd * _per_channel(gamma, x.ndim)) + _per_channel(beta, x.ndim)
 
 
-def _forward(x: Array, gamma: Array, beta: Array, *, eps: float) -> tuple[Array, Any]:
-    y, mean, istd = kernels.batch_norm(x, gamma, beta, eps=eps)
-    return y, (mean, istd)
+def _forward(x: Array, gamma: Array, beta: Array, *, eps: float, moments: Moments | None) -> tuple[Array, Moments]:
+    mean, var = kernels.channel_moments(x) if moments is None else moments
+    istd = 1 / np.sqrt(var + var.dtype.type(eps))
+    return kernels.normalize(x, mean, gamma * istd, beta), (mean, istd)
 
 
-def _backward(g: Array, y: Array, saved: Any, x: Array, gamma: Array, beta: Array, *, eps: float) -> Any:
+def _backward(g: Array, y: Array, saved: Moments, x: Array, gamma: Array, beta: Array, **_: Any) -> tuple[Array, ...]:
     return kernels.batch_norm_backward(g, x, gamma, *saved)
 
 
@@ -50,10 +54,20 @@ def _check(x: Tensor, **vectors: Any) -> None:
             )
 
 
-def batch_norm(x: Any, gamma: Any, beta: Any, *, eps: float = 1e-5) -> Tensor:
+def check_batch(x: Tensor) -> None:
+    """Raise unless each channel of x has more than one value."""
+    if x.size <= x.shape[1]:
+        raise ValueError(
+            f"batch_norm: x has shape {x.shape}; a channel needs more than one value to have a variance: "
+            "use a larger batch, or eval()"
+        )
+
+
+def batch_norm(x: Any, gamma: Any, beta: Any, *, eps: float = 1e-5, moments: Moments | None = None) -> Tensor:
     """Each channel of x, (N, C) or (N, C, H, W), normalised over the batch, then scaled by γ (C,) and shifted by β (C,).
 
-    Raises ValueError when there is one value per channel: it has no variance.
+    `moments` may hand over what `channel_moments(x.data)` returned, to spare computing it again. Raises ValueError
+    when there is one value per channel: it has no variance.
 
     >>> y = batch_norm(np.array([[1.0], [3.0]]), np.ones(1), np.zeros(1), eps=0.0)
     >>> y.data
@@ -62,19 +76,13 @@ def batch_norm(x: Any, gamma: Any, beta: Any, *, eps: float = 1e-5) -> Tensor:
     """
     x, gamma, beta = as_tensor(x), as_tensor(gamma), as_tensor(beta)
     _check(x, gamma=gamma, beta=beta)
-    same_dtype("batch_norm", x, gamma)
-    if x.size <= x.shape[1]:
-        raise ValueError(
-            f"batch_norm: x has shape {x.shape}; a channel needs more than one value to have a variance: "
-            "use a larger batch, or eval()"
-        )
-    return _batch_norm(x, gamma, beta, eps=eps)
+    check_batch(x)
+    return _batch_norm(x, gamma, beta, eps=eps, moments=moments)
 
 
-def channel_moments(x: Array) -> tuple[Array, Array]:
+def channel_moments(x: Array) -> Moments:
     """The mean and the biased variance of each channel of an ndarray x: what a layer's running statistics follow."""
-    axes = (0, *range(2, x.ndim))
-    return x.mean(axes), x.var(axes)
+    return kernels.channel_moments(x)
 
 
 def normalize(x: Any, mean: Array, var: Array, gamma: Any, beta: Any, *, eps: float = 1e-5) -> Tensor:
