@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from operator import attrgetter
 from types import MethodType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -107,7 +107,7 @@ class Tensor:
     data = property(
         attrgetter("_data"),
         _set_data,
-        doc="The value, an ndarray. A leaf's may be replaced by one of its shape, but not between recording and backward.",
+        doc="The value, an ndarray. A leaf's may be replaced by another of its shape, before recording or after backward.",
     )
     shape = property(lambda self: self._data.shape, doc="The shape, a tuple of ints.")
     dtype = property(lambda self: self._data.dtype, doc="The NumPy dtype.")
@@ -282,7 +282,7 @@ class Primitive:
     took, so that a gradient check can tell a kink from a mistake.
     """
 
-    registry: dict[str, Primitive] = {}
+    registry: ClassVar[dict[str, Primitive]] = {}
 
     def __init__(self, forward: Callable) -> None:
         functools.update_wrapper(self, forward)
@@ -684,6 +684,8 @@ elementwise(mul, lambda y, a, b: b, lambda y, a, b: a)
 @primitive
 def _sum_to(x: Array, *, shape: tuple[int, ...]) -> Array:
     lead = x.ndim - len(shape)
+    if lead < 0 or any(n not in (1, m) for n, m in zip(shape, x.shape[lead:])):
+        raise ValueError(f"sum_to: {shape} does not broadcast to {x.shape}, so there are no copies to add up")
     ones = tuple(i + lead for i, n in enumerate(shape) if n == 1 and x.shape[i + lead] != 1)
     return x.sum(axis=(*range(lead), *ones), keepdims=True).reshape(shape)
 
@@ -695,7 +697,8 @@ def _broadcast_to(x: Array, *, shape: tuple[int, ...]) -> Array:
 
 @primitive
 def _cast(x: Array, *, dtype: Any) -> Array:
-    return x.astype(dtype)
+    # a complex step keeps its imaginary part
+    return x.astype(np.result_type(dtype, np.complex64) if x.dtype.kind == "c" else dtype)
 
 
 @primitive

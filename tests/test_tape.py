@@ -430,3 +430,10 @@ def test_an_ndarray_made_of_a_tracked_tensor_would_lose_its_derivative():
     with pytest.raises(TypeError, match=r"x\.data"):
         np.asarray(leaf(2))
     assert np.array_equal(np.asarray(leaf(2).detach()).shape, (2,))
+
+
+def test_a_rule_that_returns_a_wrong_shape_is_refused():
+    flat = tape.primitive(lambda a: a * 2)
+    tape.general(flat, [lambda g, y, a: g.reshape(-1) * 2], [lambda t, y, a: t * 2])
+    with pytest.raises(ValueError, match=r"sum_to.*\(2, 3\) does not broadcast to \(6,\)"):
+        flat(leaf(2, 3)).sum().backward()

@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import workloads  # noqa: E402
+import workloads
 
 
 def medians(contenders: dict[str, Callable[[], object]], rounds: int, budget: float) -> dict[str, float]:

@@ -1,0 +1,160 @@
+"""The command line: every file that `train` leaves, exit codes, and errors that say what to do."""
+
+import json
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import minigrad as mg
+from minigrad import nn, train
+from minigrad.cli import main
+
+
+@pytest.fixture(autouse=True)
+def threads():
+    before = mg.get_num_threads()
+    yield
+    mg.set_num_threads(before)
+
+
+def run(*args, code=0):
+    result = CliRunner().invoke(main, [str(a) for a in args])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+MODELS = """
+import numpy as np
+from minigrad import Tensor, nn, ops
+from minigrad.tape import elementwise, primitive
+
+@primitive
+def cube(x):
+    return x**3
+
+elementwise(cube, lambda y, x: 2.9 * x * x)  # wrong
+
+class Cube(nn.Linear):
+    def forward(self, x):
+        return cube(super().forward(x))
+
+X, Y = np.linspace(-1, 1, 12).reshape(4, 3).astype("float32"), np.array([0, 1, 1, 0])
+
+def right():
+    return nn.Linear(3, 2, rng=0), X, Y
+
+def unlabelled():
+    return nn.Linear(3, 2, rng=0), X
+
+def wrong():
+    return Cube(3, 2, rng=0), X, Y
+
+def alone():
+    return nn.Linear(3, 2)
+"""
+
+
+@pytest.fixture
+def models(tmp_path):
+    (tmp_path / "models.py").write_text(MODELS)
+    return tmp_path / "models.py"
+
+
+def test_one_epoch_of_train_leaves_every_file(tmp_path):
+    out = tmp_path / "runs" / "one"
+    said = run("train", "--epochs", 1, "--seed", 3, "--out", out, "--threads", 1)
+    files = {"curves.png", "graph.svg", "metrics.jsonl", "report.html", "weights.safetensors"}
+    assert {p.name for p in out.iterdir()} == files
+    assert all(name in said for name in files) and "RBF SVM's: 96.89%" in said and "Gradient check" in said
+    (record,) = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    page = (out / "report.html").read_text()
+    assert f"{record['test_accuracy']:.2%}" in page and f"{record['test_accuracy']:.2%}" in said
+    assert "threads</td><td>1<" in page and "<svg" in page and "block2.shortcut.0.weight" in page
+    train.load_weights(train.DigitsNet(), out / "weights.safetensors")
+
+
+def test_where_nothing_draws_train_still_ends_well(tmp_path, monkeypatch):
+    import shutil
+
+    monkeypatch.setattr(shutil, "which", lambda program: None)
+    monkeypatch.setattr(sys.modules["minigrad.graph"], "_has_pygraphviz", lambda: False)
+    said = run("train", "--epochs", 1, "--out", tmp_path, "--quiet")
+    assert (tmp_path / "graph.dot").exists() and "graph.dot" in said and "Warning" in said and "pip install" in said
+
+
+def test_check_exits_with_1_when_a_derivative_is_wrong(models):
+    assert "ok: 2 exact" in run("check", f"{models}:right")
+    assert "order" in run("check", f"{models}:unlabelled", "--order", 2)
+    said = run("check", f"{models}:wrong", code=1)
+    assert "FAILED" in said and "rule of cube" in said
+
+
+def test_graph_writes_what_the_ending_says(models, tmp_path):
+    assert "3 operations" in run("graph", f"{models}:unlabelled", "--out", tmp_path / "a.svg")
+    assert (tmp_path / "a.svg").read_text().count("<svg") == 1
+    run("graph", "digits", "--out", tmp_path / "b.json")
+    nodes = json.loads((tmp_path / "b.json").read_text())["nodes"]
+    assert "block1.conv1.weight" in {n["name"] for n in nodes} and nodes[-1]["shape"] == []
+    assert "must be one of .svg" in run("graph", f"{models}:right", "--out", tmp_path / "c.bmp", code=1)
+
+
+@pytest.mark.parametrize("name", ["digits", "lenet", "resnet8", "resnet20"])
+def test_summary_knows_the_librarys_models(name):
+    net = train.DigitsNet() if name == "digits" else getattr(nn.models, name)(in_channels=1 if name == "lenet" else 3)
+    assert f"{sum(p.size for p in net.parameters()):,}" in run("summary", name)
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("resnet21", "'resnet21' is none of digits, lenet"),
+        ("{dir}/nowhere.py:net", "there is no file"),
+        ("{dir}/models.py:nowhere", "has no function 'nowhere'"),
+        ("{dir}/models.py", "is none of digits"),
+        ("{dir}/models.py:alone", "returned Linear; it must return (model, x) or (model, x, labels)"),
+    ],
+)
+@pytest.mark.parametrize("command", ["check", "graph", "summary"])
+def test_a_model_that_is_not_there_is_a_usage_error(models, command, model, said):
+    output = " ".join(run(command, model.format(dir=models.parent), code=2).replace("│", " ").split())
+    assert said in output and "MODEL" in output
+
+
+@pytest.mark.parametrize("bad", [["--epochs", "0"], ["--seed", "-1"], ["--threads", "0"], ["--epochs", "ten"]])
+def test_bad_options_are_usage_errors(bad, tmp_path):
+    assert bad[0] in run("train", *bad, "--out", tmp_path, code=2)
+
+
+def test_help_for_every_command():
+    assert all(name in run("--help") for name in ("train", "check", "graph", "summary"))
+    assert "Exits with 1" in run("check", "-h") and "--epochs" in run("train", "--help")
+
+
+def test_a_missing_package_is_named_without_a_traceback(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    said = run("train", "--epochs", 1, "--out", tmp_path, code=1)
+    assert 'pip install "minigrad-numba[app]"' in said
+
+
+def test_without_click_the_command_says_what_to_install():
+    code = "import sys; sys.modules['click'] = None; import minigrad.cli"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1 and "pip install" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_python_m_minigrad():
+    done = subprocess.run([sys.executable, "-m", "minigrad", "--help"], capture_output=True, text=True)
+    assert done.returncode == 0 and "Usage: minigrad " in done.stdout
+
+
+def test_the_example_runs(capsys):
+    example = runpy.run_path(str(Path(__file__).parents[1] / "examples" / "digits.py"))
+    assert example["main"](epochs=4) > 0.8
+    said = capsys.readouterr().out
+    assert "ok: " in said and "Graph(" in said
