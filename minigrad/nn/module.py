@@ -77,7 +77,9 @@ class Module:
             return self.forward(*args, **kwargs)
         scope, paths = state.scope, _calls.paths
         if id(self) not in paths:  # the outermost call names everything below it, once
-            _calls.paths = {id(m): path for path, m in reversed(_walk(self, scope)) if isinstance(m, Module)}
+            below = _walk(self, scope)
+            _name(below)
+            _calls.paths = {id(m): path for path, m in reversed(below) if isinstance(m, Module)}
         state.scope = _calls.paths[id(self)]
         try:
             return self.forward(*args, **kwargs)
@@ -93,9 +95,7 @@ class Module:
     def named_parameters(self) -> list[tuple[str, Parameter]]:
         """Each parameter once, with its path, e.g. 'stage1.0.conv1.weight', which also becomes its name in messages."""
         found = _first_paths(self, Parameter)
-        for path, p in found:
-            if len(path) > len(p.name or ""):  # the path within the largest model that has been asked
-                p.name = path
+        _name(found)
         return found
 
     def named_buffers(self) -> list[tuple[str, Buffer]]:
@@ -221,6 +221,13 @@ def holdings(items: dict) -> list[tuple[str, Any]]:
             inside = holdings(x if isinstance(x, dict) else dict(enumerate(x)))
             found += [(f"{name}.{path}", y) for path, y in inside]
     return found
+
+
+def _name(found: list[tuple[str, Any]]) -> None:
+    """Let parameters know their paths, for messages and pictures: those within the largest model that has asked."""
+    for path, x in found:
+        if isinstance(x, Parameter) and len(path) > len(x.name or ""):
+            x.name = path
 
 
 def _walk(module: Module, path: str = "", inside: tuple[Module, ...] = ()) -> list[tuple[str, Any]]:
