@@ -294,7 +294,7 @@ class Primitive:
         self.spec: Callable | None = None
         self.backward: Callable | None = None
         self.branch: Callable | None = None
-        if forward.__module__.startswith(__name__.partition(".")[0] + "."):
+        if (forward.__module__ or "").startswith(__name__.partition(".")[0] + "."):
             Primitive.registry[self.name] = self
 
     def __call__(self, *args: Any, **params: Any) -> Tensor:
