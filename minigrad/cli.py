@@ -1,0 +1,221 @@
+"""The command `minigrad`: it parses, calls and prints. What it does is done below it."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import data, nn, random, tree
+from .gradcheck import gradcheck
+from .graph import graph
+from .kernels import get_num_threads, set_num_threads
+from .ops.loss import cross_entropy
+from .tape import Tensor
+
+try:
+    import click
+except ModuleNotFoundError:
+    raise SystemExit(
+        'minigrad: the command line needs click, which is not installed: pip install "minigrad-numba[app]"'
+    ) from None
+
+CHECKED = 4  # images that a gradient check looks at
+_IMAGES = {"lenet": (1, 28, 28)} | dict.fromkeys(
+    ["resnet8", "resnet20", "resnet32", "resnet44", "resnet56"], (3, 32, 32)
+)
+
+
+class _Commands(click.Group):
+    """Errors that tell the user what to do come without a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (ModuleNotFoundError, FloatingPointError) as error:
+            if isinstance(error, ModuleNotFoundError) and "pip install" not in str(error):
+                raise
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="minigrad-numba")
+def main() -> None:
+    """Train, check, draw and measure small neural networks.
+
+    A MODEL is digits, lenet, resnet8, resnet20, resnet32, resnet44 or resnet56; or path/to/file.py:function, where the
+    function takes no arguments and returns (model, x) or (model, x, labels).
+    """
+
+
+def _settle(context: Any, parameter: Any, threads: int | None) -> None:
+    if threads is not None:
+        set_num_threads(threads)
+
+
+_threads = click.option(
+    "--threads", type=click.IntRange(1), callback=_settle, expose_value=False, help="Threads that the kernels use."
+)
+_seed = click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of all randomness.")
+_model = click.argument("model", default="digits")
+
+
+@main.command()
+@click.option("--epochs", type=click.IntRange(1), help="Passes over the training images; the recipe's, if not given.")
+@_seed
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default="runs/digits", show_default=True,
+              help="The folder to write to.")  # fmt: skip
+@_threads
+@click.option("--quiet", is_flag=True, help="Show no progress bar.")
+def train(epochs: int | None, seed: int, out: Path, quiet: bool) -> None:
+    """Train a small residual CNN on handwritten digits.
+
+    Leaves the weights, the metrics, the learning curves, the graph of one training step and a report in a folder.
+    Exits with 1 if a gradient of the trained model is wrong.
+    """
+    from . import train as training
+    from . import viz
+
+    settings = training.Settings(seed=seed)
+    settings = settings if epochs is None else settings._replace(epochs=epochs)
+    click.echo("Training on scikit-learn's handwritten digits; the first run also compiles the kernels.")
+    run = training.train_digits(settings, out=out, progress=not quiet)
+    digits = data.Split(run.train.dataset, run.test.dataset)
+    logits, labels = training.predict(run.model, run.test)
+    right, svm = int((logits.argmax(1) == labels).sum()), training.svm_accuracy(digits)
+    click.echo(f"Test accuracy: {right / len(labels):.2%} ({right} of {len(labels)}); an RBF SVM's: {svm:.2%}")
+
+    step = training.training_step(run)
+    check = gradcheck(run.model, *digits.train[:CHECKED])
+    click.echo(f"Gradient check of this very model: {check.summary}")
+    viz.curves(run.records, out / "curves.png", title="Handwritten digits")
+    drawn = _saved(step, out / "graph.svg")
+    findings = viz.Findings(
+        title="Handwritten digits",
+        records=run.records,
+        images=digits.test.x,
+        logits=logits,
+        labels=labels,
+        rivals={"RBF SVM": svm},
+        check=check,
+        step=step,
+        summary=repr(nn.summary(run.model, digits.train.x[: settings.batch_size])),
+        settings=settings._asdict() | {"threads": get_num_threads()},
+    )
+    viz.report(findings, out / "report.html")
+    click.echo(f"\nLook at {out / 'report.html'}; it shows all of these:")
+    for path, what in (
+        (out / "weights.safetensors", "the weights"),
+        (out / "metrics.jsonl", "loss, accuracy and time, a line for each epoch"),
+        (out / "curves.png", "the learning curves"),
+        (drawn, "the computation graph of one training step"),
+    ):
+        click.echo(f"  {path}  {what}")
+    if not check.ok:
+        raise SystemExit(1)
+
+
+def _saved(step: Any, path: Path) -> Path:
+    """The picture's file; where nothing can draw it, a warning, and the file of the DOT text."""
+    try:
+        return step.save(path)
+    except RuntimeError as error:
+        click.echo(f"Warning: {error}", err=True)
+        return path.with_suffix(".dot")
+
+
+@main.command()
+@_model
+@click.option("--order", type=click.IntRange(1), default=1, show_default=True, help="Derivatives up to this order.")
+@_seed
+@_threads
+def check(model: str, order: int, seed: int) -> None:
+    """Check the gradients of MODEL, in training mode.
+
+    Batch norm uses batch statistics; dropout and stochastic depth are on, their draws held. Exits with 1 if a
+    derivative is wrong.
+    """
+    net, inputs = _load(model, CHECKED, seed)
+    report = gradcheck(net, *inputs, order=order)
+    click.echo(str(report))
+    if not report.ok:
+        raise SystemExit(1)
+
+
+@main.command(name="graph")
+@_model
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), default="graph.svg", show_default=True,
+              help="The file to write: .svg, .png, .pdf, .dot or .json.")  # fmt: skip
+@click.option("--constants", is_flag=True, help="Draw constants too.")
+@_seed
+def draw(model: str, out: Path, constants: bool, seed: int) -> None:
+    """Draw the computation graph of one training step of MODEL."""
+    net, inputs = _load(model, 16, seed)
+    step = graph(_recorded(net, inputs), constants=constants)
+    try:
+        click.echo(f"{step.save(out)}: {step!r}")
+    except (RuntimeError, ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _recorded(net: nn.Module, inputs: tuple) -> list[Tensor]:
+    """The loss, if there are labels; otherwise what the model returns."""
+    if len(inputs) > 1:
+        return [cross_entropy(net(*inputs[:-1]), inputs[-1])]
+    return [y for y in tree.flatten(net(*inputs))[0] if isinstance(y, Tensor)]
+
+
+@main.command()
+@_model
+@_seed
+def summary(model: str, seed: int) -> None:
+    """Print the modules of MODEL: outputs, parameters, and the memory that the tape of one pass keeps."""
+    net, inputs = _load(model, 16, seed)
+    click.echo(repr(nn.summary(net, inputs[0])))
+
+
+def _load(name: str, batch: int, seed: int) -> tuple[nn.Module, tuple]:
+    """The model of that name, and inputs for it; random images and labels for those of the library."""
+    random.seed(seed)
+    rng = np.random.default_rng(seed)
+    if name == "digits":
+        from .train import DigitsNet
+
+        return _with_images(DigitsNet(rng=rng), (batch, 1, 8, 8), rng)
+    if name in _IMAGES:
+        return _with_images(
+            getattr(nn.models, name)(in_channels=_IMAGES[name][0], rng=rng), (batch, *_IMAGES[name]), rng
+        )
+    path, _, function = name.rpartition(":")
+    if not path.endswith(".py"):
+        known = ", ".join(["digits", *_IMAGES])
+        raise _bad(f"{name!r} is none of {known}, and not of the form path/to/file.py:function")
+    made = _called(Path(path), function)
+    if not (isinstance(made, tuple) and len(made) in (2, 3) and isinstance(made[0], nn.Module)):
+        raise _bad(
+            f"{function} in {path} returned {type(made).__name__}; it must return (model, x) or (model, x, labels)"
+        )
+    made[0].parameters()  # asking gives them their names
+    return made[0], made[1:]
+
+
+def _with_images(net: nn.Module, shape: tuple[int, ...], rng: np.random.Generator) -> tuple[nn.Module, tuple]:
+    net.parameters()
+    return net, (rng.standard_normal(shape, np.float32), rng.integers(0, 10, shape[0]))
+
+
+def _called(path: Path, function: str) -> Any:
+    if not path.is_file():
+        raise _bad(f"there is no file {path}")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
+    spec.loader.exec_module(module)  # type: ignore[union-attr]
+    if not callable(getattr(module, function, None)):
+        raise _bad(f"{path} has no function {function!r}")
+    return getattr(module, function)()
+
+
+def _bad(text: str) -> Exception:
+    return click.BadParameter(text, param_hint="MODEL")
