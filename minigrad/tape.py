@@ -118,21 +118,33 @@ class Tensor:
     if TYPE_CHECKING:  # bound by ops/operators.py, and declared here for type checkers only
 
         def __add__(self, other: Any) -> Tensor: ...
+
         __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __add__
         __pow__ = __rpow__ = __matmul__ = __rmatmul__ = __getitem__ = __add__
+
         def __lt__(self, other: Any) -> Any: ...
+
         __le__ = __gt__ = __ge__ = __lt__
+
         def exp(self) -> Tensor: ...
+
         log = sqrt = tanh = sigmoid = relu = abs = __neg__ = __abs__ = exp
         T: Tensor
         mT: Tensor
+
         def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
+
         mean = max = min = logsumexp = sum
+
         def var(self, axis: Any = None, keepdims: bool = False, *, correction: float = 0) -> Tensor: ...
+
         std = var
+
         def argmax(self, axis: int | None = None) -> Any: ...
         def reshape(self, *sizes: Any) -> Tensor: ...
+
         permute_dims = reshape
+
         def flatten(self, start: int = 0) -> Tensor: ...
         def squeeze(self, axis: Any) -> Tensor: ...
         def clip(self, low: float | None = None, high: float | None = None) -> Tensor: ...
@@ -432,7 +444,11 @@ def _constant(a: Any, args: tuple) -> Tensor:
     """Wrap what is not a tensor. Scalars are weak (NEP 50): they take the dtype of the arrays they meet."""
     if isinstance(a, (int, float, complex, np.generic)):
         for b in args:
-            if isinstance(b, Tensor) and b._data.dtype.kind in "fc" and not isinstance(a, (complex, np.complexfloating)):
+            if (
+                isinstance(b, Tensor)
+                and b._data.dtype.kind in "fc"
+                and not isinstance(a, (complex, np.complexfloating))
+            ):
                 return _wrap(np.asarray(a, b._data.dtype))
         others = [b.dtype for b in args if isinstance(b, (Tensor, np.ndarray))]
         scalar = a.item() if isinstance(a, np.generic) else a

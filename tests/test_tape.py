@@ -278,7 +278,9 @@ def test_backward_twice_names_both_lines():
     x = leaf(3)
     y = (x * x).sum()
     y.backward()
-    with pytest.raises(RuntimeError, match=r"sum_to \(test_tape.py:\d+\) has been freed .* at test_tape.py:\d+.*retain_graph"):
+    with pytest.raises(
+        RuntimeError, match=r"sum_to \(test_tape.py:\d+\) has been freed .* at test_tape.py:\d+.*retain_graph"
+    ):
         y.backward()
 
 

@@ -130,7 +130,9 @@ def channel_moments(x: Array) -> tuple[Array, Array]:  # (N,C) or (N,C,H,W) -> m
     return _room("norm", x).channel_moments(x)
 
 
-def normalize(x: Array, mean: Array, scale: Array, shift: Array) -> Array:  # (N,C) or (N,C,H,W), three of (C,) -> like x
+def normalize(
+    x: Array, mean: Array, scale: Array, shift: Array
+) -> Array:  # (N,C) or (N,C,H,W), three of (C,) -> like x
     """(x - mean) * scale + shift, channel by channel."""
     return _room("norm", x, mean, scale, shift).normalize(x, mean, scale, shift)
 

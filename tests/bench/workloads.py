@@ -109,9 +109,7 @@ def _digits(module: object, pool: object) -> object:
 
 def digits_cnn() -> Steps:
     """Two convolutions with batch norm on 64 images of 1×8×8."""
-    return _training(
-        _digits(nn, nn.MaxPool2d), lambda: _digits(torch.nn, torch.nn.MaxPool2d), *_images(64, 1, 8)
-    )
+    return _training(_digits(nn, nn.MaxPool2d), lambda: _digits(torch.nn, torch.nn.MaxPool2d), *_images(64, 1, 8))
 
 
 def scalar_chain() -> Steps:
