@@ -47,11 +47,11 @@ _batch_norm = fused(_composed_batch_norm, _forward, _backward)
 def _check(x: Tensor, **vectors: Any) -> None:
     if x.ndim not in (2, 4):
         raise ValueError(f"batch_norm: x has shape {x.shape}; it must be (N, C) or (N, C, H, W)")
+    c = x.shape[1]
     for name, v in vectors.items():
-        if v.shape != (x.shape[1],):
-            raise ValueError(
-                f"batch_norm: {name} has shape {v.shape}, x has {x.shape[1]} channels; it must be one each"
-            )
+        if v.shape != (c,):
+            raise ValueError(f"batch_norm: {name} has shape {v.shape}, x has {c} channels; it must be one each")
+    same_dtype("batch_norm", x, vectors["gamma"])
 
 
 def check_batch(x: Tensor) -> None:
