@@ -306,7 +306,8 @@ class Primitive:
         self.spec: Callable | None = None
         self.backward: Callable | None = None
         self.branch: Callable | None = None
-        if (forward.__module__ or "").startswith(__name__.partition(".")[0] + "."):
+        code = getattr(forward, "__code__", None)
+        if code is not None and code.co_filename.startswith(_HOME):  # the library's own, which the tests certify
             Primitive.registry[self.name] = self
 
     def __call__(self, *args: Any, **params: Any) -> Tensor:
