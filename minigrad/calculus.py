@@ -41,7 +41,7 @@ class _Traced:
             self.y = _run(f, args)
             return
         chosen = range(len(args)) if argnums is None else argnums
-        leaves, self.build = tree.flatten([args[i] for i in chosen])
+        leaves, self.build = tree.flatten(tuple(args[i] for i in chosen))
         leaves = [_differentiable(x) for x in leaves]
         self.nested = _level.depth > 0 or (state.recording and any(x.requires_grad for x in leaves))
         with recording(True):
@@ -123,7 +123,7 @@ def value_and_grad(
                 raise ValueError(f"grad: argnums={argnums}, but the function was called with {len(args)} arguments")
             traced = _Traced(f, args, argnums=[i % len(args) for i in chosen])
             y, grads = traced.scalar("grad"), traced.build(_gradients(traced))
-            grads = grads[0] if isinstance(argnums, int) else tuple(grads)
+            grads = grads[0] if isinstance(argnums, int) else grads
         return y if traced.nested else y.detach(), grads
 
     return value_and_gradient
@@ -148,7 +148,7 @@ def vjp(f: Callable, *xs: Any) -> tuple[Tensor, Callable[[Any], Any]]:
     array([ 2., 40.])
     """
     traced = _Traced(f, xs)
-    return traced.y if traced.nested else traced.y.detach(), lambda g: tuple(traced.build(_gradients(traced, g)))
+    return traced.y if traced.nested else traced.y.detach(), lambda g: traced.build(_gradients(traced, g))
 
 
 def linearize(f: Callable, *xs: Any, params: Sequence[Tensor] | None = None) -> tuple[Tensor, Callable[..., Tensor]]:

@@ -1,12 +1,13 @@
 """Whole networks: paths, sizes, initial weights, Hessians, and the summary."""
 
+import threading
 import tracemalloc
 
 import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import nn, random
+from minigrad import nn, optim, random
 from minigrad.tape import Node, history
 
 rng = np.random.default_rng(0)
@@ -133,3 +134,26 @@ def test_summary_measures_what_the_tape_holds():
         tracemalloc.stop()
     assert y.shape == (16, 10)
     assert 0.99 * claimed < measured < 1.02 * claimed + 200_000  # the nodes themselves are small
+
+
+def test_two_threads_train_two_models_as_each_would_alone():
+    x, labels = np.random.default_rng(0).standard_normal((32, 1, 16, 16)).astype(np.float32), np.arange(32) % 10
+
+    def train(seed, out):
+        model = nn.models.resnet8(in_channels=1, rng=seed)
+        optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+        for _ in range(4):
+            optimizer.zero_grad()
+            mg.cross_entropy(model(x), labels).backward()
+            optimizer.step()
+        out[seed] = model.state_dict()
+
+    together, alone = {}, {}
+    threads = [threading.Thread(target=train, args=(seed, together)) for seed in (1, 2)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    for seed in (1, 2):
+        train(seed, alone)
+        assert all(np.array_equal(together[seed][k], v) for k, v in alone[seed].items())
