@@ -175,7 +175,7 @@ def _described(
     i: int, kind: str, x: Tensor, op: str = "", module: str = "", line: str = "", params: dict[str, Any] | None = None
 ) -> GraphNode:
     texts = {key: _short(value) for key, value in (params or {}).items()}
-    return GraphNode(i, kind, op, x.name or "", module, x.shape, x.dtype.name, x.data.nbytes, line, texts)
+    return GraphNode(i, kind, op, x.name or "", module, x.shape, x.dtype.name, x.nbytes, line, texts)
 
 
 def _short(value: Any) -> str:

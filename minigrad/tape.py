@@ -14,6 +14,7 @@ from __future__ import annotations
 import dis
 import functools
 import itertools
+import math
 import os
 import sys
 import threading
@@ -113,6 +114,7 @@ class Tensor:
     dtype = property(lambda self: self._data.dtype, doc="The NumPy dtype.")
     ndim = property(lambda self: self._data.ndim, doc="The number of axes.")
     size = property(lambda self: self._data.size, doc="The number of entries.")
+    nbytes = property(lambda self: self._data.nbytes, doc="The bytes that its value takes.")
     is_leaf = property(lambda self: self.node is None, doc="Whether no recorded operation made this tensor.")
 
     if TYPE_CHECKING:  # bound by ops/operators.py, and declared here for type checkers only
@@ -210,6 +212,44 @@ def _restore(cls: type[Tensor], data: Array, requires_grad: bool, grad: Array | 
     return x
 
 
+class Deferred(Tensor):
+    """A recorded tensor whose value is computed when it is first asked for.
+
+    The operation after it may fold itself into the same pass over memory, `finish(plus=…, relu=…)`; its own value is
+    then never computed at all. See `Primitive.defer` and `Primitive.fold`.
+    """
+
+    __slots__ = ("_dtype", "_shape", "_value", "finish")
+
+    _value: Array | None
+
+    def __init__(self, finish: functools.partial[Array], shape: tuple[int, ...], dtype: np.dtype) -> None:
+        self.finish, self._shape, self._dtype, self._value = finish, shape, dtype, None
+        self.grad = self.name = self.node = None
+        self.requires_grad = False
+        self.version = 0
+
+    @property
+    def pending(self) -> bool:
+        """Whether the value has not been computed yet."""
+        return self._value is None
+
+    @property
+    def _data(self) -> Array:  # type: ignore[override]
+        if self._value is None:
+            self._value = self.finish()
+        return self._value
+
+    shape = property(lambda self: self._shape)
+    dtype = property(lambda self: self._dtype)
+    ndim = property(lambda self: len(self._shape))
+    size = property(lambda self: math.prod(self._shape))
+    nbytes = property(lambda self: 0 if self.pending else self._value.nbytes)
+
+    def __reduce__(self) -> tuple:
+        return _restore, (Tensor, self._data, self.requires_grad, self.grad, self.name)
+
+
 def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Return a new leaf tensor holding a copy of `data`: a number, nested list, ndarray or tensor.
 
@@ -292,6 +332,9 @@ class Primitive:
     `jvp(ts, y, *inputs, **params)`, the tangent of y. For a fused primitive, `spec` is the composition it equals and
     `backward` its own first-order rule, on ndarrays. `branch`, if given, returns the decisions a piecewise function
     took, so that a gradient check can tell a kink from a mistake.
+
+    Two hooks let neighbours share a pass over memory, without a trace on the tape: `defer`, in place of `forward`, may
+    return a Deferred; and the operation that comes next may `fold(*inputs)` itself into it (None: it cannot).
     """
 
     registry: ClassVar[dict[str, Primitive]] = {}
@@ -306,23 +349,30 @@ class Primitive:
         self.spec: Callable | None = None
         self.backward: Callable | None = None
         self.branch: Callable | None = None
+        self.defer: Callable | None = None
+        self.fold: Callable | None = None
         code = getattr(forward, "__code__", None)
         if code is not None and code.co_filename.startswith(_HOME):  # the library's own, which the tests certify
             Primitive.registry[self.name] = self
 
     def __call__(self, *args: Any, **params: Any) -> Tensor:
         inputs = tuple([a if isinstance(a, Tensor) else _constant(a, args) for a in args])
-        arrays = [x._data for x in inputs]
-        if self.spec is not None and any(a.dtype.kind != "f" for a in arrays):
-            return self.spec(*inputs, **params)  # complex (or integer) input takes the composition
         saved = None
-        try:
-            out = self.forward(*arrays, **params)
-            if self.spec is not None:
-                out, saved = out
-        except (ValueError, TypeError, IndexError) as error:
-            raise self._explained(error, arrays) from error
-        y = _wrap(out if type(out) is Array else np.asarray(out))
+        y = None if self.fold is None else self.fold(*inputs)
+        if y is None:
+            arrays = [x._data for x in inputs]
+            if self.spec is not None and any(a.dtype.kind != "f" for a in arrays):
+                return self.spec(*inputs, **params)  # complex (or integer) input takes the composition
+            # only a recorded input is safe from changes until the value is asked for
+            forward = self.defer if self.defer is not None and inputs[0].node is not None else self.forward
+            try:
+                y = forward(*arrays, **params)
+                if self.spec is not None:
+                    y, saved = y
+            except (ValueError, TypeError, IndexError) as error:
+                raise self._explained(error, arrays) from error
+        if type(y) is not Deferred:
+            y = _wrap(y if type(y) is Array else np.asarray(y))
         if state.recording:
             for x in inputs:
                 if x.requires_grad:
@@ -409,14 +459,14 @@ def general(op: Primitive, vjps: Sequence[Callable], jvps: Sequence[Callable]) -
 def fused(spec: Callable, forward: Callable, backward: Callable) -> Primitive:
     """Return the fast form of the composition `spec`: two functions of ndarrays, which serve value and first order.
 
-    `forward(*arrays, **params)` returns (y, saved); `backward(g, y, saved, *arrays, **params)` returns one gradient
+    `forward(*arrays, **params)` returns (y, saved); `backward(g, saved, *arrays, **params)` returns one gradient
     per input. At every other order, in forward mode and for complex input the engine differentiates `spec`, so speed
     never costs correctness.
 
     >>> cube = fused(
     ...     lambda x: mul(x, mul(x, x)),
     ...     forward=lambda x: (x**3, x * x),
-    ...     backward=lambda g, y, saved, x: (3 * g * saved,),
+    ...     backward=lambda g, saved, x: (3 * g * saved,),
     ... )
     >>> x = Tensor(np.array(2.0), requires_grad=True)
     >>> (dy,) = pull(cube(x), [x], create_graph=True)
@@ -582,7 +632,7 @@ def _pull_back(
             raise NotImplementedError(f"{op.name}: no derivative is declared; use elementwise, linear or general")
         return [(x, fit(op.vjp(i, g, y, *inputs, **params), x)) for i, x in wanted]
     if op.backward is not None and not create_graph and g._data.dtype.kind == "f":
-        gxs = op.backward(g._data, y._data, node.saved, *(x._data for x in inputs), **params)
+        gxs = op.backward(g._data, node.saved, *(x._data for x in inputs), **params)
         return [(x, fit(Tensor(gxs[i]), x)) for i, x in wanted]
     z, aliases = replay(op.spec, inputs, params)
     gzs = pull(z, [aliases[i] for i, _ in wanted], g, create_graph=create_graph)

@@ -91,6 +91,7 @@ CASES = [
     case("clip", lambda x: mg.clip(x, -1.0, 1.0), a(2, 4)),
     case("where", lambda x, y: mg.where(np.array([True, False, True]), x, y), a(2, 3), a(3)),
     # activations
+    case("gate", lambda g: P["gate"](g, by=np.array([[-1.0, 0.0, 2.0], [3.0, 1.0, -2.0]])), a(2, 3)),
     case("leaky_relu", mg.leaky_relu, a(2, 3)),
     case("elu", mg.elu, a(2, 3)),
     case("softplus", mg.softplus, a(2, 3)),

@@ -26,6 +26,7 @@ __all__ = [
     "conv2d_input",
     "conv2d_weight",
     "fold",
+    "gate",
     "get_num_threads",
     "normalize",
     "pool_put",
@@ -131,10 +132,16 @@ def channel_moments(x: Array) -> tuple[Array, Array]:  # (N,C) or (N,C,H,W) -> m
 
 
 def normalize(
-    x: Array, mean: Array, scale: Array, shift: Array
+    x: Array, mean: Array, scale: Array, shift: Array, *, plus: Array | None = None, relu: bool = False
 ) -> Array:  # (N,C) or (N,C,H,W), three of (C,) -> like x
-    """(x - mean) * scale + shift, channel by channel."""
-    return _room("norm", x, mean, scale, shift).normalize(x, mean, scale, shift)
+    """(x - mean) * scale + shift, channel by channel; then + plus, an array like x; then relu."""
+    arrays = (x, mean, scale, shift) if plus is None else (x, mean, scale, shift, plus)
+    return _room("norm", *arrays).normalize(x, mean, scale, shift, plus=plus, relu=relu)
+
+
+def gate(g: Array, y: Array) -> Array:  # two of one shape -> like g
+    """g where y > 0, else 0."""
+    return _room("relu", g, y).gate(g, y)
 
 
 def batch_norm_backward(

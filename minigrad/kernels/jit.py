@@ -9,6 +9,8 @@ import pathlib
 import numba
 import numpy as np
 
+from . import memory
+
 # Sums may be reordered and multiply-adds contracted; NaN and infinity keep their meaning.
 FASTMATH = {"contract", "reassoc", "nsz", "arcp"}
 
@@ -45,6 +47,8 @@ def _stamp(dispatcher):
     if cache_file is not None:
         cache_file._source_stamp = _SOURCES
 
+
+memory.keep()  # whoever runs kernels wants it
 
 _FILES = sorted(pathlib.Path(__file__).parent.glob("*.py"))
 _SOURCES = tuple((file.name, file.stat().st_mtime_ns, file.stat().st_size) for file in _FILES)

@@ -26,12 +26,14 @@ def channel_moments(x):
     return mean.astype(x.dtype), var.astype(x.dtype)
 
 
-def normalize(x, mean, scale, shift):
+def normalize(x, mean, scale, shift, *, plus=None, relu=False):
     rows, _, k = _rows(x)
     parts = threads.spans(len(rows), threads.PASS * x.size)
     y = np.empty_like(rows)
     args = (rows, y, _repeat(mean, k), _repeat(scale, k), _repeat(shift, k))
-    threads.run(_normalize, [(*args, lo, hi) for lo, hi in parts])
+    floor = x.dtype.type(0 if relu else -np.inf)
+    added = rows if plus is None else _rows(plus)[0]
+    threads.run(_normalize, [(*args, added, plus is not None, floor, lo, hi) for lo, hi in parts])
     return _like(y, x)
 
 
@@ -107,10 +109,16 @@ def _moments(x, mean, square, lo, hi):
 
 
 @kernel
-def _normalize(x, y, mean, scale, shift, lo, hi):
+def _normalize(x, y, mean, scale, shift, plus, add, floor, lo, hi):
+    """y = (x - mean) * scale + shift, + plus if `add`, and not below the floor. NaN stays NaN."""
     for r in range(lo, hi):
         for j in range(x.shape[1]):
             y[r, j] = (x[r, j] - mean[j]) * scale[j] + shift[j]
+        if add:
+            for j in range(x.shape[1]):
+                y[r, j] += plus[r, j]
+        for j in range(x.shape[1]):
+            y[r, j] = floor if y[r, j] < floor else y[r, j]
 
 
 @kernel

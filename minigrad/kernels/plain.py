@@ -108,8 +108,14 @@ def channel_moments(x):  # (N,C) or (N,C,H,W) -> mean (C,), biased variance (C,)
     return mean, (centred * centred).mean(axis=axes)
 
 
-def normalize(x, mean, scale, shift):  # x, three of (C,) -> y like x
-    return _channels_last((x - _channel(mean, x)) * _channel(scale, x) + _channel(shift, x))
+def normalize(x, mean, scale, shift, *, plus=None, relu=False):  # x, three of (C,) -> y like x
+    y = (x - _channel(mean, x)) * _channel(scale, x) + _channel(shift, x)
+    y = y if plus is None else y + plus
+    return _channels_last(np.where(y.real <= 0, 0, y).astype(y.dtype) if relu else y)
+
+
+def gate(g, y):  # two of one shape -> like g
+    return np.where(y.real > 0, g, g.dtype.type(0))
 
 
 def batch_norm_backward(g, x, gamma, mean, istd):  # -> gx like x, ggamma (C,), gbeta (C,)

@@ -65,7 +65,7 @@ class StochasticDepth(Module):
             raise ValueError(
                 f"stochastic_depth: the shortcut has shape {shortcut.shape}, the branch {y.shape}; they must be one"
             )
-        factor = np.asarray(kept * self._scale(), y.data.real.dtype)
+        factor = np.asarray(kept * self._scale(), shortcut.data.real.dtype)  # asking y might keep it from being fused
         return shortcut + (y if np.all(factor == 1) else y * factor)
 
     def _scale(self) -> float:

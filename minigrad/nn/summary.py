@@ -107,6 +107,8 @@ def _held_arrays(y: Any) -> Iterator[tuple[str, Array]]:
         if isinstance(t.node, Node):
             node = t.node
             for x in tree.flatten([t, list(node.inputs), node.saved, node.params])[0]:
+                if isinstance(x, Tensor) and not x.nbytes:
+                    continue  # a value that the next operation has folded into its own
                 a = x.data if isinstance(x, Tensor) else x
                 if isinstance(a, np.ndarray):
                     yield node.scope, _memory(a)

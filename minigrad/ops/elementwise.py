@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..tape import Array, Tensor, elementwise, linear, primitive
+from .. import kernels
+from ..tape import Array, Tensor, elementwise, general, linear, primitive
 
 
 def constant(a: Array, like: Tensor) -> Tensor:
@@ -168,8 +169,19 @@ def relu(x: Array) -> Array:
     return np.maximum(x, 0) if x.dtype.kind != "c" else np.where(x.real <= 0, 0, x)
 
 
-elementwise(relu, lambda y, x: constant(x.data.real > 0, x))
-relu.branch = lambda y, x: x.real > 0
+@primitive
+def _gate(g: Array, *, by: Array) -> Array:
+    return kernels.gate(g, by)
+
+
+def _open(g: Tensor, y: Tensor, x: Tensor) -> Tensor:
+    """What flows through relu, up or down: g where the output is positive. It asks for y, never for x."""
+    return _gate(g, by=y.data)
+
+
+linear(_gate, lambda u, y, g, *, by: _gate(u, by=by))
+general(relu, [_open], [_open])
+relu.branch = lambda y, x: y.real > 0
 
 
 @primitive

@@ -16,7 +16,7 @@ def _getitem(x: Array, *, index: Any) -> Array:
 
 @primitive
 def _putitem(g: Array, *, index: Any, shape: tuple[int, ...]) -> Array:
-    out = np.zeros(shape, g.dtype)
+    out = np.zeros_like(g, shape=shape)  # in g's memory order, if it has as many axes
     if _repeats(index):
         np.add.at(out, index, g)
     else:

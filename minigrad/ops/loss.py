@@ -54,7 +54,7 @@ def _forward(logits: Array, *, labels: Array, smoothing: float) -> tuple[Array, 
     return kernels.softmax_cross_entropy(logits, labels, smoothing=smoothing)
 
 
-def _backward(g: Array, y: Array, probs: Array, logits: Array, *, labels: Array, smoothing: float) -> tuple[Array]:
+def _backward(g: Array, probs: Array, logits: Array, *, labels: Array, smoothing: float) -> tuple[Array]:
     return (kernels.softmax_cross_entropy_backward(g, probs, labels, smoothing=smoothing),)
 
 

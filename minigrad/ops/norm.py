@@ -5,14 +5,15 @@ Ioffe, Szegedy 2015: y = γ (x − μ) / √(σ² + ε) + β, with μ and σ² t
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from .. import kernels
-from ..tape import Array, Tensor, fused
+from ..tape import Array, Deferred, Tensor, add, fused
 from .conv import same_dtype
-from .elementwise import power
+from .elementwise import power, relu
 from .reduce import mean
 from .shape import as_tensor, reshape
 
@@ -31,17 +32,46 @@ def _composed_batch_norm(x: Tensor, gamma: Tensor, beta: Tensor, *, eps: float, 
     return c * (istd * _per_channel(gamma, x.ndim)) + _per_channel(beta, x.ndim)
 
 
-def _forward(x: Array, gamma: Array, beta: Array, *, eps: float, moments: Moments | None) -> tuple[Array, Moments]:
+def _deferred(x: Array, gamma: Array, beta: Array, *, eps: float, moments: Moments | None) -> tuple[Deferred, Moments]:
     mean, var = kernels.channel_moments(x) if moments is None else moments
     istd = 1 / np.sqrt(var + var.dtype.type(eps))
-    return kernels.normalize(x, mean, gamma * istd, beta), (mean, istd)
+    finish = partial(kernels.normalize, x, mean, gamma * istd, beta.copy())  # β may be changed in place meanwhile
+    return Deferred(finish, x.shape, x.dtype), (mean, istd)
 
 
-def _backward(g: Array, y: Array, saved: Moments, x: Array, gamma: Array, beta: Array, **_: Any) -> tuple[Array, ...]:
+def _forward(*arrays: Array, **params: Any) -> tuple[Array, Moments]:
+    y, saved = _deferred(*arrays, **params)
+    return y.data, saved
+
+
+def _backward(g: Array, saved: Moments, x: Array, gamma: Array, beta: Array, **_: Any) -> tuple[Array, ...]:
     return kernels.batch_norm_backward(g, x, gamma, *saved)
 
 
 _batch_norm = fused(_composed_batch_norm, _forward, _backward)
+
+# relu(batch_norm(x)) and relu(batch_norm(x) + shortcut) are one pass over memory: each folds itself into the one before
+_batch_norm.defer = _deferred
+
+
+def _fold_relu(x: Tensor) -> Array | None:
+    return x.finish(relu=True) if isinstance(x, Deferred) and x.pending else None
+
+
+def _fold_add(a: Tensor, b: Tensor) -> Deferred | None:
+    a, b = (a, b) if isinstance(a, Deferred) and a.pending else (b, a)
+    if not (isinstance(a, Deferred) and a.pending and _takes(a, b)):
+        return None
+    return Deferred(partial(a.finish, plus=b.data), a.shape, a.dtype)
+
+
+def _takes(a: Deferred, b: Tensor) -> bool:
+    """Whether b is like a, safe from changes, and the first to be added to it."""
+    return b.node is not None and b.shape == a.shape and b.dtype == a.dtype and "plus" not in a.finish.keywords
+
+
+relu.fold = _fold_relu
+add.fold = _fold_add
 
 
 def _check(x: Tensor, **vectors: Any) -> None:
