@@ -37,7 +37,7 @@ from .ops.elementwise import (
     tanh,
     where,
 )
-from .ops.linalg import matmul
+from .ops.linalg import affine, matmul
 from .ops.loss import cross_entropy, log_softmax, mse_loss, softmax
 from .ops.noise import dropout
 from .ops.norm import batch_norm
@@ -64,7 +64,7 @@ from .tape import (
 )
 
 __all__ = [
-    "Primitive", "Tensor", "abs", "add", "avg_pool2d", "batch_norm", "broadcast_to", "clip", "concat", "conv2d",
+    "Primitive", "Tensor", "abs", "add", "affine", "avg_pool2d", "batch_norm", "broadcast_to", "clip", "concat", "conv2d",
     "cos", "crop", "cross_entropy", "div", "dropout", "elementwise", "elu", "exp", "expand_dims", "flatten", "fold",
     "fused", "gelu", "general", "get_num_threads", "global_avg_pool2d", "grad", "gradcheck", "graph", "hessian",
     "hvp", "jacobian", "jvp", "leaky_relu", "linear", "linearize", "linearize_grad", "log", "log1p", "log_softmax",

@@ -164,9 +164,15 @@ class Tensor:
         >>> x.grad
         array([2., 4.])
         """
-        for leaf, gx in _pull(self, _seed(self, g), None, create_graph=False, retain_graph=retain_graph):
-            # a fresh copy: gx may be a broadcast view, or shared with another leaf
-            leaf.grad = np.array(gx._data, order="C") if leaf.grad is None else leaf.grad + gx._data
+        seed = _seed(self, g)
+        known = {id(seed._data)}
+        for leaf, gx in _pull(self, seed, None, create_graph=False, retain_graph=retain_graph):
+            own = gx._data.flags.owndata and gx._data.flags.carray and id(gx._data) not in known
+            known.add(id(gx._data))
+            if leaf.grad is not None:
+                leaf.grad = leaf.grad + gx._data
+            else:  # a copy, where gx is a view, or shared with another leaf or the caller
+                leaf.grad = gx._data if own else np.array(gx._data, order="C")
 
     def detach(self) -> Tensor:
         """A leaf with the same data (shared, not copied) and no history."""

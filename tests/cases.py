@@ -150,6 +150,7 @@ CASES = [
     case("conv2d_input groups", lambda g, w: P["conv2d_input"](g, w, size=(3, 5), **GROUPED), a(1, 4, 2, 3), a(4, 1, 2, 3)),
     case("conv2d_weight", lambda x, g: P["conv2d_weight"](x, g, kernel=(3, 2), **STRIDED), a(1, 2, 5, 6), a(1, 2, 3, 4)),
     case("conv2d_weight groups", lambda x, g: P["conv2d_weight"](x, g, kernel=(2, 3), **GROUPED), a(1, 2, 3, 5), a(1, 2, 2, 3)),
+    case("affine", mg.affine, a(3, 4), a(2, 4), a(2)),
     case("unfold", lambda x: mg.unfold(x, 2), a(1, 2, 3, 4)),
     case("unfold stride, padding, dilation", lambda x: mg.unfold(x, (2, 3), (2, 1), 1, (1, 2)), a(1, 2, 3, 4)),
     case("fold", lambda x: mg.fold(x, (3, 4), stride=(2, 1), padding=1), a(1, 2, 2, 3, 2, 4)),

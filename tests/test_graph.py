@@ -92,7 +92,7 @@ def test_modules_are_nested_boxes_and_a_module_called_twice_is_drawn_twice(loss)
     dot = graph(loss).dot
     for path in ("0", "1.branch", "1.branch.0", "3"):
         assert f'tooltip="{path}"' in dot or f"tooltip={path}" in dot
-    layer = nn.Linear(2, 2, rng=0)
+    layer = nn.Linear(2, 2, bias=False, rng=0)
     net = nn.Sequential(layer, nn.ReLU(), layer)
     assert graph(net(np.ones((1, 2), np.float32))).dot.count("subgraph cluster_") == 2
 

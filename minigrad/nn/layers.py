@@ -105,8 +105,12 @@ class Linear(Module):
                 f"x has shape {x.shape}, it must be (…, {self.in_features})"
             )
         conv.same_dtype("linear", x, self.weight)
-        y = linalg.matmul(x, shape.matrix_transpose(self.weight))
-        return y if self.bias is None else y + self.bias
+        if self.bias is None:
+            return linalg.matmul(x, shape.matrix_transpose(self.weight))
+        if x.ndim == 2:
+            return linalg.affine(x, self.weight, self.bias)
+        rows = shape.reshape(x, (math.prod(x.shape[:-1]), self.in_features))
+        return shape.reshape(linalg.affine(rows, self.weight, self.bias), (*x.shape[:-1], self.out_features))
 
 
 class Conv2d(Module):

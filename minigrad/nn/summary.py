@@ -60,10 +60,10 @@ def summary(model: Module, *inputs: Any) -> Summary:
     module   class       output  parameters  kept for backward
     ----------------------------------------------------------
     (model)  Sequential  (2, 4)           0                0 B
-    0        Linear      (2, 4)          16               64 B
+    0        Linear      (2, 4)          16               32 B
     1        Tanh        (2, 4)           0               32 B
     ----------------------------------------------------------
-    total                                16               96 B
+    total                                16               64 B
     """
     model = copy.deepcopy(model)
     named = model.named_modules()

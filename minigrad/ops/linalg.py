@@ -1,10 +1,13 @@
-"""Matrix products."""
+"""Matrix products, and the affine map that layers are made of."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ..tape import Array, Tensor, linear, primitive
+import numpy as np
+
+from ..tape import Array, Tensor, general, linear, primitive, sum_to
+from .conv import same_dtype
 from .shape import as_tensor, expand_dims, matrix_transpose, squeeze
 
 
@@ -25,7 +28,6 @@ def matmul(a: Any, b: Any) -> Tensor:
 
     A vector on the left is a row, on the right a column, as in NumPy.
 
-    >>> import numpy as np
     >>> matmul(Tensor(np.ones((5, 2, 3))), Tensor(np.ones((3, 4)))).shape
     (5, 2, 4)
     """
@@ -40,3 +42,39 @@ def matmul(a: Any, b: Any) -> Tensor:
     y = _matmul(a if a.ndim > 1 else expand_dims(a, 0), b if b.ndim > 1 else expand_dims(b, 1))
     y = y if a.ndim > 1 else squeeze(y, -2)
     return y if b.ndim > 1 else squeeze(y, -1)
+
+
+@primitive
+def _affine(x: Array, w: Array, b: Array) -> Array:
+    y = x @ w.T
+    return np.add(y, b, out=y if b.dtype == y.dtype else None)
+
+
+general(
+    _affine,
+    [
+        lambda g, y, x, w, b: _matmul(g, w),
+        lambda g, y, x, w, b: _matmul(matrix_transpose(g), x),
+        lambda g, y, x, w, b: sum_to(g, shape=b.shape),
+    ],
+    [
+        lambda t, y, x, w, b: _matmul(t, matrix_transpose(w)),
+        lambda t, y, x, w, b: _matmul(x, matrix_transpose(t)),
+        lambda t, y, x, w, b: t,
+    ],
+)
+
+
+def affine(x: Any, w: Any, b: Any) -> Tensor:
+    """x Wᵀ + b: x (N, in), w (out, in) and b (out,) give (N, out). One node on the tape, one pass for the bias.
+
+    >>> affine(np.ones((2, 3)), np.ones((4, 3)), np.zeros(4)).shape
+    (2, 4)
+    """
+    x, w, b = as_tensor(x), as_tensor(w), as_tensor(b)
+    if x.ndim != 2 or w.ndim != 2 or x.shape[1] != w.shape[1] or b.shape != w.shape[:1]:
+        raise ValueError(
+            f"affine: x has shape {x.shape}, w {w.shape}, b {b.shape}; they must be (N, in), (out, in) and (out,)"
+        )
+    same_dtype("affine", x, w)
+    return _affine(x, w, b)
