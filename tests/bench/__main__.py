@@ -1,67 +1,72 @@
 """`make bench`: minigrad beside the peers that are installed, in one run.
 
 Each row times one workload for every contender in turn, round after round, so that a noisy machine disturbs all
-alike. The table gives the median time of a step and the ratio: the fastest peer's median over minigrad's. Above 1
-minigrad is faster.
+alike. The table gives the median time and the ratio: the fastest peer's median over minigrad's. Above 1 minigrad is
+faster. Then come peak memory and start-up, each in processes of its own.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import platform
-import statistics
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
-
+import alone
+import machine
+import page
+import timing
 import workloads
 
-
-def medians(contenders: dict[str, Callable[[], object]], rounds: int, budget: float) -> dict[str, float]:
-    """Seconds a step for each contender: the median over interleaved rounds, within about `budget` seconds in all."""
-    times: dict[str, list[float]] = {name: [] for name in contenders}
-    for step in contenders.values():
-        step(), step()  # compile, and fill caches
-    start = time.perf_counter()
-    for done in range(rounds):
-        for name, step in contenders.items():
-            before = time.perf_counter()
-            step()
-            times[name].append(time.perf_counter() - before)
-        if done >= 2 and time.perf_counter() - start > budget:
-            break
-    return {name: statistics.median(t) for name, t in times.items()}
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("only", nargs="*", help=f"workloads to run (all): {', '.join(workloads.ALL)}")
+    parser.add_argument("only", nargs="*", help="run the rows whose names contain one of these: conv, hvp, memory, ...")
+    parser.add_argument("--list", action="store_true", help="print the names of the rows")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--rounds", type=int, default=50)
-    parser.add_argument("--budget", type=float, default=20.0, help="seconds for each workload and thread count")
+    parser.add_argument("--budget", type=float, default=2.0, help="seconds for each row and thread count, about")
     parser.add_argument("--json", type=Path, help="write the numbers here")
+    parser.add_argument("--write", action="store_true", help="write docs/performance.md and its pictures")
     options = parser.parse_args()
-    print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, {workloads.versions()}")
-    print("median of interleaved steps; ratio = fastest peer / minigrad (above 1: minigrad is faster)\n")
-    rows = []
-    print(f"{'workload':<24}{'threads':>8}   {'time of a step (ms)':<58}{'ratio':>6}")
-    for threads in options.threads:
-        workloads.set_threads(threads)
-        for name, build in workloads.ALL.items():
-            if options.only and name not in options.only:
-                continue
-            found = medians(build(), options.rounds, options.budget)
-            peers = [t for who, t in found.items() if who != "minigrad"]
-            ratio = min(peers) / found["minigrad"] if peers else None
-            shown = "  ".join(f"{who} {t * 1e3:.3g}" for who, t in found.items())
-            print(f"{name:<24}{threads:>8}   {shown:<58}{'-' if ratio is None else f'{ratio:.2f}':>6}", flush=True)
-            rows.append({"workload": name, "threads": threads, "seconds": found, "ratio": ratio})
+    if options.list:
+        print("\n".join([*workloads.ALL, *alone.ALL]))
+        return
+    found = run(options.only, options.threads, options.budget)
     if options.json:
-        options.json.write_text(json.dumps(rows, indent=1) + "\n")
+        rows = [row.as_dict() for row in found["rows"]]
+        options.json.write_text(json.dumps(found | {"rows": rows}, indent=1) + "\n")
+    if options.write:
+        import roofline
+        import scaling
+
+        print("\nthe pictures", flush=True)
+        found["roofline"] = roofline.draw(DOCS / "images" / "roofline.png", max(options.threads))
+        found["scaling"] = scaling.draw(DOCS / "images" / "scaling.png", min(options.threads))
+        found |= {"blocks": workloads.BLOCKS, "networks": workloads.NETWORKS}
+        page.write(DOCS / "performance.md", found)
+
+
+def run(only: list[str], threads: list[int], budget: float) -> dict[str, Any]:
+    """Time what was asked for, and print each row as soon as it is there."""
+    wanted = lambda name: not only or any(part in name for part in only)  # noqa: E731
+    described = machine.describe()
+    print(f"{described}\n{workloads.versions()}")
+    print("median ms; ratio = fastest peer / minigrad (above 1: minigrad is faster), with its quartiles\n")
+    rows = []
+    for name in filter(wanted, workloads.ALL):
+        for n in threads:
+            workloads.set_threads(n)
+            row = timing.measured(name, n, workloads.ALL[name](), budget)
+            print(page.line(row), flush=True)
+            rows.append(row)
+    apart = {name: measure() for name, measure in alone.ALL.items() if wanted(name)}
+    for name, values in apart.items():
+        print(f"\n{name}")
+        for what, value in values.items():
+            print(f"  {what:<44}{value}")
+    return {"machine": described, "versions": workloads.versions(), "rows": rows, "apart": apart}
 
 
 if __name__ == "__main__":

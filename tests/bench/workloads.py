@@ -1,21 +1,23 @@
-"""The workloads of the benchmark: for each, one step as a function, for minigrad and for every peer installed."""
+"""The rows of the benchmark: for each, one step as a function, for minigrad and for every peer installed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import numpy as np
+from nets import NETS, batch
+from timing import GRADIENT, OWN, Steps
 
 import minigrad as mg
 from minigrad import nn, optim
 
 try:
     import torch
+    import torch_peer
 except ImportError:
-    torch = None
-
-Steps = dict[str, Callable[[], object]]
-rng = np.random.default_rng(0)
+    torch = torch_peer = None
 
 
 def versions() -> str:
@@ -33,107 +35,129 @@ def set_threads(n: int) -> None:
         torch.set_num_threads(n)
 
 
-def _training(model: nn.Module, twin: Callable, x: np.ndarray, labels: np.ndarray, lr: float = 0.01) -> Steps:
-    """One step of SGD with momentum: forward, backward, update."""
-    opt = optim.SGD(model.parameters(), lr=lr, momentum=0.9, weight_decay=1e-4)
+def own_training(name: str, n: int | None = None) -> Callable[[], object]:
+    """minigrad's training step, on n samples."""
+    make, shape, rule, options = NETS[name]
+    model, (x, labels) = make(nn), batch(shape if n is None else (n, *shape[1:]))
+    opt = getattr(optim, rule)(model.parameters(), **options)
 
     def step() -> None:
         opt.zero_grad()
         mg.cross_entropy(model(x), labels).backward()
         opt.step()
 
-    steps: Steps = {"minigrad": step}
-    if torch:
-        for mode, layout in (("torch", torch.contiguous_format), ("torch channels_last", torch.channels_last)):
-            steps[mode] = _torch_training(twin().to(memory_format=layout), x, labels, lr, layout)
-    return steps
-
-
-def _torch_training(model: object, x: np.ndarray, labels: np.ndarray, lr: float, layout: object) -> Callable:
-    opt = torch.optim.SGD(model.parameters(), lr=lr, momentum=0.9, weight_decay=1e-4)
-    batch = torch.from_numpy(x).to(memory_format=layout)
-    target = torch.from_numpy(labels)
-
-    def step() -> None:
-        opt.zero_grad()
-        torch.nn.functional.cross_entropy(model(batch), target).backward()
-        opt.step()
-
     return step
 
 
-def _images(n: int, c: int, size: int) -> tuple[np.ndarray, np.ndarray]:
-    return rng.standard_normal((n, c, size, size)).astype(np.float32), rng.integers(0, 10, n)
+def training(name: str) -> Steps:
+    """Forward, backward and the optimizer's step."""
+    return {OWN: own_training(name)} | (torch_peer.training(name) if torch else {})
 
 
-def resnet20() -> Steps:
-    """ResNet-20 on 128 images of 3×32×32."""
-    return _training(nn.models.resnet20(), _torch_resnet20, *_images(128, 3, 32))
+def inference(name: str, n: int) -> Steps:
+    """The logits of n inputs, in eval mode, nothing recorded."""
+    make, shape, *_ = NETS[name]
+    model, x = make(nn).eval(), batch((n, *shape[1:]))[0]
+
+    def step() -> None:
+        with mg.no_grad():
+            model(x)
+
+    return {OWN: step} | (torch_peer.inference(name, n) if torch else {})
 
 
-def _torch_resnet20() -> object:
-    from torch import nn as tnn
+def products(name: str, repeated: bool) -> Steps:
+    """A Hessian-vector product over all parameters: with its gradient, or `repeated` on one recorded gradient."""
+    make, shape, *_ = NETS[name]
+    model, (x, labels) = make(nn), batch(shape)
+    params = list(model.parameters())
+    rng = np.random.default_rng(1)
+    vs = [rng.standard_normal(p.shape).astype(p.dtype) for p in params]
 
-    class Block(tnn.Module):
-        def __init__(self, c: int, out: int, stride: int) -> None:
-            super().__init__()
-            self.conv1, self.bn1 = tnn.Conv2d(c, out, 3, stride, 1, bias=False), tnn.BatchNorm2d(out)
-            self.conv2, self.bn2 = tnn.Conv2d(out, out, 3, 1, 1, bias=False), tnn.BatchNorm2d(out)
-            self.relu1, self.relu2 = tnn.ReLU(inplace=True), tnn.ReLU(inplace=True)
-            self.grow, self.stride = out - c, stride
+    def loss() -> mg.Tensor:
+        return mg.cross_entropy(model(x), labels)
 
-        def forward(self, x: object) -> object:
-            y = self.bn2(self.conv2(self.relu1(self.bn1(self.conv1(x)))))
-            if self.grow or self.stride > 1:
-                x = torch.nn.functional.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.grow))
-            return self.relu2(y + x)
-
-    blocks, c = [], 16
-    for stage, out in enumerate((16, 32, 64)):
-        for i in range(3):
-            blocks.append(Block(c, out, 2 if stage and not i else 1))
-            c = out
-    return tnn.Sequential(
-        tnn.Conv2d(3, 16, 3, 1, 1, bias=False), tnn.BatchNorm2d(16), tnn.ReLU(), *blocks,
-        tnn.AdaptiveAvgPool2d(1), tnn.Flatten(), tnn.Linear(64, 10),
-    )  # fmt: skip
+    product = mg.linearize_grad(loss, params)[2] if repeated else lambda *vs: mg.hvp(loss, params, vs)
+    own: Steps = {OWN: lambda: product(*vs), OWN + GRADIENT: mg.grad(loss, params=params)}
+    return own | (torch_peer.products(name, repeated) if torch else {})
 
 
-def _digits(module: object, pool: object) -> object:
-    return module.Sequential(
-        module.Conv2d(1, 16, 3, padding=1, bias=False), module.BatchNorm2d(16), module.ReLU(), pool(2),
-        module.Conv2d(16, 32, 3, padding=1, bias=False), module.BatchNorm2d(32), module.ReLU(), pool(2),
-        module.Flatten(), module.Linear(128, 10),
-    )  # fmt: skip
+def layer(build: Callable[[Any], Any], shape: tuple[int, ...]) -> Steps:
+    """Forward and backward through one layer, gradients in its input and its parameters."""
+    module, x = build(nn), mg.tensor(batch(shape)[0], requires_grad=True)
+    g = np.random.default_rng(1).standard_normal(module(x).shape).astype(np.float32)
+
+    def step() -> None:
+        x.grad = None
+        for p in module.parameters():
+            p.grad = None
+        module(x).backward(g)
+
+    return {OWN: step} | (torch_peer.layer(build, shape) if torch else {})
 
 
-def digits_cnn() -> Steps:
-    """Two convolutions with batch norm on 64 images of 1×8×8."""
-    return _training(_digits(nn, nn.MaxPool2d), lambda: _digits(torch.nn, torch.nn.MaxPool2d), *_images(64, 1, 8))
+def cross_entropy(n: int, classes: int) -> Steps:
+    """Softmax cross-entropy and its gradient."""
+    a, labels = batch((n, classes), classes)
+    logits = mg.tensor(a, requires_grad=True)
+
+    def step() -> None:
+        logits.grad = None
+        mg.cross_entropy(logits, labels).backward()
+
+    return {OWN: step} | (torch_peer.cross_entropy(n, classes) if torch else {})
 
 
-def scalar_chain() -> Steps:
-    """1,000 multiplications of a scalar, and back: the overhead of a recorded operation, in ms for 1,000."""
-    x = mg.tensor(1.0, requires_grad=True)
+def adam(name: str) -> Steps:
+    """One step of Adam over the parameters of a network."""
+    params = list(NETS[name][0](nn).parameters())
+    for p in params:
+        p.grad = np.ones_like(p.data)
+    return {OWN: optim.Adam(params).step} | (torch_peer.adam(name) if torch else {})
+
+
+def scalar_chain(length: int) -> Steps:
+    """Multiplications of a scalar one after the other, and back: the overhead of recorded operations."""
+    x = mg.tensor(np.float32(1), requires_grad=True)
 
     def step() -> None:
         y = x
-        for _ in range(1000):
+        for _ in range(length):
             y = y * 1.0000001
         y.backward()
 
-    steps: Steps = {"minigrad": step}
-    if torch:
-        t = torch.tensor(1.0, requires_grad=True)
-
-        def torch_step() -> None:
-            y = t
-            for _ in range(1000):
-                y = y * 1.0000001
-            y.backward()
-
-        steps["torch"] = torch_step
-    return steps
+    return {OWN: step} | (torch_peer.scalar_chain(length) if torch else {})
 
 
-ALL = {"resnet20": resnet20, "digits_cnn": digits_cnn, "scalar_chain": scalar_chain}
+def _conv(c: int, o: int, k: int, **options: Any) -> Callable[[Any], Any]:
+    return lambda t: t.Conv2d(c, o, k, bias=False, **options)
+
+
+# row: how its contenders are made. First whole networks, then single blocks, so that nothing is tuned to one network.
+NETWORKS: dict[str, Callable[[], Steps]] = {
+    **{f"{name} training": partial(training, name) for name in NETS},
+    **{f"resnet20 inference {n}": partial(inference, "resnet20", n) for n in (1, 128)},
+    **{f"{name} hvp": partial(products, name, False) for name in ("small_cnn", "digits_cnn", "mlp")},
+    **{f"{name} hvp repeated": partial(products, name, True) for name in ("small_cnn", "digits_cnn", "mlp")},
+}
+BLOCKS: dict[str, Callable[[], Steps]] = {
+    "conv 7x7 stride 2, 3-64": partial(layer, _conv(3, 64, 7, stride=2, padding=3), (16, 3, 64, 64)),
+    "conv 1x1, 64-256": partial(layer, _conv(64, 256, 1), (16, 64, 16, 16)),
+    "conv 5x5, 16-32": partial(layer, _conv(16, 32, 5, padding=2), (32, 16, 16, 16)),
+    "conv 3x3, 128": partial(layer, _conv(128, 128, 3, padding=1), (16, 128, 16, 16)),
+    "conv 3x3, 256": partial(layer, _conv(256, 256, 3, padding=1), (16, 256, 8, 8)),
+    "conv 3x3, 20-33, odd": partial(layer, _conv(20, 33, 3, padding=1), (32, 20, 17, 19)),
+    "conv 3x3 dilation 2, 32": partial(layer, _conv(32, 32, 3, padding=2, dilation=2), (32, 32, 16, 16)),
+    "conv 3x3 groups 4, 64": partial(layer, _conv(64, 64, 3, padding=1, groups=4), (32, 64, 16, 16)),
+    "conv 3x3 depthwise, 64": partial(layer, _conv(64, 64, 3, padding=1, groups=64), (32, 64, 16, 16)),
+    "max-pool 2x2": partial(layer, lambda t: t.MaxPool2d(2), (64, 32, 28, 28)),
+    "avg-pool 2x2": partial(layer, lambda t: t.AvgPool2d(2), (64, 32, 28, 28)),
+    "batch norm": partial(layer, lambda t: t.BatchNorm2d(32), (64, 32, 16, 16)),
+    "batch norm, relu": partial(layer, lambda t: t.Sequential(t.BatchNorm2d(32), t.ReLU()), (64, 32, 16, 16)),
+    "linear, gelu": partial(layer, lambda t: t.Sequential(t.Linear(256, 256), t.GELU("tanh")), (128, 256)),
+    "cross-entropy 128x10": partial(cross_entropy, 128, 10),
+    "cross-entropy 128x1000": partial(cross_entropy, 128, 1000),
+    "adam step, resnet20": partial(adam, "resnet20"),
+    "scalar chain, 1000": partial(scalar_chain, 1000),
+}
+ALL = NETWORKS | BLOCKS
