@@ -31,6 +31,9 @@ _tick = itertools.count(1)  # orders the nodes of all threads
 _HOME = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
+_array = attrgetter("_data")
+
+
 class _State(threading.local):
     """What a thread is doing: whether it records, and in which module."""
 
@@ -110,11 +113,11 @@ class Tensor:
         _set_data,
         doc="The value, an ndarray. A leaf's may be replaced by another of its shape, before recording or after backward.",
     )
-    shape = property(lambda self: self._data.shape, doc="The shape, a tuple of ints.")
-    dtype = property(lambda self: self._data.dtype, doc="The NumPy dtype.")
-    ndim = property(lambda self: self._data.ndim, doc="The number of axes.")
-    size = property(lambda self: self._data.size, doc="The number of entries.")
-    nbytes = property(lambda self: self._data.nbytes, doc="The bytes that its value takes.")
+    shape = property(attrgetter("_data.shape"), doc="The shape, a tuple of ints.")
+    dtype = property(attrgetter("_data.dtype"), doc="The NumPy dtype.")
+    ndim = property(attrgetter("_data.ndim"), doc="The number of axes.")
+    size = property(attrgetter("_data.size"), doc="The number of entries.")
+    nbytes = property(attrgetter("_data.nbytes"), doc="The bytes that its value takes.")
     is_leaf = property(lambda self: self.node is None, doc="Whether no recorded operation made this tensor.")
 
     if TYPE_CHECKING:  # bound by ops/operators.py, and declared here for type checkers only
@@ -246,8 +249,8 @@ class Deferred(Tensor):
             self._value = self.finish()
         return self._value
 
-    shape = property(lambda self: self._shape)
-    dtype = property(lambda self: self._dtype)
+    shape = property(attrgetter("_shape"))
+    dtype = property(attrgetter("_dtype"))
     ndim = property(lambda self: len(self._shape))
     size = property(lambda self: math.prod(self._shape))
     nbytes = property(lambda self: 0 if self.pending else self._value.nbytes)
@@ -315,9 +318,10 @@ def _stamp(x: Tensor) -> tuple | None:
     """A witness of a leaf's content: its version, and a checksum.
 
     Assignments to `data`, optimizer steps and load_state_dict change the version; the checksum betrays writes into
-    the array behind the tensor's back. Recorded tensors need none: their data cannot be assigned.
+    the array behind the tensor's back. Recorded tensors need none: their data cannot be assigned. Nor do the numbers
+    that `_constant` wrapped: nobody else holds them.
     """
-    return None if x.node is not None else (x.version, _checksum(x._data))
+    return None if x.node is not None or x.version < 0 else (x.version, _checksum(x._data))
 
 
 def _checksum(a: Array) -> Any:
@@ -362,21 +366,24 @@ class Primitive:
             Primitive.registry[self.name] = self
 
     def __call__(self, *args: Any, **params: Any) -> Tensor:
-        inputs = tuple([a if isinstance(a, Tensor) else _constant(a, args) for a in args])
+        inputs: tuple[Tensor, ...] = args
+        for a in args:
+            if not isinstance(a, Tensor):
+                inputs = tuple([a if isinstance(a, Tensor) else _constant(a, args) for a in args])
+                break
         saved = None
         y = None if self.fold is None else self.fold(*inputs)
         if y is None:
-            arrays = [x._data for x in inputs]
-            if self.spec is not None and any(a.dtype.kind != "f" for a in arrays):
+            if self.spec is not None and any(x.dtype.kind != "f" for x in inputs):
                 return self.spec(*inputs, **params)  # complex (or integer) input takes the composition
             # only a recorded input is safe from changes until the value is asked for
-            forward = self.defer if self.defer is not None and inputs[0].node is not None else self.forward
+            forward = self.forward if self.defer is None or inputs[0].node is None else self.defer
             try:
-                y = forward(*arrays, **params)
+                y = forward(*map(_array, inputs), **params)
                 if self.spec is not None:
                     y, saved = y
             except (ValueError, TypeError, IndexError) as error:
-                raise self._explained(error, arrays) from error
+                raise self._explained(error, inputs) from error
         if type(y) is not Deferred:
             y = _wrap(y if type(y) is Array else np.asarray(y))
         if state.recording:
@@ -390,10 +397,10 @@ class Primitive:
                     break
         return y
 
-    def _explained(self, error: Exception, arrays: list[Array]) -> Exception:
+    def _explained(self, error: Exception, inputs: Sequence[Tensor]) -> Exception:
         text = str(error)
         if not text.startswith(self.name + ":"):
-            given = ", ".join(f"{a.dtype} {a.shape}" for a in arrays)
+            given = ", ".join(f"{x.dtype} {x.shape}" for x in inputs)
             text = f"{self.name}: {text} (given {given})"
         return type(error)(text) if type(error) in (ValueError, TypeError, IndexError) else ValueError(text)
 
@@ -428,14 +435,14 @@ def elementwise(op: Primitive, *partials: Callable | float) -> None:
     A partial that is the same everywhere may be given as a number.
     """
 
-    def times(t: Tensor, d: Callable | float, y: Tensor, xs: Sequence[Tensor], params: dict) -> Tensor:
+    def along(d: Callable | float) -> Callable:
         if callable(d):
-            return mul(t, d(y, *xs, **params))
-        return t if d == 1 else mul(t, d)
+            return lambda t, y, *xs, **k: mul(t, d(y, *xs, **k))
+        return lambda t, y, *xs, **k: t if d == 1 else mul(t, d)
 
+    rules = [along(d) for d in partials]  # the same up and down
+    general(op, rules, rules)
     op.kind = "elementwise"
-    op.vjp = lambda i, g, y, *xs, **k: times(g, partials[i], y, xs, k)
-    op.jvp = lambda ts, y, *xs, **k: total(times(t, d, y, xs, k) for t, d in zip(ts, partials) if t is not None)
 
 
 def linear(op: Primitive, *adjoints: Callable, jointly: bool = False) -> None:
@@ -503,10 +510,12 @@ def _constant(a: Any, args: tuple) -> Tensor:
         for b in args:
             if (
                 isinstance(b, Tensor)
-                and b._data.dtype.kind in "fc"
+                and b.dtype.kind in "fc"
                 and not isinstance(a, (complex, np.complexfloating))
             ):
-                return _wrap(np.asarray(a, b._data.dtype))
+                x = _wrap(np.asarray(a, b.dtype))
+                x.version = -1
+                return x
         others = [b.dtype for b in args if isinstance(b, (Tensor, np.ndarray))]
         scalar = a.item() if isinstance(a, np.generic) else a
         a = np.asarray(scalar, np.result_type(*others, scalar) if others else None)

@@ -96,7 +96,7 @@ def test_check_exits_with_1_when_a_derivative_is_wrong(models):
 
 
 def test_graph_writes_what_the_ending_says(models, tmp_path):
-    assert "operations" in run("graph", f"{models}:unlabelled", "--out", tmp_path / "a.svg")
+    assert "1 operations, 2 parameters" in run("graph", f"{models}:unlabelled", "--out", tmp_path / "a.svg")
     assert (tmp_path / "a.svg").read_text().count("<svg") == 1
     run("graph", "digits", "--out", tmp_path / "b.json")
     nodes = json.loads((tmp_path / "b.json").read_text())["nodes"]
