@@ -508,11 +508,7 @@ def _constant(a: Any, args: tuple) -> Tensor:
     """Wrap what is not a tensor. Scalars are weak (NEP 50): they take the dtype of the arrays they meet."""
     if isinstance(a, (int, float, complex, np.generic)):
         for b in args:
-            if (
-                isinstance(b, Tensor)
-                and b.dtype.kind in "fc"
-                and not isinstance(a, (complex, np.complexfloating))
-            ):
+            if isinstance(b, Tensor) and b.dtype.kind in "fc" and not isinstance(a, (complex, np.complexfloating)):
                 x = _wrap(np.asarray(a, b.dtype))
                 x.version = -1
                 return x
