@@ -17,8 +17,8 @@ test: .venv/dev  ## run every test, doctest and code block of the docs
 peers: .venv/peers  ## compare with PyTorch
 	$(BIN)/python -m pytest tests/peers
 
-bench: .venv/app  ## time minigrad against the peers that are installed
-	$(BIN)/python tests/bench
+bench: .venv/app  ## time minigrad against the peers that are installed; ARGS=--write renews docs/performance.md
+	$(BIN)/python tests/bench $(ARGS)
 
 lint: .venv/dev  ## format, style, types, floors
 	$(BIN)/ruff format --check .

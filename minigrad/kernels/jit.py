@@ -4,6 +4,7 @@ A kernel is compiled on its first call, once per dtype, and kept on disk. Numba 
 memory layout and for every read-only array, so kernels only ever see what `contiguous` lets through.
 """
 
+import contextlib
 import pathlib
 
 import numba
@@ -23,7 +24,19 @@ def kernel(function):
     except RuntimeError:  # no directory can be written: compile anew in every process
         return dispatcher
     _stamp(dispatcher)
+    _survive_a_full_disk(dispatcher)
     return dispatcher
+
+
+def _survive_a_full_disk(dispatcher):
+    """A kernel that cannot be written is compiled again next time; the work goes on."""
+    save = dispatcher._cache.save_overload
+
+    def save_or_not(*args):
+        with contextlib.suppress(OSError):
+            save(*args)
+
+    dispatcher._cache.save_overload = save_or_not
 
 
 def contiguous(x: np.ndarray) -> np.ndarray:

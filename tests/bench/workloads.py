@@ -83,9 +83,12 @@ def products(name: str, repeated: bool) -> Steps:
 
 
 def layer(build: Callable[[Any], Any], shape: tuple[int, ...]) -> Steps:
-    """Forward and backward through one layer, gradients in its input and its parameters."""
-    module, x = build(nn), mg.tensor(batch(shape)[0], requires_grad=True)
-    g = np.random.default_rng(1).standard_normal(module(x).shape).astype(np.float32)
+    """Forward and backward through one layer, gradients in its input and its parameters.
+
+    Images come and go in the memory layout that the layers before and after would use.
+    """
+    module, x = build(nn), mg.tensor(_as_inside(batch(shape)[0]), requires_grad=True)
+    g = _as_inside(batch(module(x).shape)[0])
 
     def step() -> None:
         x.grad = None
@@ -94,6 +97,11 @@ def layer(build: Callable[[Any], Any], shape: tuple[int, ...]) -> Steps:
         module(x).backward(g)
 
     return {OWN: step} | (torch_peer.layer(build, shape) if torch else {})
+
+
+def _as_inside(x: np.ndarray) -> np.ndarray:
+    """The same array; images channels last in memory, as minigrad's layers leave them."""
+    return np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1) if x.ndim == 4 else x
 
 
 def cross_entropy(n: int, classes: int) -> Steps:

@@ -1,0 +1,168 @@
+"""docs/performance.md, and the lines of the table in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import style
+from timing import BUSY, GRADIENT, OWN, Row
+
+
+def line(row: Row) -> str:
+    """A row for the terminal."""
+    times = {k: v for k, v in row.medians.items() if not k.endswith(GRADIENT)}
+    shown = "  ".join(f"{who} {_ms(seconds)}" for who, seconds in times.items())
+    multiples = "".join(f"  {who} {m:.2f}×" for who, m in row.multiples.items())
+    own = f"  of own gradient:{multiples}" if multiples else ""
+    busy = f"  (others: {row.others:.1f} cores)" if row.others > BUSY else ""
+    return f"{row.workload:<26}{row.threads:>2}  {_ratio(row):<18}  {shown}{own}{busy}"
+
+
+def write(path: Path, found: dict[str, Any]) -> None:
+    """The page, whole."""
+    rows, networks, blocks = found["rows"], found["networks"], found["blocks"]
+    limits, slopes = found["roofline"], found["scaling"]
+    busy = max((row.others for row in rows), default=0.0)
+    text = PAGE.format(
+        machine=found["machine"],
+        versions=found["versions"],
+        networks=_table(row for row in rows if row.workload in networks),
+        blocks=_table(row for row in rows if row.workload in blocks),
+        products=_products(rows),
+        apart="\n\n".join(_list(name, values) for name, values in found["apart"].items()),
+        busy=f"{busy:.1f}",
+        limit=BUSY,
+        flops=f"{limits['GFLOP/s']:.0f}",
+        bandwidth=f"{limits['GB/s']:.0f}",
+        threads=style.threads(limits["threads"]),
+        slopes="; ".join(f"{k} {v['slope']:.2f}" for k, v in slopes.items() if k.endswith(OWN)).replace(f", {OWN}", ""),
+    )
+    path.write_text(text, encoding="utf-8")
+
+
+def _ms(seconds: float) -> str:
+    """Milliseconds, three digits."""
+    return f"{1e3 * seconds:.3g}" if seconds < 0.1 else f"{1e3 * seconds:.0f}"
+
+
+def _ratio(row: Row) -> str:
+    if row.ratio is None or row.spread is None:
+        return "–"
+    return f"{row.ratio:.2f} ({row.spread[0]:.2f}–{row.spread[1]:.2f})"
+
+
+def _marked(row: Row) -> str:
+    return f"{_ratio(row)} †" if row.others > BUSY else _ratio(row)
+
+
+def _table(rows: Iterable[Row]) -> str:
+    """Workloads down, contenders across: milliseconds, the fastest peer's in bold."""
+    rows = list(rows)
+    others = [name for name in MODES if any(name in row.rounds for row in rows)]
+    head = ["workload", "threads", OWN, *others, "ratio"]
+    lines = [head, ["---"] + ["---:"] * (len(head) - 1)]
+    for row in rows:
+        medians = row.medians
+        cells = {k: f"**{_ms(v)}**" if k == row.fastest else _ms(v) for k, v in medians.items()}
+        lines.append([row.workload, str(row.threads), *(cells.get(k, "") for k in (OWN, *others)), _marked(row)])
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _products(rows: list[Row]) -> str:
+    lines = ["| workload | threads | minigrad | torch | torch channels_last |", "| --- | ---: | ---: | ---: | ---: |"]
+    for row in filter(lambda row: row.multiples, rows):
+        cells = (f"{row.multiples[who]:.2f}" if who in row.multiples else "" for who in (OWN, *MODES[:2]))
+        lines.append(f"| {row.workload} | {row.threads} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _list(name: str, values: dict[str, str]) -> str:
+    lines = [f"| {name} | |", "| --- | ---: |", *(f"| {what} | {value} |" for what, value in values.items())]
+    return "\n".join(lines)
+
+
+MODES = ("torch", "torch channels_last", "torch compile", "torch foreach", "torch fused")
+PAGE = """\
+# Performance
+
+`make bench ARGS=--write` measures everything on this page and writes it. The numbers are of one machine on one
+day:
+
+- {machine}
+- {versions}
+
+## Whole networks
+
+Milliseconds, float32. A *training* step is forward, backward and the optimizer's step; *hvp* is one Hessian-vector
+product over all parameters, its gradient included; *hvp repeated* is one more product on a gradient that was recorded
+before, as conjugate gradients need. **ratio** is the fastest peer (in bold) over minigrad: above 1 minigrad is faster,
+below 1 it is slower. In brackets are the quartiles of that ratio over the rounds.
+
+{networks}
+
+A Hessian-vector product as a multiple of the same framework's own gradient:
+
+{products}
+
+## Single blocks
+
+So that nothing is tuned to one network. Forward and backward through one layer, with gradients in its input and its
+parameters; the last rows are the loss, the optimizer, and 1,000 multiplications of a scalar and back (the overhead of
+recorded operations).
+
+{blocks}
+
+## Memory and start-up
+
+{apart}
+
+*Peak memory* is what a step of ResNet-20, batch 128, adds to the resident memory of a process in which the libraries
+and kernels are loaded and no model exists yet: the high-water mark of the third and fourth step, with all threads.
+*Start-up* is the median of five fresh processes, except with nothing on disk, which is one. A first step is timed from
+before `import minigrad` to the end of the step.
+
+## The limits of the machine
+
+![Roofline](images/roofline.png)
+
+The roof is measured, with {threads}: {flops} GFLOP/s for a large float32 matrix product of NumPy's BLAS and
+{bandwidth} GB/s for a copy of 128 MB. A kernel's operations are those of its definition, its bytes those of its inputs
+and outputs, each once. The percentage is of what the roof allows for that kernel. It can exceed 100 %: data that is in
+a cache is not bound by memory, and Winograd's convolution needs fewer operations than the definition.
+
+## How cost grows
+
+![Scaling](images/scaling.png)
+
+minigrad's slopes, from the last three sizes on logarithmic axes:
+
+{slopes}.
+
+Arithmetic alone would give 1 for batch and depth and 2 for width and image size. Less than that means that small sizes
+pay mostly overhead.
+
+## How it is measured
+
+- **Contenders** are PyTorch eager, with channels last (images only), and compiled by `torch.compile` with channels last
+  (training and inference; it is left out where it fails or needs more than two minutes). Its optimizers are the fused
+  ones, its fastest. JAX, MyGrad and autograd are not among them.
+- **Interleaved.** All contenders of a row run in one process, in turn, round after round. Each turn begins with a pause
+  of a tenth of a second, in which the threads of the one before stop waiting for work, and with steps that are not
+  timed. A turn gives the median of its steps; the table gives the median over five to thirty turns.
+- **Threads** are set for minigrad's kernels, for BLAS and for PyTorch alike.
+- Learning rates are so low that no network learns its one batch by heart: gradients would become denormal numbers,
+  which processors compute many times slower.
+- Hessian-vector products in PyTorch are reverse over reverse. Forward over reverse is not measured.
+
+## What the numbers do not say
+
+- They hold for this processor. Another number of cores, vector width or cache may turn a ratio around; `make bench`
+  says what holds on yours.
+- Data loading, augmentation and evaluation are no part of a step. Batches are the same every time, and in memory.
+- Nothing here is about a GPU, about lower precision, or about models larger than these.
+- While a row was measured, other processes took up to {busy} cores. Rows marked † had more than {limit} taken from
+  them; nothing should be concluded from those. It hits threads that wait for each other by spinning, as PyTorch's do,
+  hardest.
+"""

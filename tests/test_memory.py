@@ -1,0 +1,110 @@
+"""Memory does not grow: not over 2,000 training steps with the garbage collector off, nor by inference or products.
+
+Python's and NumPy's allocations are traced. The tape has no cycles, so reference counts alone free everything.
+"""
+
+import gc
+import tracemalloc
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import nn, optim
+
+SLACK = 8_000  # bytes: numbers that grow a digit, a dict that is resized. Less than one activation of these networks
+
+
+@pytest.fixture
+def growth():
+    """How many bytes more are held after repeat(count) than before; whatever repeat(10) allocates first is not counted.
+
+    The collector is off meanwhile. It then runs once, because only it empties the interpreter's lists of free objects,
+    and must find nothing.
+    """
+    gc.collect()
+    gc.disable()
+    tracemalloc.start()
+
+    def growth(repeat, count):
+        repeat(10)  # compiles, and fills what is kept from step to step
+        gc.collect()
+        before = tracemalloc.get_traced_memory()[0]
+        tracemalloc.reset_peak()
+        repeat(count)
+        assert gc.collect() == 0, "there were cycles"
+        return tracemalloc.get_traced_memory()[0] - before
+
+    yield growth
+    tracemalloc.stop()
+    gc.enable()
+
+
+def small_cnn():
+    return nn.Sequential(
+        nn.Conv2d(1, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(8, 8, 3, padding=1), nn.ReLU(), nn.Dropout(0.1), nn.Flatten(), nn.Linear(128, 10),
+    )  # fmt: skip
+
+
+def data(n=16):
+    rng = np.random.default_rng(0)
+    return rng.standard_normal((n, 1, 8, 8)).astype("f"), rng.integers(0, 10, n)
+
+
+@pytest.mark.parametrize("rule", [optim.SGD, optim.Adam])
+def test_training(rule, growth):
+    """1,000 steps with each rule."""
+    model, (x, labels) = small_cnn(), data()
+    opt = rule(model.parameters(), lr=1e-3)
+
+    def train(steps):
+        for _ in range(steps):
+            opt.zero_grad()
+            mg.cross_entropy(model(x), labels).backward()
+            opt.step()
+
+    assert growth(train, 1000) < SLACK
+
+
+def test_inference(growth):
+    """Nothing stays, and a hundred calls need no more at a time than one."""
+    model, (x, _) = small_cnn().eval(), data()
+    peaks = []
+
+    def infer(calls):
+        with mg.no_grad():
+            for _ in range(calls):
+                model(x)
+        peaks.append(tracemalloc.get_traced_memory()[1] - tracemalloc.get_traced_memory()[0])
+
+    assert growth(infer, 1) < SLACK
+    assert growth(infer, 100) < SLACK
+    one, hundred = peaks[1], peaks[3]
+    assert hundred < one + SLACK
+
+
+def test_products_on_one_recorded_gradient(growth):
+    model, (x, labels) = small_cnn(), data()
+    params = list(model.parameters())
+    product = mg.linearize_grad(lambda: mg.cross_entropy(model(x), labels), params)[2]
+    vs = [np.ones_like(p.data) for p in params]
+    assert growth(lambda n: [product(*vs) for _ in range(n)] and None, 50) < SLACK
+
+
+def test_models_that_are_dropped(growth):
+    """So too when the step is given up half-way: after a forward pass without a backward one."""
+    x, labels = np.ones((2, 3, 8, 8), "f"), np.array([1, 2])
+
+    def use(times):
+        for backward in [True, False] * times:
+            loss = mg.cross_entropy(nn.models.resnet8(width=8)(x), labels)
+            if backward:
+                loss.backward()
+
+    assert growth(use, 5) < SLACK
+
+
+def test_growth_would_be_seen(growth):
+    model, (x, labels), kept = small_cnn(), data(), []
+    assert growth(lambda n: kept.append(mg.cross_entropy(model(x), labels)), 1) > SLACK  # one tape is kept
