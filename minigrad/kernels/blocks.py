@@ -16,6 +16,7 @@ from .jit import kernel
 from .tile import ROWS, copy
 
 PAST = 64  # numbers that a vector may reach past the last
+LINE = 64  # bytes of a cache line
 SCRATCH = 24 * 1024  # bytes of input that a block copies, more where the weights are large
 
 
@@ -30,6 +31,11 @@ class Axis(NamedTuple):
     @property
     def size(self) -> int:
         return len(self.reads)
+
+    @property
+    def dense(self) -> bool:
+        """Whether outputs, what they read and the taps all advance by one."""
+        return all(a.size == 0 or a[-1] - a[0] == a.size - 1 for a in (self.reads, self.writes, self.offsets))
 
     def span(self, outputs: int) -> int:
         """How much input that many outputs in a row read, gaps included."""
@@ -71,6 +77,14 @@ def blocks(x: np.ndarray, ys: Axis, xs: Axis, weights: int) -> tuple[int, int, i
         rows = ceil(rows / 2)
     images = 1 if rows < ys.size else max(1, min(n // few, most // (ys.span(rows) * line)))
     return images, rows, ceil(n / images) * ceil(ys.size / rows)
+
+
+@kernel
+def cache_lines(count, like):
+    """An array of like's dtype from the start of a cache line on: no vector of it lies across two."""
+    a = np.empty(count + LINE // like.itemsize, like.dtype)
+    skip = -a.ctypes.data % LINE // like.itemsize
+    return a[skip : skip + count]
 
 
 @kernel

@@ -8,6 +8,8 @@
 stays in cache. There, eight pixels times one or two vectors of output channels are summed in registers at a time.
 Weights are packed once per call, in the order in which the scratch is read: K = kh*kw*C/groups rows of one or two
 vectors, panel after panel. The scratch is all the memory it takes: there is no im2col.
+
+Depthwise convolutions go to `depthwise.py`, and most of those with 3x3 kernels at stride 1 to `winograd.py`.
 """
 
 from itertools import product
@@ -15,10 +17,10 @@ from math import ceil
 
 import numpy as np
 
-from . import depthwise, threads
+from . import depthwise, threads, winograd
 from .blocks import adjoint_axes, blocks, fill, forward_axis, locate, scratch
 from .jit import channels_first, channels_last, kernel
-from .tile import DEPTH, ROWS, VECS, lanes, lanes_of, tile_add, tile_fma, tile_offsets, tile_store, tile_zero
+from .tile import DEPTH, ROWS, TALL, VECS, lanes, lanes_of, tile_add, tile_fma, tile_offsets, tile_store, tile_zero
 
 
 def conv2d(x, w, *, stride, padding, dilation, groups):
@@ -45,10 +47,12 @@ def conv2d_weight(x, g, *, kernel, stride, padding, dilation, groups):
     k, og = kh * kw * (c // groups), o // groups
     if depthwise.applies(groups, og, c // groups):
         return depthwise.correlate_weight(channels_last(x), channels_last(g), kernel, ys, xs)
+    if groups == 1 and o % lanes(x.dtype) == 0 and winograd.applies(x.dtype, len(x), c, o, ys, xs):
+        return winograd.correlate_weight(channels_last(x), channels_last(g), ys, xs)
     x, g = channels_last(x), _whole_vectors(channels_last(g), groups, lanes(x.dtype))
     images, rows, count = blocks(x, ys, xs, k * o * x.itemsize)
     parts = threads.spans(count, 2 * g.size * k)
-    sums = np.zeros((len(parts), groups, _round_up(k, ROWS), g.shape[3] // groups), x.dtype)
+    sums = np.zeros((len(parts), groups, _round_up(k, TALL), g.shape[3] // groups), x.dtype)
     args = (ys.reads, ys.offsets, xs.reads, xs.offsets, images, rows, lanes(x.dtype))
     if count:
         threads.run(_correlate_weight, [(x, g, sums[i], *args, lo, hi) for i, (lo, hi) in enumerate(parts)])
@@ -64,6 +68,8 @@ def _correlate(x, w, y, ys, xs):  # x (N,H,W,C), w (G,O/G,C/G,kh,kw), y (N,OH,OW
     w = w[:, :, :, ys.taps[:, None], xs.taps]
     if depthwise.applies(*w.shape[:3]):
         return depthwise.correlate(x, w[:, 0, 0], y, ys, xs)
+    if len(w) == 1 and winograd.applies(x.dtype, len(x), w.shape[2], w.shape[1], ys, xs):
+        return winograd.correlate(x, w[0], y, ys, xs)
     images, rows, count = blocks(x, ys, xs, w.nbytes)
     if count == 0:
         return
@@ -166,13 +172,14 @@ def _correlate_weight(x, g, sums, top, dh, left, dw, images, rows, lane, lo, hi)
     """Add what blocks lo to hi give: sums[group, (a,b,c), o] += g[n,i,j,o] * x[n, top[i]+dh[a], left[j]+dw[b], c]."""
     n, _, _, c = x.shape
     _, oh, ow, o = g.shape
-    groups, k, og = sums.shape
+    groups, padded, og = sums.shape
     cg = c // groups
+    k = dh.size * dw.size * cg
     bands = (top.size + rows - 1) // rows
     seen, line, area = scratch(x, top[min(rows, top.size) - 1] - top[0], dh, left, dw, images)
     pixels = np.empty(images * rows * ow + ROWS, np.int64)
     locate(pixels, images, area, top[:rows], line, left, c)
-    weights, places = _weights(dh, dw, cg, line, c, k), np.arange(k) * og
+    weights, places = _weights(dh, dw, cg, line, c, padded), np.arange(padded) * og
     for block in range(lo, hi):
         n0, i0 = block // bands * images, block % bands * rows
         n1, i1 = min(n0 + images, n), min(i0 + rows, top.size)
@@ -180,7 +187,7 @@ def _correlate_weight(x, g, sums, top, dh, left, dw, images, rows, lane, lo, hi)
         fill(seen, x, n0, n1, top[i0] + dh[0], area // line, left[0] + dw[0], line // c)
         base = (n0 * oh + i0) * ow * o
         for group in range(groups):
-            out, v = group * k * og, 0
+            out, v = group * padded * og, 0
             while v < og:
                 first = base + group * og + v
                 if VECS == 2 and v + lane < og:
@@ -191,23 +198,23 @@ def _correlate_weight(x, g, sums, top, dh, left, dw, images, rows, lane, lo, hi)
                     v += lane
 
 
-def _weight_tiles(vecs):
-    """The inner loops of conv2d_weight, for tiles of ROWS weights x vecs vectors of output channels."""
+def _weight_tiles(rows, vecs):
+    """The inner loops of conv2d_weight, for tiles of `rows` weights x `vecs` vectors of output channels."""
 
     @kernel
     def weight_tiles(seen, pixels, count, weights, k, c0, g, first, o, sums, places, out):
-        for t in range(0, k, ROWS):
-            offsets = tile_offsets(weights, t, ROWS)
-            acc, j = tile_zero(g, ROWS, vecs), first
+        for t in range(0, k, rows):
+            offsets = tile_offsets(weights, t, rows)
+            acc, j = tile_zero(g, rows, vecs), first
             for p in range(count):
                 acc = tile_fma(acc, seen, offsets, pixels[p] + c0, g, j, 1)
                 j += o
-            tile_add(sums, tile_offsets(places, t, ROWS), out, acc, o)
+            tile_add(sums, tile_offsets(places, t, rows), out, acc, o)
 
     return weight_tiles
 
 
-_weights_wide, _weights_slim = _weight_tiles(VECS), _weight_tiles(1)
+_weights_wide, _weights_slim = _weight_tiles(ROWS, VECS), _weight_tiles(TALL, 1)
 
 
 @kernel
@@ -226,10 +233,10 @@ def _runs(dh, dw, line, c, groups):
 
 
 @kernel
-def _weights(dh, dw, cg, line, c, k):
+def _weights(dh, dw, cg, line, c, padded):
     """Where weight (a,b,c) reads, counted from the start of a window; the last one again to fill a tile."""
-    weights = np.empty(k, np.int64)
-    for t in range(k):
+    weights = np.empty(padded, np.int64)
+    for t in range(padded):
         tap, i = divmod(min(t, dh.size * dw.size * cg - 1), cg)
         weights[t] = (dh[tap // dw.size] - dh[0]) * line + (dw[tap % dw.size] - dw[0]) * c + i
     return weights

@@ -11,11 +11,16 @@ tuple of offsets, so a row can be any pixel of an image. The intrinsics know not
     acc  = tile_fma_each(acc, a, offs, k, w, j)    acc[i]   += a[offs[i] + k : ... + 2 * lanes] * w[j : j + 2 * lanes]
     tile_store(out, offs, o, acc, valid)           out[offs[i] + o : ... + valid]  = acc[i]
     tile_add(out, offs, o, acc, valid)             out[offs[i] + o : ... + valid] += acc[i]
+    offs = tile_steps(step, 8)                     offs[i] = i * step
+    acc  = tile_load(a, offs, k)                   acc[i]   = a[offs[i] + k : ... + lanes], 8 rows of one vector
     copy(dst, d, src, s, count)                    dst[d : d + count] = src[s : s + count]
+
+The vectors of a tile can be added, subtracted, and multiplied by a number.
 
 Arrays are C-contiguous and offsets are flat, whatever the number of axes. Nothing is checked.
 """
 
+import operator
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -24,7 +29,7 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils, config
-from numba.extending import models, register_model
+from numba.extending import models, overload, register_model
 
 I32 = ir.IntType(32)
 intrinsic: Any = numba.extending.intrinsic  # what it makes is called with other arguments than what it decorates
@@ -46,6 +51,7 @@ FMA = "llvm.fma" if "fma" in _FEATURES or "avx512f" in _FEATURES or _NEON else "
 DEPTH = 4  # steps of the inner loop done at once, so that its counters do not cost more than its sums
 ROWS = 8  # eight offsets still fit the general registers
 VECS = 2 if "avx512f" in _FEATURES or _NEON else 1  # 16 sums need 32 vector registers
+TALL = 8 * VECS  # rows of a tile that is one vector wide, where many rows pay: a vector of w is loaded for more of them
 
 
 class Vec(types.Type):
@@ -121,6 +127,28 @@ def tile_offsets(typing, table, p, rows):
         return context.make_tuple(builder, offs, loads)
 
     return offs(table, types.intp, rows), codegen
+
+
+@intrinsic(prefer_literal=True)
+def tile_steps(typing, step, rows):
+    offs = types.UniTuple(types.intp, rows.literal_value)
+
+    def codegen(context, builder, signature, args):
+        return context.make_tuple(builder, offs, [builder.mul(args[0], args[0].type(i)) for i in range(offs.count)])
+
+    return offs(types.intp, rows), codegen
+
+
+@intrinsic
+def tile_load(typing, a, offs, k):
+    acc = types.UniTuple(Vec(a.dtype), offs.count)
+
+    def codegen(context, builder, signature, args):
+        a_, offs_, k_ = args
+        rows = [_pointer(context, builder, a, a_, builder.extract_value(offs_, i), k_) for i in range(offs.count)]
+        return context.make_tuple(builder, acc, [_load(builder, p, acc.dtype) for p in rows])
+
+    return acc(a, offs, types.intp), codegen
 
 
 @intrinsic(prefer_literal=True)
@@ -216,6 +244,43 @@ def _writer(out, offs, acc, put):
         return context.get_dummy_value()
 
     return codegen
+
+
+@intrinsic
+def _sum(typing, a, b):
+    return a(a, a), lambda context, builder, signature, args: builder.fadd(*args)
+
+
+@intrinsic
+def _difference(typing, a, b):
+    return a(a, a), lambda context, builder, signature, args: builder.fsub(*args)
+
+
+@intrinsic
+def _multiple(typing, factor, a):
+    def codegen(context, builder, signature, args):
+        number = context.cast(builder, args[0], factor, a.dtype)
+        return builder.fmul(_splat(builder, number, _vector(a)), args[1])
+
+    return a(factor, a), codegen
+
+
+@overload(operator.add)
+def _add(a, b):
+    if isinstance(a, Vec) and a == b:
+        return lambda a, b: _sum(a, b)
+
+
+@overload(operator.sub)
+def _sub(a, b):
+    if isinstance(a, Vec) and a == b:
+        return lambda a, b: _difference(a, b)
+
+
+@overload(operator.mul)
+def _mul(a, b):
+    if isinstance(a, types.Float) and isinstance(b, Vec):
+        return lambda a, b: _multiple(a, b)
 
 
 @intrinsic

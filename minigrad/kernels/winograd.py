@@ -1,0 +1,372 @@
+"""Winograd's convolution: 3x3 kernels at stride 1 with a quarter of the products (Lavin & Gray 2016).
+
+Four by four pixels y of the output need six by six pixels d of the input, and the kernel w. Both are taken as
+polynomials and evaluated at six points each way, where convolution is a product; y is interpolated from the products.
+Both adjoints have the same form: that in x is such a convolution again, and that in w turns the arrows round.
+
+    y  = At [ sum over channels of (G w Gt) * (Bt d B) ] A        36 products for 16 pixels instead of 144
+    gw = Gt [ sum over tiles of    (A gy At) * (Bt d B) ] G
+
+Over all tiles and channels, what stands in brackets is one matrix product for each of the 36 points. A block of tiles
+goes through all stages while it is in cache. The points are 0, ±3/4, ±3/2 and infinity: with ±1 and ±2, which are more
+usual, errors are twice as large. The error in float32 of normal numbers, as a fraction of the result, both in root mean
+square, for 16, 64 and 256 channels each way and 128x32x32, 128x8x8 and 8x16x16 pixels:
+
+    y     here  5.2e-7  8.7e-7  1.6e-6      direct  2.1e-7  4.0e-7  8.3e-7      (gx the same)
+    gw    here  1.2e-6  7.1e-7  8.6e-7      direct  4.0e-7  2.0e-7  2.8e-7
+
+A NaN or an infinity spreads over the tiles that read it. `conv.py` comes here where `applies` says that it is faster,
+and never with MINIGRAD_WINOGRAD=0.
+"""
+
+import os
+from math import ceil
+
+import numpy as np
+
+from . import threads
+from .blocks import Axis, cache_lines
+from .jit import kernel
+from .tile import DEPTH, ROWS, TALL, VECS, copy, lanes, tile_add, tile_fma, tile_load, tile_steps, tile_store, tile_zero
+
+USE = os.environ.get("MINIGRAD_WINOGRAD", "1") != "0"
+P, Q = 3 / 4, 3 / 2  # the points are 0, P, -P, Q, -Q and infinity
+LANE = lanes(np.dtype("f4"))
+PANEL = 16  # (a multiple of TALL) tiles whose values at one point lie together
+BLOCK = 256 * 1024  # bytes of values in work at a time, more where the weights are large
+
+
+def applies(dtype: np.dtype, n: int, c: int, o: int, ys: Axis, xs: Axis) -> bool:
+    """Whether a convolution of n images, from c channels to o, can be done here, and is done faster.
+
+    Costs are in multiply-adds of a vector. A transform of 6x6 vectors costs as much as 600 of them, back to 4x4 as 350.
+    """
+    if not (
+        USE and dtype == np.float32 and ys.dense and xs.dense and ys.taps.size == xs.taps.size == 3 and c % LANE == 0
+    ):
+        return False
+    tiles, vectors = n * ceil(ys.size / 4) * ceil(xs.size / 4), ceil(o / LANE)
+    here = tiles * (36 * c * vectors + 600 * c // LANE + 350 * vectors) + 600 * c * vectors
+    return here < 9 * n * ys.size * xs.size * c * vectors
+
+
+def correlate(x, w, y, ys, xs):  # x (N,H,W,C), w (O,C,3,3), y (N,OH,OW,O)
+    """Fill y."""
+    o, c = w.shape[:2]
+    point = c * ceil(o / LANE) * LANE + LANE  # no power of two, for which points would compete for the same cache sets
+    u = cache_lines(36 * point, x).reshape(36, point)
+    _transform_weights(np.ascontiguousarray(w), u)
+    tiles, size, count = _blocks(x, o, ys, xs, u.nbytes)
+    args = (x, u, y, *_corner(ys, xs), tiles, size)
+    threads.run(_correlate_blocks, [(*args, lo, hi) for lo, hi in threads.spans(count, 2 * 9 * y.size * c)])
+
+
+def correlate_weight(x, g, ys, xs):  # x (N,H,W,C), g (N,OH,OW,O) -> (O,C,3,3)
+    c, o = x.shape[3], g.shape[3]
+    tiles, size, count = _blocks(x, o, ys, xs, 36 * c * o * x.itemsize)
+    parts = threads.spans(count, 2 * 9 * g.size * c)
+    sums = np.zeros((len(parts), 36, c, o), x.dtype)
+    args = (*_corner(ys, xs), tiles, size)
+    threads.run(_correlate_weight, [(x, g, sums[i], *args, lo, hi) for i, (lo, hi) in enumerate(parts)])
+    gw = np.empty((3, 3, c, o), x.dtype)
+    _gather_weights(sums.sum(axis=0), gw)
+    return np.ascontiguousarray(gw.transpose(3, 2, 0, 1))
+
+
+def _corner(ys, xs):
+    """The first pixel that the first output reads."""
+    return int(ys.reads[0] + ys.offsets[0]), int(xs.reads[0] + xs.offsets[0])
+
+
+def _blocks(x, o, ys, xs, weights):
+    """Number of tiles, tiles per block, number of blocks: at least one for every thread."""
+    n, _, _, c = x.shape
+    tiles = n * ceil(ys.size / 4) * ceil(xs.size / 4)
+    panels = ceil(tiles / PANEL)
+    many = max(BLOCK, weights // 2) // (36 * PANEL * (c + o) * x.itemsize)
+    many = max(1, min(many, panels // threads.get_num_threads()))
+    return tiles, many * PANEL, ceil(panels / many)
+
+
+@kernel
+def _transform_weights(w, u):
+    """G w Gt of every kernel: u[point] holds c rows of one or two vectors of output channels, panel after panel."""
+    o, c, _, _ = w.shape
+    flat, line, point = u.reshape(-1), c * 9, u.shape[1]
+    taps, half = cache_lines(9 * LANE, w), cache_lines(18 * LANE, w)
+    w = w.reshape(-1)
+    for o0 in range(0, o, LANE):
+        first = o0 // (VECS * LANE) * VECS * LANE
+        wide = min(VECS, (o - first + LANE - 1) // LANE) * LANE
+        valid = min(LANE, o - o0)
+        taps[:] = 0
+        for i in range(c):
+            for k in range(valid):
+                for t in range(9):
+                    taps[t * LANE + k] = w[(o0 + k) * line + i * 9 + t]
+            for b in range(3):
+                d = tile_load(taps, tile_steps(3 * LANE, 3), b * LANE)
+                tile_store(half, tile_steps(3 * LANE, 6), b * LANE, _g(d), LANE)
+            place = first * c + i * wide + o0 - first
+            for a in range(6):
+                d = tile_load(half, tile_steps(LANE, 3), 3 * a * LANE)
+                tile_store(flat, tile_steps(point, 6), place + 6 * a * point, _g(d), LANE)
+
+
+@kernel
+def _correlate_blocks(x, u, y, top, left, tiles, size, lo, hi):
+    """Blocks lo to hi, of `size` tiles each."""
+    c, o = x.shape[3], (y.shape[3] + LANE - 1) // LANE * LANE
+    v, m = cache_lines(36 * size * c, x), cache_lines(36 * size * o, x)
+    for block in range(lo, hi):
+        first, last = block * size, min(block * size + size, tiles)
+        _transform_input(x, top, left, first, last, v, size * c, y)
+        _multiply(v, u, m, size, last - first, c, o)
+        _transform_output(m, size * o, o, first, last, y)
+
+
+@kernel
+def _transform_input(x, top, left, first, last, v, point, y):
+    """Bt d B of tiles first to last: v[point, panel, vector of channels, tile]."""
+    _, h, w, c = x.shape
+    _, oh, ow, _ = y.shape
+    down, across = (oh + 3) // 4, (ow + 3) // 4
+    pixels, patch, half = x.reshape(-1), cache_lines(36 * c, x), cache_lines(36 * LANE, x)
+    for t in range(first, last):
+        n, i, j = t // (down * across), t // across % down * 4 + top, t % across * 4 + left
+        panel, row = divmod(t - first, PANEL)
+        place = panel * PANEL * c + row * LANE
+        if i >= 0 and j >= 0 and i + 6 <= h and j + 6 <= w:
+            _transform_patch(pixels[((n * h + i) * w + j) * c :], w * c, c, half, v, place, point)
+        else:
+            _cut(patch.reshape(6, 6, c), x, n, i, j)
+            _transform_patch(patch, 6 * c, c, half, v, place, point)
+
+
+@kernel
+def _cut(patch, x, n, i0, j0):
+    """Fill a patch with the pixels of image n from (i0, j0) on, and with zeros where there is no image."""
+    _, h, w, c = x.shape
+    one, size = tile_steps(0, 1), patch.shape[0]
+    for i in range(size):
+        for j in range(size):
+            inside = 0 <= i0 + i < h and 0 <= j0 + j < w
+            s, d = ((n * h + i0 + i) * w + j0 + j) * c, (size * i + j) * c
+            for k in range(0, c, LANE):
+                pixel = tile_load(x, one, s + k) if inside else tile_zero(x, 1, 1)
+                tile_store(patch, one, d + k, pixel, LANE)
+
+
+@kernel
+def _transform_patch(d, line, c, half, v, place, point):
+    """Bt d B, columns first; rows of d are `line` apart, points of v `point`."""
+    for k in range(0, c, LANE):
+        for j in range(6):
+            column = tile_load(d, tile_steps(line, 6), j * c + k)
+            tile_store(half, tile_steps(6 * LANE, 6), j * LANE, _b(column), LANE)
+        for i in range(6):
+            row = tile_load(half, tile_steps(LANE, 6), 6 * i * LANE)
+            tile_store(v, tile_steps(point, 6), place + 6 * i * point, _b(row), LANE)
+        place += PANEL * LANE
+
+
+@kernel
+def _multiply(v, u, m, size, count, c, o):
+    """m[point, tile] = u[point] @ v[point, tile], by register tiles."""
+    flat = u.reshape(-1)
+    for point in range(36):
+        k = 0
+        while k < o:
+            w = point * u.shape[1] + k * c
+            wide = VECS == 2 and k + LANE < o
+            for t in range(0, count, PANEL):
+                a, out = (point * size + t) * c, (point * size + t) * o + k
+                if wide:
+                    _products_wide(v, a, c, flat, w, m, out, o)
+                else:
+                    _products_slim(v, a, c, flat, w, m, out, o)
+            k += VECS * LANE if wide else LANE
+
+
+def _product_tiles(rows, vecs):
+    """The product of a panel with one or two vectors of output channels, `rows` tiles at a time."""
+
+    @kernel
+    def product_tiles(v, a, c, w, j0, m, out, o):
+        for row in range(0, PANEL, rows):
+            acc, i, j = tile_zero(v, rows, vecs), a + row * LANE, j0
+            for _ in range(0, c, LANE):
+                for k in range(i, i + LANE, DEPTH):
+                    acc = tile_fma(acc, v, tile_steps(LANE, rows), k, w, j, DEPTH)
+                    j += DEPTH * vecs * LANE
+                i += PANEL * LANE
+            tile_store(m, tile_steps(o, rows), out + row * o, acc, vecs * LANE)
+
+    return product_tiles
+
+
+_products_wide, _products_slim = _product_tiles(ROWS, VECS), _product_tiles(TALL, 1)
+
+
+@kernel
+def _transform_output(m, point, o, first, last, y):
+    """At m A of tiles first to last, as far as they lie in y."""
+    _, oh, ow, channels = y.shape
+    down, across = (oh + 3) // 4, (ow + 3) // 4
+    half, part = cache_lines(24 * LANE, y), cache_lines(4 * LANE, y)
+    for t in range(first, last):
+        n, i0, j0 = t // (down * across), t // across % down * 4, t % across * 4
+        rows, columns = min(oh - i0, 4), min(ow - j0, 4)
+        for k in range(0, o, LANE):
+            for j in range(6):
+                column = tile_load(m, tile_steps(6 * point, 6), (t - first) * o + k + j * point)
+                tile_store(half, tile_steps(6 * LANE, 4), j * LANE, _a(column), LANE)
+            valid = min(LANE, channels - k)
+            for i in range(rows):
+                row = _a(tile_load(half, tile_steps(LANE, 6), 6 * i * LANE))
+                place = ((n * oh + i0 + i) * ow + j0) * channels + k
+                if columns == 4 and valid == LANE:
+                    tile_store(y, tile_steps(channels, 4), place, row, LANE)
+                else:
+                    tile_store(part, tile_steps(LANE, 4), 0, row, LANE)
+                    for j in range(columns):
+                        copy(y, place + j * channels, part, j * LANE, valid)
+
+
+@kernel
+def _correlate_weight(x, g, sums, top, left, tiles, size, lo, hi):
+    """Add what blocks lo to hi give: sums[point, c, o] += v[point, tile, c] * m[point, tile, o]."""
+    c, o = x.shape[3], g.shape[3]
+    v, m = cache_lines(36 * size * c, x), cache_lines(36 * size * o, x)
+    for block in range(lo, hi):
+        first, last = block * size, min(block * size + size, tiles)
+        _transform_input(x, top, left, first, last, v, size * c, g)
+        _transform_gradient(g, first, last, m, size * o)
+        _multiply_weight(v, m, sums, size, last - first)
+
+
+@kernel
+def _transform_gradient(g, first, last, m, point):
+    """A g At of tiles first to last: m[point, tile, o]."""
+    _, h, w, o = g.shape
+    down, across = (h + 3) // 4, (w + 3) // 4
+    pixels, patch, half = g.reshape(-1), cache_lines(16 * o, g), cache_lines(24 * LANE, g)
+    for t in range(first, last):
+        n, i, j = t // (down * across), t // across % down * 4, t % across * 4
+        place = (t - first) * o
+        if i + 4 <= h and j + 4 <= w:
+            _transform_pixels(pixels[((n * h + i) * w + j) * o :], w * o, o, half, m, place, point)
+        else:
+            _cut(patch.reshape(4, 4, o), g, n, i, j)
+            _transform_pixels(patch, 4 * o, o, half, m, place, point)
+
+
+@kernel
+def _transform_pixels(g, line, o, half, m, place, point):
+    """A g At, columns first; rows of g are `line` apart, points of m `point`."""
+    for k in range(0, o, LANE):
+        for j in range(4):
+            column = tile_load(g, tile_steps(line, 4), j * o + k)
+            tile_store(half, tile_steps(4 * LANE, 6), j * LANE, _a_adjoint(column), LANE)
+        for i in range(6):
+            row = tile_load(half, tile_steps(LANE, 4), 4 * i * LANE)
+            tile_store(m, tile_steps(point, 6), place + k + 6 * i * point, _a_adjoint(row), LANE)
+
+
+@kernel
+def _multiply_weight(v, m, sums, size, count):
+    _, c, o = sums.shape
+    for point in range(36):
+        a, b = point * size * c, point * size * o
+        for i in range(0, c, LANE):
+            k = 0
+            while k < o:
+                out = (point * c + i) * o + k
+                if VECS == 2 and k + LANE < o:
+                    _sums_wide(v, a + i * PANEL, c, m, b + k, o, count, sums, out)
+                    k += VECS * LANE
+                else:
+                    _sums_slim(v, a + i * PANEL, c, m, b + k, o, count, sums, out)
+                    k += LANE
+
+
+def _sum_tiles(rows, vecs):
+    """Products summed over tiles, for one vector of input channels, `rows` of them at a time."""
+
+    @kernel
+    def sum_tiles(v, a, c, m, b, o, count, sums, out):
+        for row in range(0, LANE, rows):
+            acc, i, j = tile_zero(v, rows, vecs), a + row, b
+            for t in range(0, count, PANEL):
+                for k in range(i, i + min(PANEL, count - t) * LANE, LANE):
+                    acc = tile_fma(acc, v, tile_steps(1, rows), k, m, j, 1)
+                    j += o
+                i += PANEL * c
+            tile_add(sums, tile_steps(o, rows), out + row * o, acc, vecs * LANE)
+
+    return sum_tiles
+
+
+_sums_wide, _sums_slim = _sum_tiles(min(ROWS, LANE), VECS), _sum_tiles(min(TALL, LANE), 1)
+
+
+@kernel
+def _gather_weights(sums, gw):
+    """Gt u G of every kernel."""
+    _, c, o = sums.shape
+    flat, out, point = sums.reshape(-1), gw.reshape(-1), c * o
+    half = cache_lines(18 * LANE, gw)
+    for k in range(0, point, LANE):
+        for j in range(6):
+            column = tile_load(flat, tile_steps(6 * point, 6), j * point + k)
+            tile_store(half, tile_steps(6 * LANE, 3), j * LANE, _g_adjoint(column), LANE)
+        for i in range(3):
+            row = tile_load(half, tile_steps(LANE, 6), 6 * i * LANE)
+            tile_store(out, tile_steps(point, 3), 3 * i * point + k, _g_adjoint(row), LANE)
+
+
+P2, P3, Q2, Q3 = P**2, P**3, Q**2, Q**3
+AT_0, AT_P, AT_Q = 1 / (P2 * Q2), 1 / (2 * P2 * (P2 - Q2)), 1 / (2 * Q2 * (Q2 - P2))  # Lagrange's denominators
+
+
+@kernel
+def _b(d):
+    """Bt d: the input at the points, as the interpolation of y wants it."""
+    d0, d1, d2, d3, d4, d5 = d
+    even_p, odd_p = d4 - Q2 * d2, P * d3 - P * Q2 * d1
+    even_q, odd_q = d4 - P2 * d2, Q * d3 - Q * P2 * d1
+    first, last = P2 * Q2 * d0 - (P2 + Q2) * d2 + d4, P2 * Q2 * d1 - (P2 + Q2) * d3 + d5
+    return first, even_p + odd_p, even_p - odd_p, even_q + odd_q, even_q - odd_q, last
+
+
+@kernel
+def _g(w):
+    """G w: the kernel w0 + w1 p + w2 p^2 at the points, over Lagrange's denominators."""
+    w0, w1, w2 = w
+    even_p, odd_p = AT_P * w0 + P2 * AT_P * w2, P * AT_P * w1
+    even_q, odd_q = AT_Q * w0 + Q2 * AT_Q * w2, Q * AT_Q * w1
+    return AT_0 * w0, even_p + odd_p, even_p - odd_p, even_q + odd_q, even_q - odd_q, w2
+
+
+@kernel
+def _g_adjoint(u):
+    """Gt u."""
+    u0, u1, u2, u3, u4, u5 = u
+    even_p, odd_p, even_q, odd_q = AT_P * (u1 + u2), AT_P * (u1 - u2), AT_Q * (u3 + u4), AT_Q * (u3 - u4)
+    return AT_0 * u0 + even_p + even_q, P * odd_p + Q * odd_q, P2 * even_p + Q2 * even_q + u5
+
+
+@kernel
+def _a(m):
+    """At m: four pixels from the products at the points."""
+    m0, m1, m2, m3, m4, m5 = m
+    even_p, odd_p, even_q, odd_q = m1 + m2, m1 - m2, m3 + m4, m3 - m4
+    return m0 + even_p + even_q, P * odd_p + Q * odd_q, P2 * even_p + Q2 * even_q, P3 * odd_p + Q3 * odd_q + m5
+
+
+@kernel
+def _a_adjoint(y):
+    """A y: the pixels y0 + y1 p + y2 p^2 + y3 p^3 at the points."""
+    y0, y1, y2, y3 = y
+    even_p, odd_p, even_q, odd_q = y0 + P2 * y2, P * y1 + P3 * y3, y0 + Q2 * y2, Q * y1 + Q3 * y3
+    return y0, even_p + odd_p, even_p - odd_p, even_q + odd_q, even_q - odd_q, y3

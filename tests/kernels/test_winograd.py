@@ -1,0 +1,179 @@
+"""Winograd's convolution against the plain one, and against the errors of direct summation."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minigrad import kernels
+from minigrad.kernels import plain
+
+if not kernels.JIT:
+    pytest.skip("nothing is compiled", allow_module_level=True)
+
+from minigrad.kernels import winograd
+from minigrad.kernels.blocks import adjoint_axes, forward_axis
+
+TOLERANCE = 1e-5  # of the largest number of the result
+DEFAULT = {"stride": (1, 1), "dilation": (1, 1), "groups": 1}
+RESNET = [((128, 16, 32, 32), 16), ((128, 32, 16, 16), 32), ((128, 64, 8, 8), 64)]
+
+
+def last(x):
+    return np.ascontiguousarray(x.transpose(0, 2, 3, 1))
+
+
+def conv2d(x, w, padding):
+    ys, xs = (forward_axis(size, 3, 1, p, 1) for size, p in zip(x.shape[2:], padding, strict=True))
+    y = np.full((len(x), ys.size, xs.size, len(w)), np.nan, "f")
+    winograd.correlate(last(x), w, y, ys, xs)
+    return y.transpose(0, 3, 1, 2)
+
+
+def conv2d_input(g, w, size, padding):
+    (ys,), (xs,) = (adjoint_axes(s, 3, 1, p, 1) for s, p in zip(size, padding, strict=True))
+    gx = np.full((len(g), *size, w.shape[1]), np.nan, "f")
+    winograd.correlate(last(g), w.swapaxes(0, 1)[:, :, ::-1, ::-1], gx, ys, xs)
+    return gx.transpose(0, 3, 1, 2)
+
+
+def conv2d_weight(x, g, padding):
+    ys, xs = (forward_axis(size, 3, 1, p, 1) for size, p in zip(x.shape[2:], padding, strict=True))
+    return winograd.correlate_weight(last(x), last(g), ys, xs)
+
+
+def close(ours, theirs):
+    assert ours.shape == theirs.shape and ours.dtype == np.float32
+    scale = np.abs(theirs).max(initial=1e-30)
+    np.testing.assert_allclose(ours / scale, theirs / scale, rtol=0, atol=TOLERANCE)
+
+
+@st.composite
+def shapes(draw):
+    padding = draw(st.integers(0, 3)), draw(st.integers(0, 3))
+    size = [max(1, 3 - 2 * p) + draw(st.integers(0, 14)) for p in padding]
+    return (draw(st.integers(1, 7)), 16 * draw(st.integers(1, 4)), *size), draw(st.integers(1, 70)), padding
+
+
+@settings(max_examples=60, deadline=None)
+@given(shapes(), st.integers(0, 2**32 - 1))
+def test_agrees_with_plain(shape, seed):
+    shape, o, padding = shape
+    rng = np.random.default_rng(seed)
+    x, w = rng.standard_normal(shape).astype("f"), rng.standard_normal((o, shape[1], 3, 3)).astype("f")
+    full = DEFAULT | {"padding": padding}
+    y = plain.conv2d(x.astype("d"), w.astype("d"), **full)
+    close(conv2d(x, w, padding), y)
+
+    back = rng.standard_normal((shape[1], o, 3, 3)).astype("f")  # g has the channels of x: whole vectors
+    size = tuple(s + 2 - 2 * p for s, p in zip(shape[2:], padding, strict=True))
+    if min(size) > 0 and max(padding) < 3:
+        gx = plain.conv2d_input(x.astype("d"), back.astype("d"), size=size, **full)
+        close(conv2d_input(x, back, size, padding), gx)
+
+    g = rng.standard_normal((len(x), 16 * (1 + o // 16), *y.shape[2:])).astype("f")
+    close(conv2d_weight(x, g, padding), plain.conv2d_weight(x.astype("d"), g.astype("d"), kernel=(3, 3), **full))
+
+
+def rms(a):
+    return float(np.sqrt((a * a).mean()))
+
+
+@pytest.mark.parametrize("shape, o", [((4, 16, 32, 32), 16), ((8, 64, 8, 8), 64), ((2, 128, 14, 14), 128)])
+def test_errors_are_a_few_times_those_of_direct_summation(shape, o, monkeypatch):
+    rng = np.random.default_rng(0)
+    x, g = (rng.standard_normal(s).astype("f") for s in (shape, (shape[0], o, *shape[2:])))
+    w = rng.standard_normal((o, shape[1], 3, 3)).astype("f")
+    padding = {"padding": (1, 1)}
+    calls = [
+        (3, "conv2d", x, w, {}),
+        (3, "conv2d_input", g, w, {"size": shape[2:]}),
+        (6, "conv2d_weight", x, g, {"kernel": (3, 3)}),
+    ]
+    for factor, name, a, b, options in calls:
+        exact = getattr(plain, name)(a.astype("d"), b.astype("d"), **options, **padding, **DEFAULT)
+        error = {}
+        for use in True, False:
+            monkeypatch.setattr(winograd, "USE", use)
+            error[use] = rms(getattr(kernels, name)(a, b, **options, **padding) - exact)
+        assert error[False] < error[True] < factor * error[False]  # the first: both ways were taken
+
+
+@pytest.mark.parametrize("shape, o", RESNET)
+def test_is_chosen_where_it_wins(shape, o):
+    n, c, h, _ = shape
+    axis, other = forward_axis(h, 3, 1, 1, 1), adjoint_axes(h, 3, 1, 1, 1)[0]
+    f4, f8 = np.dtype("f4"), np.dtype("f8")
+    assert winograd.applies(f4, n, c, o, axis, axis) and winograd.applies(f4, n, o, c, other, other)
+    assert not winograd.applies(f8, n, c, o, axis, axis)
+    assert not winograd.applies(f4, n, 3, o, axis, axis)
+    assert not winograd.applies(f4, n, c + 1, o, axis, axis)
+    assert not winograd.applies(f4, 0, c, o, axis, axis)
+    assert not winograd.applies(f4, 1, 16 * c, o, forward_axis(4, 3, 1, 1, 1), forward_axis(4, 3, 1, 1, 1))
+    for kernel, stride, dilation in (5, 1, 1), (1, 1, 1), (3, 2, 1), (3, 1, 2):
+        wrong = forward_axis(h, kernel, stride, 1, dilation)
+        assert not winograd.applies(f4, n, c, o, wrong, wrong)
+        assert not winograd.applies(f4, n, c, o, axis, wrong)
+    assert not any(winograd.applies(f4, n, c, o, phase, phase) for phase in adjoint_axes(2 * h, 5, 2, 2, 1))
+
+
+def everything():
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((5, 32, 13, 10)).astype("f"), rng.standard_normal((32, 32, 3, 3)).astype("f")
+    return [
+        kernels.conv2d(x, w, padding=(1, 1)),
+        kernels.conv2d_input(x, w, size=(13, 10), padding=(1, 1)),
+        kernels.conv2d_weight(x, x, kernel=(3, 3), padding=(1, 1)),
+    ]
+
+
+def test_can_be_turned_off(monkeypatch):
+    on = everything()
+    monkeypatch.setattr(winograd, "USE", False)
+    for a, b in zip(on, everything(), strict=True):
+        assert not np.array_equal(a, b)
+        close(a, b)
+    code = "from minigrad.kernels import winograd; print(winograd.USE)"
+    environment = os.environ | {"MINIGRAD_WINOGRAD": "0"}
+    assert subprocess.check_output([sys.executable, "-c", code], env=environment, text=True).strip() == "False"
+
+
+def test_one_and_two_threads_agree(eager_threads):
+    kernels.set_num_threads(1)
+    one = everything()
+    kernels.set_num_threads(2)
+    two = everything()
+    for a, b in zip(one[:2], two[:2], strict=True):
+        np.testing.assert_array_equal(a, b)  # blocks do not meet
+    close(two[2], one[2])
+    for _ in range(5):
+        for a, b in zip(two, everything(), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_a_nan_stays_in_the_tiles_that_read_it():
+    x, w = np.ones((2, 16, 16, 16), "f"), np.ones((16, 16, 3, 3), "f")
+    x[1, 3, 5, 6] = np.nan  # read by pixels 4 to 6 and 5 to 7: all of one tile
+    y = conv2d(x, w, (1, 1))
+    assert np.isnan(y[1, :, 4:7, 5:8]).all()
+    y[1, :, 4:8, 4:8] = 0
+    assert np.isfinite(y).all()
+
+
+def test_one_signature():
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((2, 32, 16, 16)).astype("f"), rng.standard_normal((32, 32, 3, 3)).astype("f")
+    frozen = x.copy()
+    frozen.flags.writeable = False
+    for image in x, x[::-1], frozen, x.transpose(0, 1, 3, 2), np.broadcast_to(x[:1], x.shape):
+        for weight in w, w[:, :, ::-1], np.broadcast_to(w[:1], w.shape):
+            y = kernels.conv2d(image, weight, padding=(1, 1))
+            kernels.conv2d_input(y[::-1], weight, size=(16, 16), padding=(1, 1))
+            kernels.conv2d_weight(image, y[::-1], kernel=(3, 3), padding=(1, 1))
+    compiled = {name: len(f.signatures) for name, f in vars(winograd).items() if hasattr(f, "signatures")}
+    assert compiled["_correlate_blocks"] == compiled["_correlate_weight"] == 1
+    assert {name: count for name, count in compiled.items() if count > 1} == {}
