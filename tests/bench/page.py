@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ def write(path: Path, found: dict[str, Any]) -> None:
     text = PAGE.format(
         machine=found["machine"],
         versions=found["versions"],
+        waiting=WAITING.get(os.environ.get("OMP_WAIT_POLICY"), WAITING[None]),
         networks=_table(row for row in rows if row.workload in networks),
         blocks=_table(row for row in rows if row.workload in blocks),
         products=_products(rows),
@@ -84,6 +86,11 @@ def _list(name: str, values: dict[str, str]) -> str:
 
 
 MODES = ("torch", "torch channels_last", "torch compile", "torch foreach", "torch fused")
+WAITING = {
+    "passive": "OMP_WAIT_POLICY=passive: OpenMP's idle threads sleep. They disturb nobody then, but small steps of PyTorch "
+    "with two threads (below some 10 ms) are slower than by default: compare those at one thread.",
+    None: "OMP_WAIT_POLICY is not set: OpenMP's idle threads spin for a while, and disturb whoever comes next.",
+}
 PAGE = """\
 # Performance
 
@@ -92,6 +99,7 @@ day:
 
 - {machine}
 - {versions}
+- {waiting}
 
 ## Whole networks
 
