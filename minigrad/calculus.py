@@ -58,9 +58,6 @@ class _Traced:
             )
         return self.y
 
-    def depends(self) -> bool:
-        return self.y.requires_grad
-
 
 def _run(f: Callable, args: Sequence[Any]) -> Tensor:
     _level.depth += 1
@@ -94,7 +91,7 @@ def _traced(f: Callable, xs: Any) -> _Traced:
 
 
 def _gradients(traced: _Traced, g: Any = None, *, create_graph: bool | None = None) -> list[Tensor]:
-    if not traced.depends():
+    if not traced.y.requires_grad:
         return [Tensor(np.zeros_like(x.data)) for x in traced.xs]
     keep = traced.nested if create_graph is None else create_graph
     return pull(traced.y, traced.xs, g, create_graph=keep, retain_graph=True)

@@ -197,12 +197,10 @@ def _load(name: str, batch: int, seed: int) -> tuple[nn.Module, tuple]:
         raise _bad(
             f"{function} in {path} returned {type(made).__name__}; it must return (model, x) or (model, x, labels)"
         )
-    made[0].parameters()  # asking gives them their names
     return made[0], made[1:]
 
 
 def _with_images(net: nn.Module, shape: tuple[int, ...], rng: np.random.Generator) -> tuple[nn.Module, tuple]:
-    net.parameters()
     return net, (rng.standard_normal(shape, np.float32), rng.integers(0, 10, shape[0]))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..tape import Array, Tensor, broadcast_to, general, primitive, sum_to
+from ..tape import Array, Tensor, general, primitive, sum_to
 from .elementwise import constant, exp, log, sqrt
 from .shape import as_tensor, normal_axes, reshape
 
@@ -120,4 +120,4 @@ def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     return _dropped(y, axes, keepdims)
 
 
-__all__ = ["broadcast_to", "logsumexp", "max", "mean", "min", "std", "sum", "var"]
+__all__ = ["logsumexp", "max", "mean", "min", "std", "sum", "var"]
