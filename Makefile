@@ -17,7 +17,7 @@ test: .venv/dev  ## run every test, doctest and code block of the docs
 peers: .venv/peers  ## compare with PyTorch
 	$(BIN)/python -m pytest tests/peers
 
-bench: .venv/app  ## time minigrad against the peers that are installed; ARGS=--write renews docs/performance.md
+bench: .venv/bench  ## time minigrad beside its peers; ARGS="--repeat 3 --write" renews docs/performance.md
 	$(BIN)/python tests/bench $(ARGS)
 
 lint: .venv/dev  ## format, style, types, floors
@@ -48,4 +48,8 @@ clean:           ## remove the environment, runs and caches
 
 .venv/peers: .venv/dev
 	$(BIN)/pip install -q -c $(PINS) -e '.[app,dev,peers]'
+	@touch $@
+
+.venv/bench: .venv/peers
+	$(BIN)/pip install -q -c $(PINS) -e '.[app,dev,peers,bench]'
 	@touch $@

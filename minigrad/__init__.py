@@ -8,6 +8,7 @@ from typing import Any as _Any
 
 from . import ops
 from .calculus import grad, hessian, hvp, jacobian, jvp, linearize, linearize_grad, value_and_grad, vjp
+from .compile import compile
 from .gradcheck import gradcheck
 from .graph import graph
 from .kernels import get_num_threads, set_num_threads
@@ -64,7 +65,7 @@ from .tape import (
 )
 
 __all__ = [
-    "Primitive", "Tensor", "abs", "add", "affine", "avg_pool2d", "batch_norm", "broadcast_to", "clip", "concat", "conv2d",
+    "Primitive", "Tensor", "abs", "add", "affine", "avg_pool2d", "batch_norm", "broadcast_to", "clip", "compile", "concat", "conv2d",
     "cos", "crop", "cross_entropy", "div", "dropout", "elementwise", "elu", "exp", "expand_dims", "flatten", "fold",
     "fused", "gelu", "general", "get_num_threads", "global_avg_pool2d", "grad", "gradcheck", "graph", "hessian",
     "hvp", "jacobian", "jvp", "leaky_relu", "linear", "linearize", "linearize_grad", "log", "log1p", "log_softmax",

@@ -11,21 +11,13 @@ argument requires grad.
 from __future__ import annotations
 
 import inspect
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from . import ops, tree
-from .tape import Tensor, alias, history, pull, push, recording, state
-
-
-class _Level(threading.local):
-    depth = 0  # how many functions being differentiated this thread is inside of
-
-
-_level = _Level()
+from .tape import Tensor, alias, history, pull, push, recording, state, zeros_like
 
 
 class _Traced:
@@ -37,15 +29,15 @@ class _Traced:
             for i, p in enumerate(self.xs):
                 if not isinstance(p, Tensor) or not p.requires_grad:
                     raise TypeError(f"params[{i}] is not a tensor that requires grad, so nothing can be differentiated")
-            self.nested = _level.depth > 0
+            self.nested = state.depth > 0
             self.y = _run(f, args)
             return
         chosen = range(len(args)) if argnums is None else argnums
         leaves, self.build = tree.flatten(tuple(args[i] for i in chosen))
         leaves = [_differentiable(x) for x in leaves]
-        self.nested = _level.depth > 0 or (state.recording and any(x.requires_grad for x in leaves))
+        self.nested = state.depth > 0 or (state.recording and any(x.requires_grad for x in leaves))
         with recording(True):
-            self.xs = [alias(x if x.requires_grad else Tensor(x.data, True)) for x in leaves]
+            self.xs = [alias(x if x.requires_grad else Tensor(x._data, True)) for x in leaves]
         args = list(args)
         for i, arg in zip(chosen, self.build(self.xs)):
             args[i] = arg
@@ -60,12 +52,12 @@ class _Traced:
 
 
 def _run(f: Callable, args: Sequence[Any]) -> Tensor:
-    _level.depth += 1
+    state.depth += 1
     try:
         with recording(True):
             y = f(*args)
     finally:
-        _level.depth -= 1
+        state.depth -= 1
     if not isinstance(y, Tensor):
         raise TypeError(f"f returned {type(y).__name__}; a function to differentiate must return a tensor")
     return y
@@ -92,7 +84,7 @@ def _traced(f: Callable, xs: Any) -> _Traced:
 
 def _gradients(traced: _Traced, g: Any = None, *, create_graph: bool | None = None) -> list[Tensor]:
     if not traced.y.requires_grad:
-        return [Tensor(np.zeros_like(x.data)) for x in traced.xs]
+        return [zeros_like(x) for x in traced.xs]
     keep = traced.nested if create_graph is None else create_graph
     return pull(traced.y, traced.xs, g, create_graph=keep, retain_graph=True)
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from . import data, nn, random, tree
+from . import data, kernels, nn, random, tree
+from .extras import extra
 from .gradcheck import gradcheck
 from .graph import graph
-from .kernels import get_num_threads, set_num_threads
 from .ops.loss import cross_entropy
 from .tape import Tensor
 
@@ -52,7 +54,7 @@ def main() -> None:
 
 def _settle(context: Any, parameter: Any, threads: int | None) -> None:
     if threads is not None:
-        set_num_threads(threads)
+        kernels.set_num_threads(threads)
 
 
 _threads = click.option(
@@ -80,7 +82,7 @@ def train(epochs: int | None, seed: int, out: Path, quiet: bool) -> None:
 
     settings = training.Settings(seed=seed)
     settings = settings if epochs is None else settings._replace(epochs=epochs)
-    click.echo("Training on scikit-learn's handwritten digits; the first run also compiles the kernels.")
+    click.echo("Training on scikit-learn's handwritten digits.")
     run = training.train_digits(settings, out=out, progress=not quiet)
     digits = data.Split(run.train.dataset, run.test.dataset)
     logits, labels = training.predict(run.model, run.test)
@@ -102,7 +104,7 @@ def train(epochs: int | None, seed: int, out: Path, quiet: bool) -> None:
         check=check,
         step=step,
         summary=repr(nn.summary(run.model, digits.train.x[: settings.batch_size])),
-        settings=settings._asdict() | {"threads": get_num_threads()},
+        settings=settings._asdict() | {"threads": kernels.get_num_threads()},
     )
     viz.report(findings, out / "report.html")
     click.echo(f"\nLook at {out / 'report.html'}; it shows all of these:")
@@ -174,6 +176,48 @@ def summary(model: str, seed: int) -> None:
     """Print the modules of MODEL: outputs, parameters, and the memory that the tape of one pass keeps."""
     net, inputs = _load(model, 16, seed)
     click.echo(repr(nn.summary(net, inputs[0])))
+
+
+@main.command()
+@click.argument("models", metavar="[MODEL]...", nargs=-1)
+@click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True,
+              help="The dtype of parameters and inputs.")  # fmt: skip
+@_seed
+@_threads
+@click.option("--quiet", is_flag=True, help="Show no progress bar.")
+def warmup(models: tuple[str, ...], dtype: str, seed: int, quiet: bool) -> None:
+    """Compile the kernels that training each MODEL needs, or all kernels, and keep them on disk.
+
+    The first training step of a process then starts at once. What is on disk already is not compiled again.
+    """
+    from . import train as training
+
+    if not kernels.JIT:
+        click.echo("MINIGRAD_JIT or NUMBA_DISABLE_JIT turns compiling off: there is nothing to do.")
+        return
+    samples = [_load(name, 8, seed) for name in models] if models else None
+    with _progress(quiet) as watch:
+        done = training.warm_up(samples, dtype=dtype, watch=watch)
+    click.echo(f"{done}")
+
+
+@contextlib.contextmanager
+def _progress(quiet: bool) -> Iterator[Callable[[str, bool], None] | None]:
+    """What is to be called with each kernel that is ready: it moves a bar."""
+    from .train import warmup
+
+    if quiet:
+        yield None
+        return
+    tqdm = extra("tqdm", "the progress bar of warmup (--quiet does without)").tqdm
+    with tqdm(total=len(warmup.kernels_there_are()), unit="kernel", dynamic_ncols=True) as bar:
+
+        def watch(name: str, on_disk: bool) -> None:
+            bar.set_description_str(f"{name}: {'on disk' if on_disk else 'compiled'}", refresh=False)
+            bar.update()
+
+        yield watch
+        bar.total = bar.n  # not all of them are needed, and some come along with others
 
 
 def _load(name: str, batch: int, seed: int) -> tuple[nn.Module, tuple]:

@@ -26,22 +26,29 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from . import kernels
+
 Array = np.ndarray
 _tick = itertools.count(1)  # orders the nodes of all threads
 _HOME = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
 _array = attrgetter("_data")
+_new = object.__new__
+_MANY = 4096  # numbers from which a kernel of our own adds them up faster than NumPy
 
 
 class _State(threading.local):
-    """What a thread is doing: whether it records, and in which module."""
+    """What a thread is doing: whether it records, in which module, and who writes down what is computed."""
 
     recording = True
+    depth = 0  # how many functions that are being differentiated it is inside of
     scope = ""
+    capture: Any = None  # see compile/
 
 
 state = _State()
+settings = [0]  # counts changes to attributes of modules, on which what they do may depend
 
 
 class Node(NamedTuple):
@@ -77,24 +84,37 @@ class Tensor:
     ((2,), 'float64', True)
     """
 
-    __slots__ = ("__weakref__", "_data", "grad", "name", "node", "requires_grad", "version")
+    __slots__ = ("__weakref__", "_data", "grad", "locked", "name", "node", "requires_grad", "version")
     __array_ufunc__ = None  # so that ndarray + Tensor asks Tensor
     _data: Array
     grad: Array | None
+    locked: bool  # whether nobody outside can write to the array
     name: str | None
     node: Node | Freed | None
     requires_grad: bool
     version: int
 
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
-        data = data._data if isinstance(data, Tensor) else np.asarray(data)
+        data = data._data if isinstance(data, Tensor) else as_array(data)
         if data.dtype.kind not in "fciub":
             raise TypeError(f"tensor: data of dtype {data.dtype} is not numeric; give numbers or an array of them")
         if requires_grad and data.dtype.kind not in "fc":
             raise TypeError(f"tensor: dtype {data.dtype} has no derivatives; use a float dtype, e.g. float32")
         self._data, self.requires_grad = data, requires_grad
         self.grad = self.name = self.node = None
+        self.locked = False
         self.version = 0
+        if state.capture is not None:
+            state.capture.created(self)
+
+    def _get_data(self) -> Array:
+        if state.capture is not None:
+            state.capture.refuse("the value of a tensor is read")
+        if self.node is None and not self.locked:
+            return self._data
+        view = self._data.view()  # what was computed is part of a tape, or of work that is still to be done
+        view.flags.writeable = False
+        return view
 
     def _set_data(self, value: Any) -> None:
         if self.node is not None:
@@ -102,16 +122,21 @@ class Tensor:
                 f"data: this tensor was made by {_made_by(self.node)}, and its value is part of the tape; "
                 "change a leaf instead, or detach() first"
             )
+        if state.capture is not None:
+            state.capture.refuse("the value of a tensor is set")
         value = np.asarray(value)
         if value.shape != self._data.shape:
             raise ValueError(f"data: the tensor has shape {self._data.shape}, the new value has shape {value.shape}")
         self._data = value
+        self.locked = False
         self.version += 1
 
     data = property(
-        attrgetter("_data"),
+        _get_data,
         _set_data,
-        doc="The value, an ndarray. A leaf's may be replaced by another of its shape, before recording or after backward.",
+        doc="""The value, an ndarray: of a computed tensor it cannot be written to (copy it).
+
+        A leaf's may be replaced by another of its shape, or written to, before recording or after backward.""",
     )
     shape = property(attrgetter("_data.shape"), doc="The shape, a tuple of ints.")
     dtype = property(attrgetter("_data.dtype"), doc="The NumPy dtype.")
@@ -170,26 +195,24 @@ class Tensor:
         seed = _seed(self, g)
         known = {id(seed._data)}
         for leaf, gx in _pull(self, seed, None, create_graph=False, retain_graph=retain_graph):
-            own = gx._data.flags.owndata and gx._data.flags.carray and id(gx._data) not in known
+            effect(_accumulate, leaf, gx._data, id(gx._data) in known)
             known.add(id(gx._data))
-            if leaf.grad is not None:
-                leaf.grad = leaf.grad + gx._data
-            else:  # a copy, where gx is a view, or shared with another leaf or the caller
-                leaf.grad = gx._data if own else np.array(gx._data, order="C")
 
     def detach(self) -> Tensor:
         """A leaf with the same data (shared, not copied) and no history."""
-        return Tensor(self._data)
+        x = wrap(self._data)
+        x.locked = self.locked or self.node is not None
+        return x
 
     def item(self) -> Any:
         """The value of a tensor of one entry, as a Python number."""
-        return self._data.item()
+        return self.data.item()
 
     def __repr__(self) -> str:
         made = f", from={self.node.op.name}" if isinstance(self.node, Node) else ""
         grad = ", requires_grad=True" if self.requires_grad and not made else ""
         name = f", name={self.name!r}" if self.name else ""
-        return f"tensor({np.array2string(self._data, prefix='tensor(', separator=', ')}{name}{made}{grad})"
+        return f"tensor({np.array2string(self.data, prefix='tensor(', separator=', ')}{name}{made}{grad})"
 
     def __len__(self) -> int:
         if not self._data.ndim:
@@ -197,18 +220,18 @@ class Tensor:
         return len(self._data)
 
     def __float__(self) -> float:
-        return float(self._data.item())
+        return float(self.data.item())
 
     def __int__(self) -> int:
-        return int(self._data.item())
+        return int(self.data.item())
 
     def __bool__(self) -> bool:
-        return bool(self._data)
+        return bool(self.data)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         if self.requires_grad:
             raise TypeError("a tensor that requires grad became an ndarray: its derivative would be lost; use x.data")
-        return np.array(self._data, dtype=dtype, copy=copy)
+        return np.array(self.data, dtype=dtype, copy=copy)
 
     def __reduce__(self) -> tuple:  # copies and pickles are leaves
         return _restore, (type(self), self._data, self.requires_grad, self.grad, self.name)
@@ -222,20 +245,23 @@ def _restore(cls: type[Tensor], data: Array, requires_grad: bool, grad: Array | 
 
 
 class Deferred(Tensor):
-    """A recorded tensor whose value is computed when it is first asked for.
+    """A computed tensor whose value is the result of `finish(*args, **options)`, when it is first asked for.
 
-    The operation after it may fold itself into the same pass over memory, `finish(plus=…, relu=…)`; its own value is
-    then never computed at all. See `Primitive.defer` and `Primitive.fold`.
+    The operation after it may fold itself into the same pass over memory, as a further option of `finish`; its own
+    value is then never computed at all. See `Primitive.defer` and `Primitive.fold`.
     """
 
-    __slots__ = ("_dtype", "_shape", "_value", "finish")
+    __slots__ = ("_dtype", "_shape", "_value", "args", "finish", "options")
 
     _value: Array | None
 
-    def __init__(self, finish: functools.partial[Array], shape: tuple[int, ...], dtype: np.dtype) -> None:
-        self.finish, self._shape, self._dtype, self._value = finish, shape, dtype, None
+    def __init__(
+        self, finish: Callable[..., Array], args: tuple, shape: tuple, dtype: np.dtype, **options: Any
+    ) -> None:
+        self.finish, self.args, self.options = finish, args, options
+        self._shape, self._dtype, self._value = shape, dtype, None
         self.grad = self.name = self.node = None
-        self.requires_grad = False
+        self.requires_grad, self.locked = False, True
         self.version = 0
 
     @property
@@ -243,10 +269,18 @@ class Deferred(Tensor):
         """Whether the value has not been computed yet."""
         return self._value is None
 
+    def value(self, **more: Any) -> Array:
+        """The value, with further options."""
+        return launch(self.finish, *self.args, **self.options, **more)
+
+    def with_option(self, **more: Any) -> Deferred:
+        """Another one, with further options."""
+        return Deferred(self.finish, self.args, self._shape, self._dtype, **self.options, **more)
+
     @property
     def _data(self) -> Array:  # type: ignore[override]
         if self._value is None:
-            self._value = self.finish()
+            self._value = self.value()
         return self._value
 
     shape = property(attrgetter("_shape"))
@@ -267,7 +301,73 @@ def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tens
     >>> tensor([[1, 2], [3, 4]], dtype="float32", requires_grad=True).shape
     (2, 2)
     """
-    return Tensor(np.array(data._data if isinstance(data, Tensor) else data, dtype=dtype), requires_grad)
+    return Tensor(launch(np.array, array_of(data), dtype=dtype), requires_grad)
+
+
+# ---- the doors that a capture watches ----------------------------------------------------------------------------
+
+
+def launch(f: Callable, *arrays: Any, **params: Any) -> Any:
+    """f(*arrays, **params): whatever the library computes on ndarrays passes here, so that a capture can write it down."""
+    out = f(*arrays, **params)
+    if state.capture is not None:
+        state.capture.launched(f, arrays, params, out)
+    return out
+
+
+def effect(f: Callable[..., None], *args: Any) -> None:
+    """f(*args), done for what it changes or checks: a capture repeats it as a whole and does not look inside."""
+    capture, state.capture = state.capture, None
+    try:
+        f(*args)
+    finally:
+        state.capture = capture
+    if capture is not None:
+        capture.affected(f, args)
+
+
+def fixed(array: Array) -> Array:
+    """An array of the library's own making that depends on nothing but shapes and numbers."""
+    if state.capture is not None:
+        state.capture.knows(array)
+    return array
+
+
+def array_of(x: Any) -> Array:
+    """The array of an input that takes no part in derivatives: labels, an index, a condition."""
+    if not isinstance(x, Tensor):
+        return as_array(x)
+    if state.capture is not None:
+        state.capture.entered((x,))
+    return x._data
+
+
+def as_array(data: Any, dtype: Any = None) -> Array:
+    """What a caller gave, as an ndarray: itself, if it is one of that dtype."""
+    if state.capture is not None:
+        data = state.capture.given(data)
+    return np.asarray(data, dtype)
+
+
+def shown(array: Array) -> Array:
+    """An array of the library's that goes to the caller, who may look at it."""
+    return array if state.capture is None else state.capture.watched(array)
+
+
+def snapshot(x: Tensor) -> Tensor:
+    """A constant: a copy of x's data as it is now."""
+    if state.capture is not None:
+        state.capture.entered((x,))
+    y = wrap(launch(np.array, x._data))
+    y.version, y.locked = -1, True
+    return y
+
+
+def _accumulate(leaf: Tensor, g: Array, shared: bool) -> None:
+    if leaf.grad is not None:
+        leaf.grad = leaf.grad + g
+    else:  # a copy, where g is a view, or shared with another leaf or the caller
+        leaf.grad = g if g.flags.owndata and g.flags.carray and not shared else np.array(g, order="C")
 
 
 # ---- recording ---------------------------------------------------------------------------------------------------
@@ -294,7 +394,7 @@ def no_grad() -> Any:
     return recording(False)
 
 
-def _user_line() -> tuple:
+def user_line() -> tuple:
     """The first frame outside this package: (code, instruction), turned into text only when it is asked for."""
     frame = sys._getframe(2)
     while frame.f_code.co_filename.startswith(_HOME) and frame.f_back is not None:
@@ -339,12 +439,16 @@ class Primitive:
 
     Positional arguments are arrays and differentiable, keyword arguments are parameters. One of `elementwise`,
     `linear` and `general` fills in `vjp(i, g, y, *inputs, **params)`, the gradient for input i, and
-    `jvp(ts, y, *inputs, **params)`, the tangent of y. For a fused primitive, `spec` is the composition it equals and
-    `backward` its own first-order rule, on ndarrays. `branch`, if given, returns the decisions a piecewise function
+    `jvp(ts, y, *inputs, **params)`, the tangent of y. For a fused primitive, `spec` is the composition it equals, and
+    `backward` and `tangent` are its own first-order rules, on ndarrays. `branch`, if given, returns the decisions a piecewise function
     took, so that a gradient check can tell a kink from a mistake.
 
-    Two hooks let neighbours share a pass over memory, without a trace on the tape: `defer`, in place of `forward`, may
-    return a Deferred; and the operation that comes next may `fold(*inputs)` itself into it (None: it cannot).
+    Two hooks let neighbours share a pass over memory, without a trace on the tape. `defer` is a pair of functions that
+    together are `forward`: `prepare(*arrays, **params)` gives (saved, shape, dtype, args, options), with copies of what
+    may change meanwhile (but for the first input, which are args[0]), and `finish(*args, **options)`, a pass over
+    memory, is put off. The operation that comes next
+    may `fold(*inputs, **params)` itself into that pass (None: it cannot). On the way back, the `backward` of a fused
+    primitive may take over the pass that its gradient waits for: `fold_gradient(g)` gives (array, options of backward).
     """
 
     registry: ClassVar[dict[str, Primitive]] = {}
@@ -358,12 +462,16 @@ class Primitive:
         self.kind = "undeclared"
         self.spec: Callable | None = None
         self.backward: Callable | None = None
+        self.tangent: Callable | None = None
         self.branch: Callable | None = None
-        self.defer: Callable | None = None
+        self.defer: tuple[Callable, Callable] | None = None
         self.fold: Callable | None = None
+        self.fold_gradient: Callable | None = None
+        self.views = True  # whether the result may lie in the memory of an input
         code = getattr(forward, "__code__", None)
         if code is not None and code.co_filename.startswith(_HOME):  # the library's own, which the tests certify
             Primitive.registry[self.name] = self
+            self.views = False
 
     def __call__(self, *args: Any, **params: Any) -> Tensor:
         inputs: tuple[Tensor, ...] = args
@@ -371,31 +479,49 @@ class Primitive:
             if not isinstance(a, Tensor):
                 inputs = tuple([a if isinstance(a, Tensor) else _constant(a, args) for a in args])
                 break
+        capture = state.capture
+        if capture is not None:
+            capture.entered(inputs)
         saved = None
-        y = None if self.fold is None else self.fold(*inputs)
+        y = None if self.fold is None else self.fold(*inputs, **params)
         if y is None:
             if self.spec is not None and any(x.dtype.kind != "f" for x in inputs):
                 return self.spec(*inputs, **params)  # complex (or integer) input takes the composition
-            # only a recorded input is safe from changes until the value is asked for
-            forward = self.forward if self.defer is None or inputs[0].node is None else self.defer
             try:
-                y = forward(*map(_array, inputs), **params)
-                if self.spec is not None:
+                if self.defer is not None:
+                    y, saved = self._put_off(inputs, params)
+                elif capture is None:  # as launch does, with one call less
+                    y = self.forward(*map(_array, inputs), **params)
+                else:
+                    y = launch(self.forward, *map(_array, inputs), **params)
+                if self.spec is not None and type(y) is tuple:
                     y, saved = y
             except (ValueError, TypeError, IndexError) as error:
                 raise self._explained(error, inputs) from error
         if type(y) is not Deferred:
-            y = _wrap(y if type(y) is Array else np.asarray(y))
+            y = wrap(y) if type(y) is Array else _as_tensor(y)
+            y.locked = not self.views or all(x.locked for x in inputs)
         if state.recording:
             for x in inputs:
                 if x.requires_grad:
                     y.requires_grad = True
                     stamps = tuple([_stamp(x) for x in inputs])
-                    line = _user_line()
+                    line = user_line()
                     fields = (self, inputs, params, saved, stamps, next(_tick), line, state.scope)
                     y.node = tuple.__new__(Node, fields)
                     break
         return y
+
+    def _put_off(self, inputs: tuple[Tensor, ...], params: dict[str, Any]) -> tuple[Array | Deferred, Any]:
+        """The value, if it can be, for later; and what a fused forward saves."""
+        assert self.defer is not None
+        prepare, finish = self.defer
+        saved, shape, dtype, args, options = launch(prepare, *map(_array, inputs), **params)
+        if not inputs[0].locked and state.capture is None:  # it may change before the value is asked for
+            if inputs[0].size * 8 > math.prod(shape):
+                return finish(*args, **options), saved
+            args = (args[0].copy(), *args[1:])
+        return Deferred(finish, args, shape, dtype, **options), saved
 
     def _explained(self, error: Exception, inputs: Sequence[Tensor]) -> Exception:
         text = str(error)
@@ -469,11 +595,14 @@ def general(op: Primitive, vjps: Sequence[Callable], jvps: Sequence[Callable]) -
     op.jvp = lambda ts, y, *xs, **k: total(d(t, y, *xs, **k) for t, d in zip(ts, jvps) if t is not None)
 
 
-def fused(spec: Callable, forward: Callable, backward: Callable) -> Primitive:
-    """Return the fast form of the composition `spec`: two functions of ndarrays, which serve value and first order.
+def fused(
+    spec: Callable, forward: Callable, backward: Callable | None = None, tangent: Callable | None = None
+) -> Primitive:
+    """Return the fast form of the composition `spec`: functions of ndarrays, which serve value and first order.
 
     `forward(*arrays, **params)` returns (y, saved); `backward(g, saved, *arrays, **params)` returns one gradient
-    per input. At every other order, in forward mode and for complex input the engine differentiates `spec`, so speed
+    per input (an array or a Deferred); `tangent(ts, saved, *arrays, **params)` returns the tangent of y, ts holding one
+    array or None per input. At every other order, in forward mode and for complex input the engine differentiates `spec`, so speed
     never costs correctness.
 
     >>> cube = fused(
@@ -493,7 +622,7 @@ def fused(spec: Callable, forward: Callable, backward: Callable) -> Primitive:
         return push([z], [a for a, _ in moved], [t for _, t in moved], create_graph=state.recording)[0]
 
     op = Primitive(spec)
-    op.forward, op.backward, op.spec, op.kind, op.jvp = forward, backward, spec, "fused", jvp
+    op.forward, op.backward, op.tangent, op.spec, op.kind, op.jvp = forward, backward, tangent, spec, "fused", jvp
     return op
 
 
@@ -509,25 +638,30 @@ def _constant(a: Any, args: tuple) -> Tensor:
     if isinstance(a, (int, float, complex, np.generic)):
         for b in args:
             if isinstance(b, Tensor) and b.dtype.kind in "fc" and not isinstance(a, (complex, np.complexfloating)):
-                x = _wrap(np.asarray(a, b.dtype))
+                x = wrap(fixed(np.asarray(a, b.dtype)))
                 x.version = -1
                 return x
         others = [b.dtype for b in args if isinstance(b, (Tensor, np.ndarray))]
         scalar = a.item() if isinstance(a, np.generic) else a
-        a = np.asarray(scalar, np.result_type(*others, scalar) if others else None)
+        a = fixed(np.asarray(scalar, np.result_type(*others, scalar) if others else None))
     elif not isinstance(a, (np.ndarray, list, tuple)):
         raise TypeError(f"expected a tensor, an array or a number, not {type(a).__name__}")
     return Tensor(a)
 
 
-def _wrap(array: Array) -> Tensor:
+def wrap(array: Array) -> Tensor:
     """Tensor(array) without its checks, for arrays of our own making."""
-    y = Tensor.__new__(Tensor)
+    y = _new(Tensor)
     y._data = array
     y.grad = y.name = y.node = None
-    y.requires_grad = False
+    y.requires_grad = y.locked = False
     y.version = 0
     return y
+
+
+def _as_tensor(y: Any) -> Tensor:
+    """What a function of arrays returned: an array, a NumPy number, or a value put off."""
+    return wrap(y) if type(y) is Array else y if isinstance(y, Tensor) else wrap(launch(np.asarray, y))
 
 
 # ---- the walk up -------------------------------------------------------------------------------------------------
@@ -571,11 +705,17 @@ def _seed(y: Tensor, g: Any) -> Tensor:
     if g is None:
         if y.size != 1:
             raise RuntimeError(f"backward: the tensor has shape {y.shape}; reduce it to a scalar (y.sum()) or pass g")
-        return Tensor(np.ones_like(y._data))
-    g = g if isinstance(g, Tensor) else Tensor(np.asarray(g, dtype=None if np.iscomplexobj(g) else y.dtype))
+        return Tensor(fixed(np.ones_like(y._data)))
+    g = g if isinstance(g, Tensor) else _like(g, y)
     if g.shape != y.shape:
         raise ValueError(f"backward: the tensor has shape {y.shape}, g has shape {g.shape}; they must be the same")
     return g
+
+
+def _like(v: Any, x: Tensor) -> Tensor:
+    """A direction of x, or a gradient, of x's dtype or complex."""
+    a = as_array(v)
+    return Tensor(a if a.dtype.kind == "c" else as_array(a, x.dtype))
 
 
 def _pull(
@@ -585,8 +725,10 @@ def _pull(
     targets = None if xs is None else {id(x) for x in xs}
     tape = history([y], since=0 if xs is None else min(map(_time, xs), default=0))
     reached = None if targets is None else _downstream(tape, targets)
-    _check(tape, targets, reached)
-    freed_by = () if retain_graph else _user_line()
+    check(tape, targets, reached)
+    if state.capture is not None:
+        state.capture.walked(tape)
+    freed_by = () if retain_graph else user_line()
     grads = {id(y): g}
     found = []
     with recording(create_graph):
@@ -600,6 +742,8 @@ def _pull(
             node = t.node
             if not isinstance(node, Node):
                 continue
+            if type(g_t) is Deferred and any(g is g_t for g in grads.values()):
+                g_t._data  # noqa: B018 others wait for it too: computed now, it is computed once
             for x, gx in _pull_back(g_t, t, node, reached, create_graph):
                 before = grads.get(id(x))
                 grads[id(x)] = gx if before is None else add(before, gx)
@@ -609,7 +753,7 @@ def _pull(
     return found
 
 
-def _check(tape: list[Tensor], targets: set[int] | None, reached: set[int] | None) -> None:
+def check(tape: list[Tensor], targets: set[int] | None, reached: set[int] | None) -> None:
     """Raise, before anything is walked, if an earlier walk has freed a part of the tape or its leaves have changed.
 
     What lies behind a freed node would be lost in silence; rules applied to changed data would be wrong in silence.
@@ -642,9 +786,11 @@ def _pull_back(
         if op.vjp is None:
             raise NotImplementedError(f"{op.name}: no derivative is declared; use elementwise, linear or general")
         return [(x, fit(op.vjp(i, g, y, *inputs, **params), x)) for i, x in wanted]
-    if op.backward is not None and not create_graph and g._data.dtype.kind == "f":
-        gxs = op.backward(g._data, node.saved, *(x._data for x in inputs), **params)
-        return [(x, fit(Tensor(gxs[i]), x)) for i, x in wanted]
+    if op.backward is not None and not create_graph and g.dtype.kind == "f":
+        folded = op.fold_gradient(g) if op.fold_gradient is not None and isinstance(g, Deferred) and g.pending else None
+        g_array, options = (g._data, {}) if folded is None else folded
+        gxs = launch(op.backward, g_array, node.saved, *map(_array, inputs), **params, **options)
+        return [(x, fit(_as_tensor(gxs[i]), x)) for i, x in wanted]
     z, aliases = replay(op.spec, inputs, params)
     gzs = pull(z, [aliases[i] for i, _ in wanted], g, create_graph=create_graph)
     return [(x, gx) for (_, x), gx in zip(wanted, gzs)]
@@ -685,24 +831,35 @@ def push(
         if not x.requires_grad:
             raise RuntimeError(f"push: xs[{i}] does not require grad; create it with requires_grad=True")
         if v is not None:
-            v = v if isinstance(v, Tensor) else Tensor(np.asarray(v, dtype=None if np.iscomplexobj(v) else x.dtype))
+            v = v if isinstance(v, Tensor) else _like(v, x)
             if v.shape != x.shape:
                 raise ValueError(f"push: xs[{i}] has shape {x.shape}, its direction has shape {v.shape}")
             tangents[id(x)] = v
     with recording(create_graph):
         tape = history(ys, since=min(map(_time, xs), default=0)) if tape is None else tape
-        _check(tape, {id(x) for x in xs}, None)
+        check(tape, {id(x) for x in xs}, None)
+        if state.capture is not None:
+            state.capture.walked(tape)
         for y in tape:
             node = y.node
             if not isinstance(node, Node) or id(y) in tangents:
                 continue
             ts = [tangents.get(id(x)) for x in node.inputs]
             if any(t is not None for t in ts):
-                if node.op.jvp is None:
-                    raise NotImplementedError(f"{node.op.name}: no derivative is declared")
-                t = broadcast_to(node.op.jvp(ts, y, *node.inputs, **node.params), shape=y.shape)
+                t = broadcast_to(_push_on(ts, y, node, create_graph), shape=y.shape)
                 tangents[id(y)] = fit(t, y)
     return [tangents[id(y)] if id(y) in tangents else zeros_like(y) for y in ys]
+
+
+def _push_on(ts: list[Tensor | None], y: Tensor, node: Node, create_graph: bool) -> Tensor:
+    """The tangent of one operation's result."""
+    op = node.op
+    if op.jvp is None:
+        raise NotImplementedError(f"{op.name}: no derivative is declared")
+    if op.tangent is None or create_graph or any(t is not None and t.dtype.kind != "f" for t in ts):
+        return op.jvp(ts, y, *node.inputs, **node.params)
+    arrays = tuple(None if t is None else t._data for t in ts)
+    return _as_tensor(launch(op.tangent, arrays, node.saved, *map(_array, node.inputs), **node.params))
 
 
 # ---- the tape ----------------------------------------------------------------------------------------------------
@@ -764,8 +921,10 @@ def _sum_to(x: Array, *, shape: tuple[int, ...]) -> Array:
     lead = x.ndim - len(shape)
     if lead < 0 or any(n not in (1, m) for n, m in zip(shape, x.shape[lead:])):
         raise ValueError(f"sum_to: {shape} does not broadcast to {x.shape}, so there are no copies to add up")
+    if x.ndim == 4 and shape[-3:] == (x.shape[1], 1, 1) and shape[:-3] in ((), (1,)) and x.size > _MANY:
+        return kernels.channel_sums(x).reshape(shape)  # the bias of a convolution
     ones = tuple(i + lead for i, n in enumerate(shape) if n == 1 and x.shape[i + lead] != 1)
-    return x.sum(axis=(*range(lead), *ones), keepdims=True).reshape(shape)
+    return np.add.reduce(x, axis=(*range(lead), *ones), keepdims=True).reshape(shape)
 
 
 @primitive
@@ -801,6 +960,7 @@ def cast(x: Tensor, *, dtype: Any) -> Tensor:
 
 
 linear(_sum_to, lambda g, y, x, *, shape: broadcast_to(g, shape=x.shape))
+_broadcast_to.views = alias.views = True
 linear(_broadcast_to, lambda g, y, x, *, shape: sum_to(g, shape=x.shape))
 linear(_cast, lambda g, y, x, *, dtype: cast(g, dtype=x.dtype))
 linear(alias, lambda g, y, x: g)
@@ -808,7 +968,7 @@ linear(alias, lambda g, y, x: g)
 
 def zeros_like(x: Tensor) -> Tensor:
     """A constant of x's shape and dtype, all zero."""
-    return Tensor(np.zeros_like(x._data))
+    return Tensor(fixed(np.zeros_like(x._data)))
 
 
 def total(tensors: Iterable[Tensor]) -> Tensor:

@@ -51,6 +51,13 @@ STRIDED = {"stride": (2, 1), "padding": (1, 0), "dilation": (1, 2), "groups": 1}
 GROUPED = {"stride": (1, 2), "padding": (0, 1), "dilation": (1, 1), "groups": 2}
 TIES = np.array([[1.0, 3.0, 3.0], [2.0, 2.0, 2.0]])
 
+
+def stats(x: mg.Tensor) -> dict:
+    """What the kernels of batch norm need of x: mean and 1/√(variance + ε)."""
+    mean, var = norm.channel_moments(x)
+    return {"eps": 1e-3, "stats": (mean, 1 / np.sqrt(var + 1e-3))}
+
+
 CASES = [
     # arithmetic
     case("add", mg.add, a(2, 3), a(2, 3)),
@@ -79,6 +86,8 @@ CASES = [
     case("tanh", mg.tanh, a(2, 3)),
     case("sigmoid", mg.sigmoid, a(2, 3)),
     case("sigmoid far out", mg.sigmoid, np.array([-15.0, 0.0, 15.0])),
+    case("along_tanh", P["along_tanh"], a(2, 3), a(2, 3)),
+    case("along_sigmoid", P["along_sigmoid"], a(2, 3), a(2, 3)),
     # piecewise
     case("relu", mg.relu, a(2, 3)),
     case("relu at 0", mg.relu, np.array([-1.0, 0.0, 1e-9, 2.0]), kink=True),
@@ -158,7 +167,8 @@ CASES = [
     case("max_pool2d overlapping", lambda x: mg.max_pool2d(x, 3, stride=1), a(1, 2, 5, 4)),
     case("max_pool2d padded, odd", lambda x: mg.max_pool2d(x, 3, stride=2, padding=1), a(1, 2, 5, 7)),
     case("max_pool2d tied", lambda x: mg.max_pool2d(x, 2, stride=1), np.ones((1, 1, 3, 3)), kink=True),
-    case("max_pool2d_input", lambda g: P["max_pool2d_input"](g, winners=WINNERS, size=(3, 3)), a(1, 1, 2, 2)),
+    case("pool_take", lambda x: P["pool_take"](x, winners=WINNERS, **OVERLAPPING), a(1, 1, 3, 3)),
+    case("pool_put", lambda g: P["pool_put"](g, winners=WINNERS, size=(3, 3), **OVERLAPPING), a(1, 1, 2, 2)),
     case("avg_pool2d", lambda x: mg.avg_pool2d(x, 2), a(2, 2, 4, 4)),
     case("avg_pool2d overlapping, padded, odd", lambda x: mg.avg_pool2d(x, 3, stride=2, padding=1), a(1, 2, 5, 4)),
     case("avg_pool2d_input", lambda g: P["avg_pool2d_input"](g, size=(5, 4), **POOL), a(1, 2, 3, 2)),
@@ -168,6 +178,10 @@ CASES = [
     case("batch_norm images", mg.batch_norm, a(2, 3, 2, 3), a(3), a(3)),
     case("batch_norm γ = 0", mg.batch_norm, a(4, 2), np.zeros(2), a(2)),
     case("normalize", lambda x, *k: norm.normalize(x, np.array([0.1, -0.3]), np.array([0.5, 2.0]), *k), a(4, 2), a(2), a(2)),
+    case("normalize statistics", norm.normalize, a(4, 2, 2, 1), a(2), pos(2), a(2), a(2)),
+    case("standardize", lambda x: P["standardize"](x, **stats(x)), a(3, 2, 2, 2)),
+    case("standardize_pull", lambda g, x: P["standardize_pull"](g, x, **stats(x)), a(5, 3), a(5, 3)),
+    case("standardize_second", lambda *k: P["standardize_second"](*k, **stats(k[2])), a(5, 2), a(5, 2), a(5, 2)),
     case("dropout", lambda x: mg.dropout(x, 0.4, rng=3), a(3, 4)),
     case("dropout default generator", lambda x: mg.dropout(x, 0.4), a(3, 4)),
     # losses
@@ -181,5 +195,6 @@ CASES = [
     case("mse_loss none", lambda x, y: mg.mse_loss(x, y, reduction="none"), a(2, 3), a(2, 3)),
 ]  # fmt: skip
 
-WINNERS = np.array([[[[4, 4], [4, 8]]]], np.int32)  # overlapping windows share a winner
+WINNERS = np.array([[[[3, 2], [1, 3]]]], np.uint8)  # overlapping windows share a winner
+OVERLAPPING = {"kernel": (2, 2), "stride": (1, 1), "padding": (0, 0)}
 POOL = {"kernel": (3, 3), "stride": (2, 2), "padding": (1, 1)}

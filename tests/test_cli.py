@@ -1,6 +1,8 @@
 """The command line: every file that `train` leaves, exit codes, and errors that say what to do."""
 
 import json
+import os
+import re
 import runpy
 import subprocess
 import sys
@@ -10,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 import minigrad as mg
-from minigrad import nn, train
+from minigrad import kernels, nn, train
 from minigrad.cli import main
 
 
@@ -120,10 +122,27 @@ def test_summary_knows_the_librarys_models(name):
         ("{dir}/models.py:alone", "returned Linear; it must return (model, x) or (model, x, labels)"),
     ],
 )
-@pytest.mark.parametrize("command", ["check", "graph", "summary"])
+@pytest.mark.parametrize("command", ["check", "graph", "summary", "warmup"])
 def test_a_model_that_is_not_there_is_a_usage_error(models, command, model, said):
     output = " ".join(run(command, model.format(dir=models.parent), code=2).replace("│", " ").split())
     assert said in output and "MODEL" in output
+
+
+@pytest.mark.skipif(not kernels.JIT, reason="nothing is compiled")
+def test_warmup_says_what_it_did_and_where(models, tmp_path):
+    code = "from minigrad.cli import main; main()"
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", code, "warmup", f"{models}:right", f"{models}:unlabelled"]
+    first, again = (subprocess.run(command, env=environment, capture_output=True, text=True) for _ in range(2))
+    assert re.match(rf"[1-9]\d* kernels compiled in \d+\.\d s, 0 found on disk: {tmp_path}", first.stdout)
+    assert re.match(rf"0 kernels compiled in \d+\.\d s, [1-9]\d* found on disk: {tmp_path}", again.stdout)
+    assert "100%" in first.stderr and "compiled" in first.stderr and "compiling kernels" not in first.stderr
+    assert "kernels compiled" in run("warmup", f"{models}:right", "--quiet", "--dtype", "float64")
+
+
+def test_warmup_without_the_jit(monkeypatch):
+    monkeypatch.setattr(kernels, "JIT", False)
+    assert "nothing to do" in run("warmup")
 
 
 @pytest.mark.parametrize("bad", [["--epochs", "0"], ["--seed", "-1"], ["--threads", "0"], ["--epochs", "ten"]])
@@ -132,7 +151,7 @@ def test_bad_options_are_usage_errors(bad, tmp_path):
 
 
 def test_help_for_every_command():
-    assert all(name in run("--help") for name in ("train", "check", "graph", "summary"))
+    assert all(name in run("--help") for name in ("train", "check", "graph", "summary", "warmup"))
     assert "Exits with 1" in run("check", "-h") and "--epochs" in run("train", "--help")
 
 

@@ -1,11 +1,13 @@
-"""Whole models and threads: weights reproducible bit for bit, training after a fork, and kernels on disk that are
-shared, missing, unwritable or switched off. The kernels themselves are tested in `tests/kernels`.
+"""Whole models, threads and processes: weights reproducible bit for bit, by trainings at once, after a fork, in child
+processes of any kind, and without the JIT. The kernels themselves are tested in `tests/kernels`.
 """
 
 import inspect
+import multiprocessing
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -73,6 +75,18 @@ def test_the_same_weights_in_another_process():
     assert answer(first) == answer(second)
 
 
+@pytest.mark.parametrize("n", [1, 2])
+def test_two_trainings_at_once_are_two_trainings(n, monkeypatch):
+    monkeypatch.setattr(kernels.threads, "WORTH", 0)
+    kernels.set_num_threads(n)
+    one_after_the_other = [train(seed=seed) for seed in range(2)]
+    with ThreadPoolExecutor(2) as trainers:
+        for _ in range(3):
+            at_once = trainers.map(lambda seed: train(seed=seed), range(2))
+            for a, b in zip(one_after_the_other, at_once, strict=True):
+                np.testing.assert_array_equal(a, b)
+
+
 AFTER_FORK = """
 first = train(threads=2)
 child = os.fork()
@@ -88,56 +102,53 @@ def test_training_goes_on_after_a_fork():
     assert answer(start(EAGER + AFTER_FORK)) == "True 0"
 
 
-# ---- kernels on disk -------------------------------------------------------------------------------------------------
-
-SMALL = """
-make = lambda rng: nn.Sequential(nn.MaxPool2d(4), nn.Flatten(), nn.Linear(48, 10, rng=rng))  # few kernels, soon compiled
-weights = train(make=make)
-from minigrad.kernels import pool, softmax, step
-jitted = [f for room in (pool, softmax, step) for f in vars(room).values() if hasattr(f, "stats")]
-hits, misses = (sum(sum(getattr(f.stats, which).values()) for f in jitted) for which in ("cache_hits", "cache_misses"))
-print(weights.tobytes().hex(), hits, misses)
-"""
-compiled = pytest.mark.skipif(not kernels.JIT, reason="nothing is compiled")
-
-
-@compiled
-def test_two_processes_fill_an_empty_cache_at_once(tmp_path):
-    first, second = (start(SMALL, NUMBA_CACHE_DIR=str(tmp_path)) for _ in range(2))
-    weights, *_ = answer(first).split()
-    assert answer(second).split()[0] == weights
-    again, hits, misses = answer(start(SMALL, NUMBA_CACHE_DIR=str(tmp_path))).split()
-    assert again == weights
-    assert int(hits) > 0 and misses == "0"  # and what they left is whole
-
-
-@compiled
-def test_a_cache_directory_that_cannot_be_made(tmp_path):
-    (tmp_path / "file").touch()
-    weights, *_ = answer(start(SMALL, NUMBA_CACHE_DIR=str(tmp_path / "file" / "cache"))).split()
-    assert weights == answer(start(SMALL)).split()[0]
-
-
-READ_ONLY = """
-import tempfile
-import numba.core.caching
-
-def refuse(*args, **options):
-    raise PermissionError("read-only file system")
-
-tempfile.TemporaryFile = refuse  # how Numba finds out (and how the superuser, too, may not write)
+FORK_WHILE_TRAINING = """
+import threading
+first = train(threads=2)
+stop = threading.Event()
+def others():
+    while not stop.is_set():
+        train(seed=1)
+threading.Thread(target=others).start()
+children = []
+for _ in range(4):
+    children.append(os.fork())
+    if children[-1] == 0:
+        os._exit(0 if np.array_equal(train(), first) else 1)
+codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+stop.set()
+print(codes)
 """
 
 
-@compiled
-def test_a_read_only_cache_directory(tmp_path):
-    weights, *_ = answer(start(SMALL, NUMBA_CACHE_DIR=str(tmp_path))).split()
-    left = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
-    assert answer(start(READ_ONLY + SMALL, NUMBA_CACHE_DIR=str(tmp_path))).split()[0] == weights
-    assert left == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_fork_while_another_thread_trains():
+    assert answer(start(EAGER + FORK_WHILE_TRAINING)) == "[0, 0, 0, 0]"
 
 
-@compiled
+CHILDREN = """
+def child(seed):
+    kernels.threads.WORTH = 0
+    return train(seed=seed, threads=2)
+
+if __name__ == "__main__":
+    import multiprocessing
+    kernels.threads.WORTH = 0
+    expected = [train(seed=seed, threads=2) for seed in range(3)]  # and now there are threads
+    with multiprocessing.get_context(sys.argv[1]).Pool(2) as pool:
+        print(all(map(np.array_equal, expected, pool.map(child, range(3)))))
+"""
+
+
+@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+def test_children_of_a_process_with_threads_train_alike(method, tmp_path):
+    script = tmp_path / "children.py"  # children that are spawned import their parent's file
+    script.write_text(IMPORTS + inspect.getsource(train) + CHILDREN)
+    command = [sys.executable, "-W", "error", "-W", "ignore::DeprecationWarning", str(script), method]
+    assert answer(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)) == "True"
+
+
+@pytest.mark.skipif(not kernels.JIT, reason="nothing is compiled")
 def test_one_step_without_the_jit_is_the_same_step():
     """Relative to its length, the step's vector differs by less than 1e-5: sums in another order."""
     code = "make = lambda rng: nn.models.resnet8(width=8, rng=rng)\nprint(train(1, make=make).tobytes().hex())"
@@ -146,12 +157,3 @@ def test_one_step_without_the_jit_is_the_same_step():
     plain, jitted = (np.frombuffer(bytes.fromhex(answer(p)), "f") - before for p in (plain, jitted))
     assert np.linalg.norm(plain - jitted) < 1e-5 * np.linalg.norm(plain)
     assert np.linalg.norm(plain) > 0
-
-
-def test_a_disk_that_fills_up_does_not_stop_the_work(tmp_path):
-    full = (
-        "from numba.core.caching import IndexDataCacheFile\n"
-        "def refuse(*args): raise OSError(28, 'No space left on device')\n"
-        "IndexDataCacheFile._save_data = refuse\n"
-    )
-    assert answer(start(full + "print(np.isfinite(train(1)).all())", NUMBA_CACHE_DIR=str(tmp_path))) == "True"

@@ -9,6 +9,7 @@ kernel. Spatial arguments are pairs of ints. Callers have checked the shapes.
 
 import importlib
 import os
+from collections.abc import Sequence
 from types import ModuleType
 
 import numpy as np
@@ -21,21 +22,34 @@ __all__ = [
     "avg_pool2d",
     "avg_pool2d_input",
     "batch_norm_backward",
+    "batch_norm_second",
     "channel_moments",
+    "channel_sums",
     "conv2d",
     "conv2d_input",
     "conv2d_weight",
+    "elu",
+    "elu_backward",
     "fold",
     "gate",
+    "gelu",
+    "gelu_backward",
     "get_num_threads",
+    "leaky_relu",
+    "leaky_relu_backward",
+    "max_pool2d",
     "normalize",
     "pool_put",
     "pool_take",
-    "pool_winners",
     "set_num_threads",
     "sgd_step",
+    "sigmoid",
+    "sigmoid_backward",
+    "silu",
+    "silu_backward",
     "softmax_cross_entropy",
     "softmax_cross_entropy_backward",
+    "tanh_backward",
     "unfold",
 ]
 
@@ -46,15 +60,36 @@ JIT = os.environ.get("MINIGRAD_JIT", "1") != "0" and os.environ.get("NUMBA_DISAB
 
 
 def conv2d(
-    x: Array, w: Array, *, stride: Pair = (1, 1), padding: Pair = (0, 0), dilation: Pair = (1, 1), groups: int = 1
+    x: Array,
+    w: Array,
+    *,
+    stride: Pair = (1, 1),
+    padding: Pair = (0, 0),
+    dilation: Pair = (1, 1),
+    groups: int = 1,
+    scale: Array | None = None,
+    shift: Array | None = None,
+    plus: Array | None = None,
+    relu: bool = False,
 ) -> Array:  # (N,C,H,W), (O,C/groups,kh,kw) -> (N,O,OH,OW)
-    """Cross-correlate images with O kernels.
+    """Cross-correlate images with O kernels; then * scale and + shift, both (O,); + plus, an array like it; then relu.
 
     In float32, here and in the two adjoints, most convolutions with 3x3 kernels at stride 1 go by Winograd's algorithm:
     faster, with two or three times the round-off. MINIGRAD_WINOGRAD=0 turns that off.
     """
-    room = _room("conv", x, w)
-    return room.conv2d(x, w, stride=stride, padding=padding, dilation=dilation, groups=groups)
+    room = _room("conv", x, w, *(a for a in (scale, shift, plus) if a is not None))
+    return room.conv2d(
+        x,
+        w,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        scale=scale,
+        shift=shift,
+        plus=plus,
+        relu=relu,
+    )
 
 
 def conv2d_input(
@@ -101,21 +136,25 @@ def fold(
     return plain.fold(cols, size=size, stride=stride, padding=padding, dilation=dilation)
 
 
-def pool_winners(
+def max_pool2d(
     x: Array, *, kernel: Pair, stride: Pair, padding: Pair = (0, 0)
-) -> Array:  # (N,C,H,W) -> (N,C,OH,OW) int32
-    """Where each window has its (first) maximum: h*W + w in the image. Padding never wins, NaN always does."""
-    return _room("pool", x).pool_winners(x, kernel=kernel, stride=stride, padding=padding)
+) -> tuple[Array, Array]:  # (N,C,H,W) -> maxima (N,C,OH,OW), winners (N,C,OH,OW) ints
+    """The maximum of each window, and the (first) tap it has it at, a * kw + b. Padding never wins, NaN always does."""
+    return _room("pool", x).max_pool2d(x, kernel=kernel, stride=stride, padding=padding)
 
 
-def pool_take(x: Array, index: Array) -> Array:  # (N,C,H,W), (N,C,OH,OW) -> (N,C,OH,OW)
-    """Gather x at the places that pool_winners found."""
-    return _room("pool", x).pool_take(x, index)
+def pool_take(
+    x: Array, winners: Array, *, kernel: Pair, stride: Pair, padding: Pair = (0, 0)
+) -> Array:  # (N,C,H,W), (N,C,OH,OW) -> (N,C,OH,OW)
+    """Gather x at the taps that max_pool2d found."""
+    return _room("pool", x).pool_take(x, winners, kernel=kernel, stride=stride, padding=padding)
 
 
-def pool_put(g: Array, index: Array, *, size: Pair) -> Array:  # (N,C,OH,OW) twice -> (N,C,H,W)
-    """The adjoint of pool_take: add g up at these places."""
-    return _room("pool", g).pool_put(g, index, size=size)
+def pool_put(
+    g: Array, winners: Array, *, size: Pair, kernel: Pair, stride: Pair, padding: Pair = (0, 0)
+) -> Array:  # (N,C,OH,OW) twice -> (N,C,H,W)
+    """The adjoint of pool_take: add g up at these taps."""
+    return _room("pool", g).pool_put(g, winners, size=size, kernel=kernel, stride=stride, padding=padding)
 
 
 def avg_pool2d(x: Array, *, kernel: Pair, stride: Pair, padding: Pair = (0, 0)) -> Array:  # (N,C,H,W) -> (N,C,OH,OW)
@@ -135,6 +174,11 @@ def channel_moments(x: Array) -> tuple[Array, Array]:  # (N,C) or (N,C,H,W) -> m
     return _room("norm", x).channel_moments(x)
 
 
+def channel_sums(x: Array) -> Array:  # (N,C) or (N,C,H,W) -> (C,)
+    """The sum of each channel: the gradient of a bias."""
+    return _room("norm", x).channel_sums(x)
+
+
 def normalize(
     x: Array, mean: Array, scale: Array, shift: Array, *, plus: Array | None = None, relu: bool = False
 ) -> Array:  # (N,C) or (N,C,H,W), three of (C,) -> like x
@@ -143,16 +187,80 @@ def normalize(
     return _room("norm", *arrays).normalize(x, mean, scale, shift, plus=plus, relu=relu)
 
 
-def gate(g: Array, y: Array) -> Array:  # two of one shape -> like g
+def gate(g: Array, y: Array) -> Array:  # two of one shape -> like y
     """g where y > 0, else 0."""
-    return _room("relu", g, y).gate(g, y)
+    return _room("elementwise", g, y).gate(g, y)
+
+
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + exp(-x)), without overflow."""
+    return _room("elementwise", x).sigmoid(x)
+
+
+def sigmoid_backward(g: Array, y: Array) -> Array:
+    """g times the derivative of the sigmoid where its value is y."""
+    return _room("elementwise", g, y).sigmoid_backward(g, y)
+
+
+def tanh_backward(g: Array, y: Array) -> Array:
+    """g times the derivative of tanh where its value is y."""
+    return _room("elementwise", g, y).tanh_backward(g, y)
+
+
+def silu(x: Array) -> Array:
+    """x * sigmoid(x)."""
+    return _room("elementwise", x).silu(x)
+
+
+def silu_backward(g: Array, x: Array) -> Array:
+    """g times the derivative of silu at x."""
+    return _room("elementwise", g, x).silu_backward(g, x)
+
+
+def gelu(x: Array) -> Array:
+    """x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3)))."""
+    return _room("elementwise", x).gelu(x)
+
+
+def gelu_backward(g: Array, x: Array) -> Array:
+    """g times the derivative of gelu at x."""
+    return _room("elementwise", g, x).gelu_backward(g, x)
+
+
+def elu(x: Array, *, alpha: float) -> Array:
+    """x where positive, alpha * (exp(x) - 1) elsewhere."""
+    return _room("elementwise", x).elu(x, alpha=alpha)
+
+
+def elu_backward(g: Array, x: Array, *, alpha: float) -> Array:
+    """g times the derivative of elu at x, which is taken to be 0 at 0."""
+    return _room("elementwise", g, x).elu_backward(g, x, alpha=alpha)
+
+
+def leaky_relu(x: Array, *, slope: float) -> Array:
+    """x where positive, slope * x elsewhere."""
+    return _room("elementwise", x).leaky_relu(x, slope=slope)
+
+
+def leaky_relu_backward(g: Array, x: Array, *, slope: float) -> Array:
+    """g times the derivative of leaky_relu at x, which is taken to be 0 at 0."""
+    return _room("elementwise", g, x).leaky_relu_backward(g, x, slope=slope)
 
 
 def batch_norm_backward(
-    g: Array, x: Array, gamma: Array, mean: Array, istd: Array
+    g: Array, x: Array, gamma: Array, mean: Array, istd: Array, *, gate: Array | None = None
 ) -> tuple[Array, Array, Array]:  # -> gx, ggamma (C,), gbeta (C,)
-    """The gradients of normalize(x, mean, gamma * istd, beta), through mean and istd = 1 / sqrt(variance + eps) too."""
-    return _room("norm", g, x, gamma, mean, istd).batch_norm_backward(g, x, gamma, mean, istd)
+    """The gradients of normalize(x, mean, gamma * istd, beta), through mean and istd = 1 / sqrt(variance + eps) too.
+
+    With a `gate`, an array like x, g counts only where the gate is positive: the relu that came next.
+    """
+    arrays = (g, x, gamma, mean, istd) if gate is None else (g, x, gamma, mean, istd, gate)
+    return _room("norm", *arrays).batch_norm_backward(g, x, gamma, mean, istd, gate=gate)
+
+
+def batch_norm_second(g: Array, t: Array, x: Array, mean: Array, istd: Array) -> Array:
+    """How batch_norm_backward's gx, with gamma = 1, changes when x moves along t; symmetric in g and t."""
+    return _room("norm", g, t, x, mean, istd).batch_norm_second(g, t, x, mean, istd)
 
 
 def softmax_cross_entropy(
@@ -170,37 +278,30 @@ def softmax_cross_entropy_backward(
 
 
 def sgd_step(
-    p: Array,
-    g: Array,
-    v: Array | None,
+    ps: Sequence[Array],
+    gs: Sequence[Array],
+    vs: Sequence[Array] | None,
     *,
     lr: float,
     momentum: float = 0.0,
     dampening: float = 0.0,
     nesterov: bool = False,
     weight_decay: float = 0.0,
-    first: bool = False,
+    first: Sequence[bool],
 ) -> None:
-    """Move p, and its momentum buffer v, in place. On the `first` step the buffer starts as the gradient, undamped."""
-    room = _room("step", p, g) if v is None else _room("step", p, g, v)
-    room.sgd_step(
-        p,
-        g,
-        v,
-        lr=lr,
-        momentum=momentum,
-        dampening=dampening,
-        nesterov=nesterov,
-        weight_decay=weight_decay,
-        first=first,
-    )
+    """Move all ps, and their momentum buffers vs, in place. On its `first` step a buffer starts as the gradient, undamped.
+
+    Without momentum vs may be None.
+    """
+    rule = {"momentum": momentum, "dampening": dampening, "nesterov": nesterov, "weight_decay": weight_decay}
+    _room("step", ps[0]).sgd_step(ps, gs, vs, lr=lr, first=first, **rule)
 
 
 def adam_step(
-    p: Array,
-    g: Array,
-    m: Array,
-    s: Array,
+    ps: Sequence[Array],
+    gs: Sequence[Array],
+    ms: Sequence[Array],
+    ss: Sequence[Array],
     *,
     lr: float,
     beta1: float = 0.9,
@@ -208,13 +309,11 @@ def adam_step(
     eps: float = 1e-8,
     weight_decay: float = 0.0,
     decoupled: bool = False,
-    t: int,
+    t: Sequence[int],
 ) -> None:
-    """Move p, and its moments m and s, in place: step t = 1, 2, ... of Adam, or of AdamW if `decoupled`."""
-    room = _room("step", p, g, m, s)
-    room.adam_step(
-        p, g, m, s, lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay, decoupled=decoupled, t=t
-    )
+    """Move all ps, and their moments ms and ss, in place: for each its step t = 1, 2, ... of Adam, AdamW if `decoupled`."""
+    rule = {"beta1": beta1, "beta2": beta2, "eps": eps, "weight_decay": weight_decay, "decoupled": decoupled}
+    _room("step", ps[0]).adam_step(ps, gs, ms, ss, lr=lr, t=t, **rule)
 
 
 _FLOATS = (np.dtype("f4"), np.dtype("f8"))

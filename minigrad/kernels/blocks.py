@@ -2,16 +2,17 @@
 
 Along one axis a convolution is an `Axis`; all arithmetic of stride, padding and dilation happens in the two functions
 that make one. A block is a few images, or a few rows of one image. What it reads is copied into a scratch, with zeros
-where there is no image, so that the loops over it need no bounds. No sums are computed here.
+where there is no image, so that the loops over it need no bounds; if it reads nothing outside, it is not copied. No
+sums are computed here.
 """
 
-from functools import lru_cache
-from math import ceil
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import product
+from math import ceil, prod
 
 import numpy as np
 
-from . import threads
 from .jit import kernel
 from .tile import ROWS, copy
 
@@ -20,7 +21,8 @@ LINE = 64  # bytes of a cache line
 SCRATCH = 24 * 1024  # bytes of input that a block copies, more where the weights are large
 
 
-class Axis(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Axis:
     """One axis of a convolution: output writes[i] = sum over t of tap taps[t] * input (reads[i] + offsets[t])."""
 
     reads: np.ndarray
@@ -28,29 +30,32 @@ class Axis(NamedTuple):
     taps: np.ndarray
     offsets: np.ndarray  # ascending
 
-    @property
+    @cached_property
     def size(self) -> int:
         return len(self.reads)
 
-    @property
+    @cached_property
     def dense(self) -> bool:
         """Whether outputs, what they read and the taps all advance by one."""
         return all(a.size == 0 or a[-1] - a[0] == a.size - 1 for a in (self.reads, self.writes, self.offsets))
+
+    @cached_property
+    def pointwise(self) -> bool:
+        """Whether every output reads the one input at its place."""
+        return self.taps.size == 1 and self.size > 0 and self.dense and self.reads[0] + self.offsets[0] == 0
 
     def span(self, outputs: int) -> int:
         """How much input that many outputs in a row read, gaps included."""
         return int(self.reads[outputs - 1] - self.reads[0] + self.offsets[-1] - self.offsets[0]) + 1
 
 
-@lru_cache(1024)
 def forward_axis(size: int, kernel: int, stride: int, padding: int, dilation: int) -> Axis:
     out = (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
     i, t = np.arange(max(out, 0)), np.arange(kernel)
     return Axis(stride * i - padding, i, t, dilation * t)
 
 
-@lru_cache(1024)
-def adjoint_axes(size: int, kernel: int, stride: int, padding: int, dilation: int) -> list[Axis]:
+def adjoint_axis(size: int, kernel: int, stride: int, padding: int, dilation: int) -> list[Axis]:
     """The transposed axis, phase by phase: pixels equal modulo the stride see the same taps, at stride 1."""
     axes = []
     for phase in range(stride):
@@ -61,38 +66,82 @@ def adjoint_axes(size: int, kernel: int, stride: int, padding: int, dilation: in
     return axes
 
 
-def blocks(x: np.ndarray, ys: Axis, xs: Axis, weights: int) -> tuple[int, int, int]:
-    """Images per block, output rows per block, number of blocks.
+@lru_cache(1024)
+def forward_axes(*down_and_across: int) -> tuple[Axis, Axis]:  # each argument of forward_axis, down and across
+    return forward_axis(*down_and_across[::2]), forward_axis(*down_and_across[1::2])
 
-    A block stays in cache but outweighs the weights, which are read again for each, and there is one for every thread.
+
+@lru_cache(1024)
+def adjoint_axes(*down_and_across: int) -> list[tuple[Axis, Axis]]:
+    """Every pair of phases."""
+    return list(product(adjoint_axis(*down_and_across[::2]), adjoint_axis(*down_and_across[1::2])))
+
+
+@lru_cache(1024)
+def blocks(n: int, pixel: int, ys: Axis, xs: Axis, weights: int, threads: int) -> tuple[int, int, int]:
+    """Images per block, output rows per block, number of blocks, for n images; pixel and weights in bytes.
+
+    A block stays in cache but outweighs the weights, which are read again for each, and what its neighbours read too;
+    and there is one for every thread.
     """
-    n, _, _, c = x.shape
     if n * ys.size * xs.size == 0:
         return 1, 1, 0
-    few = 4 * threads.get_num_threads()
-    line = xs.span(xs.size) * c * x.itemsize
+    few = 4 * threads
+    line = xs.span(xs.size) * pixel
     most = min(max(weights // 4, SCRATCH), 20 * SCRATCH)
+    least = ys.span(1)
     rows = ys.size
-    while rows > 1 and (ys.span(rows) * line > most or (n * ceil(ys.size / rows) < few and rows > 4)):
+    while rows > 1 and (
+        ys.span(rows) * line > (most if rows > 2 * least else 20 * SCRATCH)
+        or (n * ceil(ys.size / rows) < few and rows > 4)
+    ):
         rows = ceil(rows / 2)
+    if rows < ys.size and rows * xs.size < 10 * ROWS:  # whole tiles
+        rows = next((r for r in range(rows, min(rows + ROWS, ys.size)) if r * xs.size % ROWS == 0), rows)
     images = 1 if rows < ys.size else max(1, min(n // few, most // (ys.span(rows) * line)))
     return images, rows, ceil(n / images) * ceil(ys.size / rows)
 
 
+def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """np.empty from the start of a cache line on: no vector of it lies across two."""
+    size = prod(shape) * dtype.itemsize
+    memory = np.empty(size + LINE, np.uint8)
+    return np.ndarray(shape, dtype, memory, _skip(memory))
+
+
 @kernel
 def cache_lines(count, like):
-    """An array of like's dtype from the start of a cache line on: no vector of it lies across two."""
+    """`empty` in a kernel: an array of like's dtype."""
     a = np.empty(count + LINE // like.itemsize, like.dtype)
-    skip = -a.ctypes.data % LINE // like.itemsize
+    skip = _skip(a) // like.itemsize
     return a[skip : skip + count]
 
 
 @kernel
-def scratch(x, drop, dh, left, dw, images):
-    """A scratch for the input of one block, the length of its lines, and of an image in it."""
-    line = (left[-1] - left[0] + dw[-1] - dw[0] + 1) * x.shape[3]
-    area = (drop + dh[-1] - dh[0] + 1) * line
-    return np.empty(images * area + PAST, x.dtype), line, area
+def _skip(memory):
+    """How many bytes of it lie before the next cache line."""
+    return -memory.ctypes.data % LINE
+
+
+@kernel
+def scratch(x, top, dh, left, dw, images, rows):
+    """Memory for what a block reads, the length of a line, and of an image in it: x itself if no window leaves it."""
+    _, h, w, c = x.shape
+    if top[0] + dh[0] >= 0 and top[-1] + dh[-1] < h and left[0] + dw[0] >= 0 and left[-1] + dw[-1] < w:
+        return x.reshape(-1), w * c, h * w * c, True
+    line = (left[-1] - left[0] + dw[-1] - dw[0] + 1) * c
+    area = (top[min(rows, top.size) - 1] - top[0] + dh[-1] - dh[0] + 1) * line
+    return cache_lines(images * area + PAST, x), line, area, False
+
+
+@kernel
+def look(seen, inside, x, n0, n1, h0, height, w0, width):
+    """Where in `seen` a block starts, that is copied there first if it is not there yet."""
+    _, h, w, c = x.shape
+    if inside:
+        return ((n0 * h + h0) * w + w0) * c
+    fill(seen, x, n0, n1, h0, height, w0, width)
+    return 0
 
 
 @kernel
@@ -105,15 +154,15 @@ def fill(scratch, x, n0, n1, h0, height, w0, width):
         for i in range(h0, h0 + height):
             s = ((n - n0) * height + i - h0) * width * c
             if 0 <= i < h:
-                _clear(scratch, s, s + before)
+                clear(scratch, s, s + before)
                 copy(scratch, s + before, x, ((n * h + i) * w + max(w0, 0)) * c, after - before)
-                _clear(scratch, s + after, s + width * c)
+                clear(scratch, s + after, s + width * c)
             else:
-                _clear(scratch, s, s + width * c)
+                clear(scratch, s, s + width * c)
 
 
 @kernel
-def _clear(scratch, lo, hi):
+def clear(scratch, lo, hi):
     for i in range(lo, hi):
         scratch[i] = 0
 

@@ -5,101 +5,131 @@
     conv2d_input   gx          = conv2d again, of g with taps in reverse; with a stride, one convolution per phase
 
 `blocks.py` says which input an output reads, axis by axis, and copies what a block of them reads into a scratch that
-stays in cache. There, eight pixels times one or two vectors of output channels are summed in registers at a time.
-Weights are packed once per call, in the order in which the scratch is read: K = kh*kw*C/groups rows of one or two
-vectors, panel after panel. The scratch is all the memory it takes: there is no im2col.
+stays in cache, unless no window leaves the image, which is then read in place. There, eight pixels times one or two
+vectors of output channels are summed in registers at a time, and finished there (`epilogue.py`). Weights are packed
+once per call, in the order in which they are read (`pack.py`). The scratch is all the memory it takes: there is no
+im2col. Only the adjoint in images of few channels is made of columns, one image at a time (`_spread`).
 
 Depthwise convolutions go to `depthwise.py`, and most of those with 3x3 kernels at stride 1 to `winograd.py`.
 """
 
-from itertools import product
 from math import ceil
 
 import numpy as np
 
-from . import depthwise, threads, winograd
-from .blocks import adjoint_axes, blocks, fill, forward_axis, locate, scratch
-from .jit import channels_first, channels_last, kernel
-from .tile import DEPTH, ROWS, TALL, VECS, lanes, lanes_of, tile_add, tile_fma, tile_offsets, tile_store, tile_zero
+from . import depthwise, epilogue, threads, winograd
+from .blocks import PAST, adjoint_axes, blocks, cache_lines, clear, empty, forward_axes, locate, look, scratch
+from .jit import channels_first, channels_last, contiguous, kernel
+from .pack import order, pack, unpack
+from .tile import (
+    DEPTH,
+    ROWS,
+    TALL,
+    VECS,
+    copy,
+    lanes,
+    lanes_of,
+    tile_add,
+    tile_finish,
+    tile_fma,
+    tile_load,
+    tile_offsets,
+    tile_steps,
+    tile_store,
+    tile_zero,
+)
 
 
-def conv2d(x, w, *, stride, padding, dilation, groups):
-    (n, _, h, wd), (o, _, kh, kw) = x.shape, w.shape
-    ys, xs = (forward_axis(*a) for a in zip((h, wd), (kh, kw), stride, padding, dilation, strict=True))
-    y = np.empty((n, ys.size, xs.size, o), x.dtype)
-    _correlate(channels_last(x), w.reshape(groups, o // groups, -1, kh, kw), y, ys, xs)
+def conv2d(x, w, *, stride, padding, dilation, groups, scale=None, shift=None, plus=None, relu=False):
+    (n, _, *size), (o, _, *kernel) = x.shape, w.shape
+    ys, xs = forward_axes(*size, *kernel, *stride, *padding, *dilation)
+    y = empty((n, ys.size, xs.size, o), x.dtype)
+    parts = 1 if depthwise.applies(groups, o // groups, w.shape[1]) else groups
+    end = epilogue.arguments(x.dtype, parts, scale, shift, plus, relu)
+    _correlate(channels_last(x), contiguous(w), groups, False, y, ys, xs, end)
     return channels_first(y)
 
 
 def conv2d_input(g, w, *, size, stride, padding, dilation, groups):
-    (o, cg, kh, kw), g = w.shape, channels_last(g)
-    w = w.reshape(groups, o // groups, cg, kh, kw).swapaxes(1, 2)  # (G,C/G,O/G,kh,kw)
-    gx = np.empty((len(g), *size, groups * cg), g.dtype)
-    axes = (adjoint_axes(*a) for a in zip(size, (kh, kw), stride, padding, dilation, strict=True))
-    for ys, xs in product(*axes):
-        _correlate(g, w, gx, ys, xs)
+    g, w = channels_last(g), contiguous(w)
+    gx = empty((len(g), *size, groups * w.shape[1]), g.dtype)
+    if groups == 1 and _spreads(w.shape, lanes(g.dtype)):
+        _spread(g, w, gx, *forward_axes(*size, *w.shape[2:], *stride, *padding, *dilation))
+        return channels_first(gx)
+    end = epilogue.arguments(g.dtype, groups)
+    phases = adjoint_axes(*size, *w.shape[2:], *stride, *padding, *dilation)
+    seen = [(ys, xs) for ys, xs in phases if ys.taps.size and xs.taps.size]
+    if len(seen) < len(phases):
+        gx.fill(0)
+    for ys, xs in seen:
+        _correlate(g, w, groups, True, gx, ys, xs, end)
     return channels_first(gx)
 
 
 def conv2d_weight(x, g, *, kernel, stride, padding, dilation, groups):
-    (_, c, h, wd), o, (kh, kw) = x.shape, g.shape[1], kernel
-    ys, xs = (forward_axis(*a) for a in zip((h, wd), kernel, stride, padding, dilation, strict=True))
+    (_, c, *size), o, (kh, kw) = x.shape, g.shape[1], kernel
+    ys, xs = forward_axes(*size, *kernel, *stride, *padding, *dilation)
     k, og = kh * kw * (c // groups), o // groups
     if depthwise.applies(groups, og, c // groups):
         return depthwise.correlate_weight(channels_last(x), channels_last(g), kernel, ys, xs)
     if groups == 1 and o % lanes(x.dtype) == 0 and winograd.applies(x.dtype, len(x), c, o, ys, xs):
         return winograd.correlate_weight(channels_last(x), channels_last(g), ys, xs)
-    x, g = channels_last(x), _whole_vectors(channels_last(g), groups, lanes(x.dtype))
-    images, rows, count = blocks(x, ys, xs, k * o * x.itemsize)
+    x, g, ys, xs = _column(channels_last(x), channels_last(g), ys, xs)
+    weights = k * o * x.itemsize * (4 if xs.pointwise else 1)  # which has no scratch to keep in the fastest cache
+    images, rows, count = blocks(len(x), c * x.itemsize, ys, xs, weights, threads.get_num_threads())
     parts = threads.spans(count, 2 * g.size * k)
-    sums = np.zeros((len(parts), groups, _round_up(k, TALL), g.shape[3] // groups), x.dtype)
+    sums = np.zeros((len(parts), groups, _round_up(k, TALL), _round_up(og, lanes(x.dtype))), x.dtype)
     args = (ys.reads, ys.offsets, xs.reads, xs.offsets, images, rows, lanes(x.dtype))
     if count:
         threads.run(_correlate_weight, [(x, g, sums[i], *args, lo, hi) for i, (lo, hi) in enumerate(parts)])
-    gw = sums.sum(axis=0)[:, :k, :og].swapaxes(1, 2)  # (G,O/G,K)
-    return np.ascontiguousarray(gw.reshape(o, kh, kw, c // groups).transpose(0, 3, 1, 2))
+    return unpack(sums[0] if len(parts) == 1 else sums.sum(axis=0), og, c // groups, kernel)
 
 
-def _correlate(x, w, y, ys, xs):  # x (N,H,W,C), w (G,O/G,C/G,kh,kw), y (N,OH,OW,O)
-    """Fill the pixels (ys.writes, xs.writes) of y."""
-    if ys.taps.size == 0 or xs.taps.size == 0:
-        y[:, ys.writes[:, None], xs.writes] = 0
-        return
-    w = w[:, :, :, ys.taps[:, None], xs.taps]
-    if depthwise.applies(*w.shape[:3]):
-        return depthwise.correlate(x, w[:, 0, 0], y, ys, xs)
-    if len(w) == 1 and winograd.applies(x.dtype, len(x), w.shape[2], w.shape[1], ys, xs):
-        return winograd.correlate(x, w[0], y, ys, xs)
-    images, rows, count = blocks(x, ys, xs, w.nbytes)
+def _correlate(x, w, groups, adjoint, y, ys, xs, end):  # x (N,H,W,C), w (O,C/G,kh,kw) or its adjoint, y (N,OH,OW,O)
+    """Fill the pixels (ys.writes, xs.writes) of y; `end` is their epilogue."""
+    n, c, o = len(x), x.shape[3] // groups, y.shape[3] // groups
+    taps = order(w.shape[2:], ys, xs)
+    if depthwise.applies(groups, o, c):
+        return depthwise.correlate(x, w[:, 0, ys.taps[:, None], xs.taps], y, ys, xs, end)
+    if groups == 1 and winograd.applies(x.dtype, n, c, o, ys, xs):
+        return winograd.correlate(x, w, adjoint, taps, y, ys, xs, end)
+    x, y, ys, xs = _column(x, y, ys, xs)
+    n, k = len(x), ys.taps.size * xs.taps.size * c
+    weights = y.shape[3] * k
+    images, rows, count = blocks(n, x.shape[3] * x.itemsize, ys, xs, weights * x.itemsize, threads.get_num_threads())
     if count == 0:
         return
-    parts = threads.spans(count, 2 * len(x) * ys.size * xs.size * w.size)
-    lane = lanes(x.dtype)
-    args = (x, _pack(w, lane), y, ys.reads, ys.offsets, ys.writes, xs.reads, xs.offsets, xs.writes, images, rows, lane)
+    axes = (ys.reads, ys.offsets, ys.writes, xs.reads, xs.offsets, xs.writes)
+    args = (x, pack(w, groups, adjoint, taps, o, k), y, *end, *axes, images, rows, lanes(x.dtype))
+    parts = threads.spans(count, 2 * n * ys.size * xs.size * weights)
     threads.run(_correlate_blocks, [(*args, lo, hi) for lo, hi in parts])
 
 
-def _pack(w, lane):  # (G,O/G,C/G,kh,kw) -> (G,O'*K), O' the next multiple of the lanes
-    """K rows as wide as the tile that reads them, zeros where there is no channel: those of channel o start at o*K."""
-    groups, o, c, kh, kw = w.shape
-    k, vecs = kh * kw * c, ceil(o / lane)
-    wide = vecs // VECS * VECS * lane
-    rows = np.zeros((groups, vecs * lane, kh, kw, c), w.dtype)
-    rows[:, :o] = w.transpose(0, 1, 3, 4, 2)
-    rows = rows.reshape(groups, vecs * lane, k)
-    panels = rows[:, :wide].reshape(groups, -1, VECS * lane, k).swapaxes(2, 3).reshape(groups, wide * k)
-    return np.concatenate([panels, rows[:, wide:].swapaxes(1, 2).reshape(groups, -1)], axis=1)
+def _column(x, y, ys, xs):
+    """A 1x1 convolution of all pixels has no use for images: here they are one column, which can be cut anywhere."""
+    if not (ys.pointwise and xs.pointwise and x.shape[1:3] == y.shape[1:3] == (ys.size, xs.size)):
+        return x, y, ys, xs
+    pixels = x.shape[0] * x.shape[1] * x.shape[2]
+    x, y = x.reshape(1, pixels, 1, x.shape[3]), y.reshape(1, pixels, 1, y.shape[3])
+    return x, y, *forward_axes(pixels, 1, 1, 1, 1, 1, 0, 0, 1, 1)
 
 
-def _whole_vectors(g, groups, lane):  # (N,OH,OW,G*O) -> (N,OH,OW,G*O'), O' a multiple of the lanes
-    """g itself if the channels of a group fill whole vectors, else a copy padded with zeros."""
-    n, oh, ow, o = g.shape
-    channels = _round_up(o // groups, lane)
-    if groups * channels == o:
-        return g
-    padded = np.zeros((n, oh, ow, groups, channels), g.dtype)
-    padded[..., : o // groups] = g.reshape(n, oh, ow, groups, o // groups)
-    return padded.reshape(n, oh, ow, groups * channels)
+def _spreads(shape, lane):
+    """Whether _spread is faster. Costs are in multiply-adds of a vector; to add a row of a kernel costs as much as 60."""
+    o, c, kh, kw = shape
+    return c <= lane // 4 and ceil(kh * kw * c / lane) * o + 60 * kh < kh * kw * o
+
+
+def _spread(g, w, gx, ys, xs):  # g (N,OH,OW,O), w (O,C,kh,kw), gx (N,H,W,C)
+    """conv2d_input for channels so few that they leave a vector empty: all that a pixel of g gives, added where it goes."""
+    (n, oh, ow, o), k = g.shape, w[0].size
+    w = np.ascontiguousarray(w.transpose(2, 3, 1, 0)).reshape(k, o, 1, 1)  # a convolution from O to kh*kw*C channels
+    down, across = forward_axes(oh, ow, 1, 1, 1, 1, 0, 0, 1, 1)
+    packed = pack(w, 1, False, order((1, 1), down, across), k, o)
+    _, rows, count = blocks(1, o * g.itemsize, down, across, packed.nbytes, 1)
+    axes = (ys.reads, ys.offsets, xs.reads, xs.offsets, down.reads, down.offsets, across.reads, across.offsets)
+    args = (g, packed, gx, *epilogue.arguments(g.dtype, 1), *axes, rows, count, lanes(g.dtype))
+    threads.run(_spread_images, [(*args, lo, hi) for lo, hi in threads.spans(n, 2 * g.size * k)])
 
 
 def _round_up(n, step):
@@ -107,7 +137,9 @@ def _round_up(n, step):
 
 
 @kernel
-def _correlate_blocks(x, w, y, top, dh, row_out, left, dw, col_out, images, rows, lane, lo, hi):
+def _correlate_blocks(
+    x, w, y, scale, shift, plus, relu, top, dh, row_out, left, dw, col_out, images, rows, lane, lo, hi
+):
     """Blocks lo to hi of y[n, row_out[i], col_out[j]] = sum over a, b of w[a,b] @ x[n, top[i]+dh[a], left[j]+dw[b]]."""
     n, _, _, c = x.shape
     _, yh, yw, o = y.shape
@@ -115,8 +147,9 @@ def _correlate_blocks(x, w, y, top, dh, row_out, left, dw, col_out, images, rows
     cg, og = c // groups, o // groups
     k = dh.size * dw.size * cg
     bands = (top.size + rows - 1) // rows
-    seen, line, area = scratch(x, top[min(rows, top.size) - 1] - top[0], dh, left, dw, images)
+    seen, line, area, inside = scratch(x, top, dh, left, dw, images, rows)
     runs, run = _runs(dh, dw, line, c, groups)
+    end = scale, shift, plus, relu
     pixels = np.empty(images * rows * left.size + ROWS, np.int64)  # where the window of a pixel starts in the scratch
     places = np.empty(images * rows * left.size + ROWS, np.int64)  # where the pixel lies in y, counted from the first
     known = 0
@@ -128,17 +161,18 @@ def _correlate_blocks(x, w, y, top, dh, row_out, left, dw, col_out, images, rows
             locate(pixels, n1 - n0, area, top[: i1 - i0], line, left, c)
             locate(places, n1 - n0, yh * yw * o, row_out[: i1 - i0], yw * o, col_out, o)
             known = count
-        fill(seen, x, n0, n1, top[i0] + dh[0], area // line, left[0] + dw[0], line // c)
+        start = look(seen, inside, x, n0, n1, top[i0] + dh[0], area // line, left[0] + dw[0], line // c)
         base = ((n0 * yh + row_out[i0]) * yw + col_out[0]) * o
         for group in range(groups):
             v = 0
             while v < og:
-                panel, out = group * w.shape[1] + v * k, base + group * og + v
+                panel, out, first = group * w.shape[1] + v * k, base + group * og + v, group * w.shape[1] // k + v
+                what = seen, pixels, count, runs, run, start + group * cg, w, panel, y, places, out, og - v, end, first
                 if VECS == 2 and v + lane < og:
-                    _pixels_wide(seen, pixels, count, runs, run, group * cg, w, panel, y, places, out, og - v)
+                    _pixels_wide(*what)
                     v += 2 * lane
                 else:
-                    _pixels_slim(seen, pixels, count, runs, run, group * cg, w, panel, y, places, out, og - v)
+                    _pixels_slim(*what)
                     v += lane
 
 
@@ -146,20 +180,23 @@ def _pixel_tiles(vecs):
     """The inner loops of conv2d, for tiles of ROWS pixels x vecs vectors of output channels."""
 
     @kernel
-    def pixel_tiles(seen, pixels, count, runs, run, c0, w, panel, y, places, out, valid):
+    def pixel_tiles(seen, pixels, count, runs, run, c0, w, panel, y, places, out, valid, end, first):
         width = vecs * lanes_of(y)
+        scale, shift, plus, relu = end
         for p in range(0, count, ROWS):
             windows = tile_offsets(pixels, p, ROWS)
             acc, j = tile_zero(y, ROWS, vecs), panel
             for r in runs:
-                i, end = r + c0, r + c0 + run
-                while i <= end - DEPTH:
+                i, last = r + c0, r + c0 + run
+                while i <= last - DEPTH:
                     acc = tile_fma(acc, seen, windows, i, w, j, DEPTH)
                     i, j = i + DEPTH, j + DEPTH * width
-                while i < end:
+                while i < last:
                     acc = tile_fma(acc, seen, windows, i, w, j, 1)
                     i, j = i + 1, j + width
-            tile_store(y, tile_offsets(places, p, ROWS), out, acc, valid)
+            offsets = tile_offsets(places, p, ROWS)
+            acc = tile_finish(acc, scale, shift, first, plus, offsets, out, valid, relu)
+            tile_store(y, offsets, out, acc, valid)
 
     return pixel_tiles
 
@@ -172,29 +209,31 @@ def _correlate_weight(x, g, sums, top, dh, left, dw, images, rows, lane, lo, hi)
     """Add what blocks lo to hi give: sums[group, (a,b,c), o] += g[n,i,j,o] * x[n, top[i]+dh[a], left[j]+dw[b], c]."""
     n, _, _, c = x.shape
     _, oh, ow, o = g.shape
-    groups, padded, og = sums.shape
-    cg = c // groups
+    groups, padded, width = sums.shape
+    cg, og = c // groups, o // groups
     k = dh.size * dw.size * cg
     bands = (top.size + rows - 1) // rows
-    seen, line, area = scratch(x, top[min(rows, top.size) - 1] - top[0], dh, left, dw, images)
+    seen, line, area, inside = scratch(x, top, dh, left, dw, images, rows)
     pixels = np.empty(images * rows * ow + ROWS, np.int64)
     locate(pixels, images, area, top[:rows], line, left, c)
-    weights, places = _weights(dh, dw, cg, line, c, padded), np.arange(padded) * og
+    weights, places = _weights(dh, dw, cg, line, c, padded), np.arange(padded) * width
+    flat, panel = g.reshape(-1), cache_lines(images * rows * ow * VECS * lane, g)
     for block in range(lo, hi):
         n0, i0 = block // bands * images, block % bands * rows
         n1, i1 = min(n0 + images, n), min(i0 + rows, top.size)
         count = (n1 - n0) * (i1 - i0) * ow
-        fill(seen, x, n0, n1, top[i0] + dh[0], area // line, left[0] + dw[0], line // c)
+        start = look(seen, inside, x, n0, n1, top[i0] + dh[0], area // line, left[0] + dw[0], line // c)
         base = (n0 * oh + i0) * ow * o
         for group in range(groups):
-            out, v = group * padded * og, 0
+            out, v = group * padded * width, 0
             while v < og:
                 first = base + group * og + v
+                what = start + group * cg, flat, first, o, og - v, panel, sums, places, out + v
                 if VECS == 2 and v + lane < og:
-                    _weights_wide(seen, pixels, count, weights, k, group * cg, g, first, o, sums, places, out + v)
+                    _weights_wide(seen, pixels, count, weights, k, *what)
                     v += 2 * lane
                 else:
-                    _weights_slim(seen, pixels, count, weights, k, group * cg, g, first, o, sums, places, out + v)
+                    _weights_slim(seen, pixels, count, weights, k, *what)
                     v += lane
 
 
@@ -202,19 +241,69 @@ def _weight_tiles(rows, vecs):
     """The inner loops of conv2d_weight, for tiles of `rows` weights x `vecs` vectors of output channels."""
 
     @kernel
-    def weight_tiles(seen, pixels, count, weights, k, c0, g, first, o, sums, places, out):
+    def weight_tiles(seen, pixels, count, weights, k, c0, g, first, o, valid, panel, sums, places, out):
+        width = vecs * lanes_of(g)
+        step = o
+        if o != width and (valid < width or k > 8 * rows):  # what is read many times had better lie together
+            for p in range(count):
+                if valid >= width:
+                    copy(panel, p * width, g, first + p * o, width)
+                else:
+                    clear(panel, p * width + valid, p * width + width)
+                    copy(panel, p * width, g, first + p * o, valid)
+            g, first, step = panel, 0, width
         for t in range(0, k, rows):
             offsets = tile_offsets(weights, t, rows)
             acc, j = tile_zero(g, rows, vecs), first
-            for p in range(count):
-                acc = tile_fma(acc, seen, offsets, pixels[p] + c0, g, j, 1)
-                j += o
-            tile_add(sums, tile_offsets(places, t, rows), out, acc, o)
+            if (
+                t + rows <= k and weights[t + rows - 1] - weights[t] == rows - 1
+            ):  # one address, where several would fill the registers
+                k0 = c0 + weights[t]
+                for p in range(count):
+                    acc = tile_fma(acc, seen, tile_steps(1, rows), pixels[p] + k0, g, j, 1)
+                    j += step
+            else:
+                for p in range(count):
+                    acc = tile_fma(acc, seen, offsets, pixels[p] + c0, g, j, 1)
+                    j += step
+            tile_add(sums, tile_offsets(places, t, rows), out, acc, width)
 
     return weight_tiles
 
 
 _weights_wide, _weights_slim = _weight_tiles(ROWS, VECS), _weight_tiles(TALL, 1)
+
+
+@kernel
+def _spread_images(
+    g, w, gx, scale, shift, plus, relu, top, dh, left, dw, down, here, across, there, rows, count, lane, lo, hi
+):
+    """gx[n, top[i]+dh[a], left[j]+dw[b]] = sum over i, j, a, b of g[n,i,j] @ w[a,b], for images lo to hi."""
+    _, oh, ow, _ = g.shape
+    _, h, wd, c = gx.shape
+    size = oh * ow * dh.size * dw.size * c
+    flat, out, one = cache_lines(size + PAST, g), gx.reshape(-1), tile_steps(0, 1)
+    cols = flat[:size].reshape(1, oh, ow, dh.size * dw.size * c)
+    taps = dw.size if dw[-1] == dw.size - 1 else 1  # that lie together
+    apart = (taps + left[1] - left[0] - 1) // (left[1] - left[0]) if ow > 1 else 1  # windows that do not overlap
+    for n in range(lo, hi):
+        args = scale, shift, plus, relu, down, here, down, across, there, across
+        _correlate_blocks(g[n : n + 1], w, cols, *args, 1, rows, lane, 0, count)
+        clear(out, n * h * wd * c, (n + 1) * h * wd * c)
+        for i in range(oh):
+            for a in range(dh.size):
+                if not 0 <= top[i] + dh[a] < h:
+                    continue
+                line = (n * h + top[i] + dh[a]) * wd
+                for b in range(0, dw.size, taps):
+                    for phase in range(apart):
+                        for j in range(phase, ow, apart):
+                            first = left[j] + dw[b]
+                            b0, b1 = max(0, -first), min(taps, wd - first)
+                            to = (line + first + b0) * c
+                            s = (((i * ow + j) * dh.size + a) * dw.size + b + b0) * c
+                            for q in range(0, (b1 - b0) * c, lane):
+                                tile_add(out, one, to + q, tile_load(flat, one, s + q), (b1 - b0) * c - q)
 
 
 @kernel

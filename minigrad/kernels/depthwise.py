@@ -11,9 +11,11 @@ from math import ceil
 import numpy as np
 
 from . import threads
-from .blocks import blocks, fill, locate, scratch
+from .blocks import blocks, locate, look, scratch
 from .jit import kernel
-from .tile import ROWS, lanes, lanes_of, tile_add, tile_fma_each, tile_offsets, tile_store, tile_zero
+from .tile import ROWS, lanes, lanes_of, tile_add, tile_finish, tile_fma_each, tile_offsets, tile_store, tile_zero
+
+TAPS = 9  # rows of a tile of sums of weights: all of a 3x3 kernel
 
 
 def applies(groups: int, o: int, c: int) -> bool:
@@ -21,23 +23,23 @@ def applies(groups: int, o: int, c: int) -> bool:
     return groups > 1 and o == c == 1
 
 
-def correlate(x, w, y, ys, xs):  # x (N,H,W,C), w (C,kh,kw), y (N,OH,OW,C)
-    """Fill the pixels (ys.writes, xs.writes) of y."""
-    images, rows, count = blocks(x, ys, xs, w.nbytes)
+def correlate(x, w, y, ys, xs, end):  # x (N,H,W,C), w (C,kh,kw), y (N,OH,OW,C)
+    """Fill the pixels (ys.writes, xs.writes) of y; `end` is their epilogue."""
+    images, rows, count = blocks(len(x), x.shape[3] * x.itemsize, ys, xs, w.nbytes, threads.get_num_threads())
     if count == 0:
         return
     parts = threads.spans(count, 8 * len(x) * ys.size * xs.size * w.size)
     w = _whole_vectors(w.reshape(len(w), -1).T)  # (kh*kw,C')
-    args = (x, w, y, ys.reads, ys.offsets, ys.writes, xs.reads, xs.offsets, xs.writes, images, rows)
+    args = (x, w, y, *end, ys.reads, ys.offsets, ys.writes, xs.reads, xs.offsets, xs.writes, images, rows)
     threads.run(_correlate_blocks, [(*args, lo, hi) for lo, hi in parts])
 
 
 def correlate_weight(x, g, size, ys, xs):  # x (N,H,W,C), g (N,OH,OW,C) -> (C,1,kh,kw)
-    c, taps = x.shape[3], size[0] * size[1]
+    (n, _, _, c), taps = x.shape, size[0] * size[1]
     g = _whole_vectors(g)
-    images, rows, count = blocks(x, ys, xs, taps * c * x.itemsize)
+    images, rows, count = blocks(n, c * x.itemsize, ys, xs, taps * c * x.itemsize, threads.get_num_threads())
     parts = threads.spans(count, 8 * g.size * taps)
-    sums = np.zeros((len(parts), ceil(taps / ROWS) * ROWS, g.shape[3]), x.dtype)
+    sums = np.zeros((len(parts), ceil(taps / TAPS) * TAPS, g.shape[3]), x.dtype)
     args = (ys.reads, ys.offsets, xs.reads, xs.offsets, images, rows)
     if count:
         threads.run(_correlate_weight, [(x, g, sums[i], *args, lo, hi) for i, (lo, hi) in enumerate(parts)])
@@ -55,12 +57,12 @@ def _whole_vectors(a):
 
 
 @kernel
-def _correlate_blocks(x, w, y, top, dh, row_out, left, dw, col_out, images, rows, lo, hi):
+def _correlate_blocks(x, w, y, scale, shift, plus, relu, top, dh, row_out, left, dw, col_out, images, rows, lo, hi):
     """Blocks lo to hi of y[n, row_out[i], col_out[j]] = sum over a, b of w[a,b] * x[n, top[i]+dh[a], left[j]+dw[b]]."""
     n, _, _, c = x.shape
     _, yh, yw, _ = y.shape
     bands = (top.size + rows - 1) // rows
-    seen, line, area = scratch(x, top[min(rows, top.size) - 1] - top[0], dh, left, dw, images)
+    seen, line, area, inside = scratch(x, top, dh, left, dw, images, rows)
     pixels = np.empty(images * rows * left.size + ROWS, np.int64)  # where the window of a pixel starts in the scratch
     places = np.empty(images * rows * left.size + ROWS, np.int64)  # where the pixel lies in y, counted from the first
     taps = np.empty(dh.size * dw.size + ROWS, np.int64)
@@ -74,14 +76,16 @@ def _correlate_blocks(x, w, y, top, dh, row_out, left, dw, col_out, images, rows
             locate(pixels, n1 - n0, area, top[: i1 - i0], line, left, c)
             locate(places, n1 - n0, yh * yw * c, row_out[: i1 - i0], yw * c, col_out, c)
             known = count
-        fill(seen, x, n0, n1, top[i0] + dh[0], area // line, left[0] + dw[0], line // c)
+        start = look(seen, inside, x, n0, n1, top[i0] + dh[0], area // line, left[0] + dw[0], line // c)
         base = ((n0 * yh + row_out[i0]) * yw + col_out[0]) * c
-        for c0 in range(0, c, lanes_of(x)):
-            for p in range(0, count, ROWS):
-                windows, acc = tile_offsets(pixels, p, ROWS), tile_zero(x, ROWS, 1)
+        for p in range(0, count, ROWS):
+            windows, offsets = tile_offsets(pixels, p, ROWS), tile_offsets(places, p, ROWS)
+            for c0 in range(0, c, lanes_of(x)):
+                acc = tile_zero(x, ROWS, 1)
                 for t in range(dh.size * dw.size):
-                    acc = tile_fma_each(acc, seen, windows, taps[t] + c0, w, t * w.shape[1] + c0)
-                tile_store(y, tile_offsets(places, p, ROWS), base + c0, acc, c - c0)
+                    acc = tile_fma_each(acc, seen, windows, start + taps[t] + c0, w, t * w.shape[1] + c0)
+                acc = tile_finish(acc, scale, shift, c0, plus, offsets, base + c0, c - c0, relu)
+                tile_store(y, offsets, base + c0, acc, c - c0)
 
 
 @kernel
@@ -90,20 +94,20 @@ def _correlate_weight(x, g, sums, top, dh, left, dw, images, rows, lo, hi):
     n, _, _, c = x.shape
     _, oh, ow, o = g.shape
     bands = (top.size + rows - 1) // rows
-    seen, line, area = scratch(x, top[min(rows, top.size) - 1] - top[0], dh, left, dw, images)
+    seen, line, area, inside = scratch(x, top, dh, left, dw, images, rows)
     pixels = np.empty(images * rows * ow + ROWS, np.int64)
     locate(pixels, images, area, top[:rows], line, left, c)
-    taps, places = np.empty(dh.size * dw.size + ROWS, np.int64), np.arange(len(sums)) * o
+    taps, places = np.empty(dh.size * dw.size + TAPS, np.int64), np.arange(len(sums)) * o
     locate(taps, 1, 0, dh, line, dw, c)
     for block in range(lo, hi):
         n0, i0 = block // bands * images, block % bands * rows
         n1, i1 = min(n0 + images, n), min(i0 + rows, top.size)
         count = (n1 - n0) * (i1 - i0) * ow
-        fill(seen, x, n0, n1, top[i0] + dh[0], area // line, left[0] + dw[0], line // c)
+        start = look(seen, inside, x, n0, n1, top[i0] + dh[0], area // line, left[0] + dw[0], line // c)
         base = (n0 * oh + i0) * ow * o
         for c0 in range(0, c, lanes_of(x)):
-            for t in range(0, dh.size * dw.size, ROWS):
-                offsets, acc = tile_offsets(taps, t, ROWS), tile_zero(x, ROWS, 1)
+            for t in range(0, dh.size * dw.size, TAPS):
+                offsets, acc = tile_offsets(taps, t, TAPS), tile_zero(x, TAPS, 1)
                 for p in range(count):
-                    acc = tile_fma_each(acc, seen, offsets, pixels[p] + c0, g, base + p * o + c0)
-                tile_add(sums, tile_offsets(places, t, ROWS), c0, acc, o)
+                    acc = tile_fma_each(acc, seen, offsets, start + pixels[p] + c0, g, base + p * o + c0)
+                tile_add(sums, tile_offsets(places, t, TAPS), c0, acc, o)

@@ -2,41 +2,44 @@
 
 A kernel is compiled on its first call, once per dtype, and kept on disk. Numba would compile it again for every other
 memory layout and for every read-only array, so kernels only ever see what `contiguous` lets through.
+
+Numba keeps an index of compiled functions, which two processes may write at once, and reads no folder that it cannot
+write. Here a file's name is all there is to know about it: the source, the signature, the processor.
 """
 
 import contextlib
+import hashlib
+import inspect
+import os
 import pathlib
+import sys
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
 
 import numba
 import numpy as np
+from numba.core.caching import CacheImpl, CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, _CacheLocator
 
 from . import memory
 
 # Sums may be reordered and multiply-adds contracted; NaN and infinity keep their meaning.
 FASTMATH = {"contract", "reassoc", "nsz", "arcp"}
+KERNELS: list = []  # every kernel whose module has been imported
+PATIENCE = 1.0  # seconds of compiling after which we say what takes so long
+
+watchers: list[
+    Callable[[str, bool], None]
+] = []  # called with each kernel that is ready: its name, and if it was on disk
 
 
 def kernel(function):
     """Compile `function` on first use: no GIL while it runs, kept on disk where the disk allows it."""
-    dispatcher = numba.njit(nogil=True, fastmath=FASTMATH, error_model="numpy")(function)
-    try:
-        dispatcher.enable_caching()
-    except RuntimeError:  # no directory can be written: compile anew in every process
-        return dispatcher
-    _stamp(dispatcher)
-    _survive_a_full_disk(dispatcher)
+    dispatcher: Any = numba.njit(nogil=True, fastmath=FASTMATH, error_model="numpy")(function)
+    if FOLDERS:
+        dispatcher._cache = _Cache(function)
+    KERNELS.append(dispatcher)
     return dispatcher
-
-
-def _survive_a_full_disk(dispatcher):
-    """A kernel that cannot be written is compiled again next time; the work goes on."""
-    save = dispatcher._cache.save_overload
-
-    def save_or_not(*args):
-        with contextlib.suppress(OSError):
-            save(*args)
-
-    dispatcher._cache.save_overload = save_or_not
 
 
 def contiguous(x: np.ndarray) -> np.ndarray:
@@ -54,14 +57,128 @@ def channels_first(y: np.ndarray) -> np.ndarray:  # (N,H,W,C) -> (N,C,H,W)
     return y.transpose(0, 3, 1, 2)
 
 
-def _stamp(dispatcher):
-    """A kernel on disk is stale when any file of this folder changed: Numba looks only at the kernel's own file."""
-    cache_file = getattr(dispatcher._cache, "_cache_file", None)
-    if cache_file is not None:
-        cache_file._source_stamp = _SOURCES
+class _Locator(_CacheLocator):
+    """What Numba asks of a place to keep a function in."""
+
+    def __init__(self, function, file):
+        self._py_file, self._line = file, function.__code__.co_firstlineno
+
+    def get_cache_path(self):
+        return FOLDERS[-1]
+
+    def get_source_stamp(self):
+        return _STAMP
+
+    def get_disambiguator(self):
+        return str(self._line)
+
+    @classmethod
+    def from_function(cls, function, file):
+        return cls(function, file)
+
+
+class _Entry(CompileResultCacheImpl):
+    _locator_classes = (_Locator,)  # type: ignore[assignment]
+
+
+class _Files(IndexDataCacheFile):
+    """The compiled forms of one kernel in one folder."""
+
+    def __init__(self, folder, base):
+        super().__init__(folder, base, _STAMP)
+        self._folder, self._base = pathlib.Path(folder), base
+
+    def load(self, key):
+        with contextlib.suppress(FileNotFoundError):
+            return self._load_data(self._name(key))
+
+    def save(self, key, data, *_):
+        self._save_data(self._name(key), data)
+        for file in self._folder.glob(f"{self._base.partition('-')[0]}-*.nb?"):
+            if _STAMP not in file.name:  # of older sources
+                file.unlink(missing_ok=True)
+
+    def _name(self, key):
+        return f"{self._base}.{_STAMP}.{_digest(repr(key).encode())}.nbc"
+
+
+class _Cache(FunctionCache):
+    """A kernel on disk: read from every folder, written to the last, and whatever fails, the work goes on."""
+
+    _impl_class = _Entry
+
+    def __init__(self, function):
+        super().__init__(function)
+        self._files = [_Files(folder, self._impl.filename_base) for folder in FOLDERS]
+
+    def load_overload(self, sig, target_context):
+        for file in self._files:
+            self._cache_file, found = file, None
+            with contextlib.suppress(Exception):  # a damaged file is no file
+                found = super().load_overload(sig, target_context)
+            if found is not None:
+                _ready(self._py_func, on_disk=True)
+                return found
+        _clock.start()
+
+    def save_overload(self, sig, data):
+        with contextlib.suppress(OSError):  # it cannot be written, or the disk is full: compiled again next time
+            super().save_overload(sig, data)
+        _clock.stop()
+        _ready(self._py_func, on_disk=False)
+
+
+def _ready(function, on_disk):
+    for watcher in watchers:
+        watcher(f"{function.__module__.rpartition('.')[2]}.{function.__name__}", on_disk)
+
+
+class _Clock:
+    """How long this process has been compiling. When that is no longer a moment, it says so, once."""
+
+    def __init__(self):
+        self.begun: list[float] = []  # a kernel that calls another is compiled around it
+        self.seconds = 0.0
+        self.told = os.environ.get("MINIGRAD_QUIET", "0") != "0"
+
+    def start(self):
+        self.begun.append(perf_counter())
+        if not self.told and not watchers and self.seconds + self.begun[-1] - self.begun[0] > PATIENCE:
+            self.told = True
+            print(
+                "minigrad: compiling kernels for this machine, once (about 10 s; `minigrad warmup` does it beforehand)",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def stop(self):
+        begun = self.begun.pop()
+        if not self.begun:
+            self.seconds += perf_counter() - begun
+
+
+_clock = _Clock()
+
+
+def _folders():
+    """Where Numba would look for a place to keep kernels, in its order, as far as the first that can be written."""
+    locators: list[Any] = CacheImpl._locator_classes
+    for locator in locators:
+        reading: Any = type("Reading", (locator,), {"ensure_cache_path": lambda self: None})
+        place = reading.from_function(_folders, inspect.getfile(_folders))
+        if place is not None:
+            yield place.get_cache_path()
+            if locator.from_function(_folders, inspect.getfile(_folders)) is not None:
+                return
+
+
+def _digest(told):
+    return hashlib.sha256(told).hexdigest()[:16]
 
 
 memory.keep()  # whoever runs kernels wants it
 
+FOLDERS = list(_folders())
+# A kernel on disk is stale when any file of this folder has changed: kernels call each other across files.
 _FILES = sorted(pathlib.Path(__file__).parent.glob("*.py"))
-_SOURCES = tuple((file.name, file.stat().st_mtime_ns, file.stat().st_size) for file in _FILES)
+_STAMP = _digest(b"".join([numba.__version__.encode(), *(file.read_bytes() for file in _FILES)]))

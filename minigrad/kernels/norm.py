@@ -4,9 +4,14 @@
     backward   read g and x for the sums of g and of g * (x - mean), read both and write
                gx = gamma * istd * (g - mean of g - (x - mean) * istd**2 * mean of g * (x - mean))
 
+The second pass goes from the last row to the first: what the first pass read last is still in the cache.
+
 Images are rows of channels (M,C). Rows of few channels are read several at a time, as (M/k, k*C), which gives the
-vectoriser long loops; the k parts of a channel meet again in `_meet`. Running statistics live with the caller.
+vectoriser long loops; the k parts of a channel meet again in `_join` and `_slopes`. Running statistics live with the
+caller.
 """
+
+import functools
 
 import numpy as np
 
@@ -18,47 +23,72 @@ BLOCK = 4096  # numbers whose sums are kept in the array's own dtype before they
 
 
 def channel_moments(x):
-    rows, c, k = _rows(x)
+    rows = _rows(x)
     parts = threads.spans(len(rows), threads.PASS * x.size)
-    mean, square = (np.zeros((len(parts), k * c)) for _ in range(2))
-    threads.run(_moments, [(rows, mean[i], square[i], lo, hi) for i, (lo, hi) in enumerate(parts)])
-    mean, var = _meet(mean, square, parts, k)
-    return mean.astype(x.dtype), var.astype(x.dtype)
+    means, squares = np.zeros((2, len(parts), rows.shape[1]))
+    threads.run(_moments, [(rows, means[i], squares[i], lo, hi) for i, (lo, hi) in enumerate(parts)])
+    moments = np.empty((2, x.shape[1]), x.dtype)
+    _join(means, squares, len(rows), moments)
+    return moments[0], moments[1]
+
+
+def channel_sums(x):
+    rows, c = _rows(x), x.shape[1]
+    parts = threads.spans(len(rows), threads.PASS * x.size)
+    sums = np.zeros((len(parts), rows.shape[1]))
+    threads.run(_add_up, [(rows, sums[i], lo, hi) for i, (lo, hi) in enumerate(parts)])
+    return sums.reshape(sums.size // max(1, c), c).sum(axis=0).astype(x.dtype)
 
 
 def normalize(x, mean, scale, shift, *, plus=None, relu=False):
-    rows, _, k = _rows(x)
-    parts = threads.spans(len(rows), threads.PASS * x.size)
+    rows = _rows(x)
     y = np.empty_like(rows)
-    args = (rows, y, _repeat(mean, k), _repeat(scale, k), _repeat(shift, k))
     floor = x.dtype.type(0 if relu else -np.inf)
-    added = rows if plus is None else _rows(plus)[0]
-    threads.run(_normalize, [(*args, added, plus is not None, floor, lo, hi) for lo, hi in parts])
+    added = rows if plus is None else _rows(plus)
+    args = rows, y, *map(contiguous, (mean, scale, shift)), added, plus is not None, floor
+    threads.run(_normalize, [(*args, lo, hi) for lo, hi in threads.spans(len(rows), threads.PASS * x.size)])
     return _like(y, x)
 
 
-def batch_norm_backward(g, x, gamma, mean, istd):
-    (rows, c, k), (gs, _, _) = _rows(x), _rows(g)
+def batch_norm_backward(g, x, gamma, mean, istd, *, gate=None):
+    rows, gs = _rows(x), _rows(g)
+    args = gs, gs if gate is None else _rows(gate), gate is not None, rows, contiguous(mean)
     parts = threads.spans(len(rows), threads.PASS * x.size)
-    sum_g, sum_gx = (np.zeros((len(parts), k * c)) for _ in range(2))
-    centre = _repeat(mean, k)
-    threads.run(_sums, [(gs, rows, centre, sum_g[i], sum_gx[i], lo, hi) for i, (lo, hi) in enumerate(parts)])
-    gbeta, ggamma = sum_g.reshape(-1, c).sum(axis=0), sum_gx.reshape(-1, c).sum(axis=0) * istd
-    m = max(1, x.size // c)
-    gx = np.empty_like(rows)
-    per_channel = gamma * istd, gbeta / m, ggamma * istd / m
-    args = (gs, rows, gx, centre, *(_repeat(v.astype(x.dtype), k) for v in per_channel))
-    threads.run(_pull_back, [(*args, lo, hi) for lo, hi in parts])
-    return _like(gx, x), ggamma.astype(x.dtype), gbeta.astype(x.dtype)
+    sums = np.zeros((len(parts), 2, rows.shape[1]))
+    threads.run(_sums, [(*args, sums[i], lo, hi) for i, (lo, hi) in enumerate(parts)])
+    (grads, coefficients), gx = np.empty((2, 3, x.shape[1]), x.dtype), np.empty_like(rows)
+    _slopes(sums, contiguous(gamma), contiguous(istd), x.size, grads, coefficients)
+    threads.run(_pull_back, [(*args, coefficients, gx, lo, hi) for lo, hi in parts])
+    return _like(gx, x), grads[0], grads[1]
 
 
-def _rows(x):  # (N,C) or (N,C,H,W) -> (M/k, k*C), C, k
+def batch_norm_second(g, t, x, mean, istd):
+    rows, gs, ts = _rows(x), _rows(g), _rows(t)
+    parts = threads.spans(len(rows), threads.PASS * x.size)
+    sums = np.zeros((len(parts), 5, rows.shape[1]))
+    args = gs, ts, rows, contiguous(mean)
+    threads.run(_sums_of_two, [(*args, sums[i], lo, hi) for i, (lo, hi) in enumerate(parts)])
+    c = x.shape[1]
+    mean_g, mean_t, a, b, q = sums.reshape(len(parts), 5, -1, c).sum(axis=(0, 2)) / max(1, x.size // max(1, c))
+    i = istd.astype("d")
+    a, b = a * i, b * i
+    coefficients = -i * i * np.array([b, a, i * (q - mean_g * mean_t - 3 * a * b), -b * mean_g - a * mean_t])
+    out = np.empty_like(rows)
+    threads.run(_combine, [(*args, coefficients.astype(x.dtype), out, lo, hi) for lo, hi in parts])
+    return _like(out, x)
+
+
+def _rows(x):  # (N,C) or (N,C,H,W) -> (M/k, k*C)
     """x as rows of k times all channels, k such that rows are long and all are whole."""
     c = x.shape[1]
-    m = x.size // max(1, c)
-    k = next(k for k in range(max(1, min(m, WIDE // max(1, c))), 0, -1) if m % k == 0)
     x = channels_last(x) if x.ndim == 4 else contiguous(x)
-    return x.reshape(m // k, k * c), c, k
+    k = _rows_in_one(x.size // max(1, c), c)
+    return x.reshape(x.size // max(1, k * c), k * c)
+
+
+@functools.lru_cache(1024)
+def _rows_in_one(m, c):
+    return next(k for k in range(max(1, min(m, WIDE // max(1, c))), 0, -1) if m % k == 0)
 
 
 def _like(rows, x):
@@ -66,19 +96,6 @@ def _like(rows, x):
         return rows.reshape(x.shape)
     n, c, h, w = x.shape
     return channels_first(rows.reshape(n, h, w, c))
-
-
-def _repeat(v, k):
-    return np.tile(v, k)
-
-
-def _meet(mean, square, parts, k):  # (parts, k*C) twice -> mean (C,), variance (C,)
-    """Join the moments of groups of equal channels: squares about a common mean, group by group."""
-    count = np.repeat([hi - lo for lo, hi in parts], k)[:, None]
-    mean, square = mean.reshape(len(count), -1), square.reshape(len(count), -1)
-    total = max(1, count.sum())
-    common = (count * mean).sum(axis=0) / total
-    return common, (square + count * (mean - common) ** 2).sum(axis=0) / total
 
 
 @kernel
@@ -109,37 +126,151 @@ def _moments(x, mean, square, lo, hi):
 
 
 @kernel
-def _normalize(x, y, mean, scale, shift, plus, add, floor, lo, hi):
-    """y = (x - mean) * scale + shift, + plus if `add`, and not below the floor. NaN stays NaN."""
-    for r in range(lo, hi):
-        for j in range(x.shape[1]):
-            y[r, j] = (x[r, j] - mean[j]) * scale[j] + shift[j]
-        if add:
-            for j in range(x.shape[1]):
-                y[r, j] += plus[r, j]
-        for j in range(x.shape[1]):
-            y[r, j] = floor if y[r, j] < floor else y[r, j]
-
-
-@kernel
-def _sums(g, x, mean, sum_g, sum_gx, lo, hi):
-    """Add to sum_g and sum_gx the sums of g and g * (x - mean) over rows lo to hi."""
+def _add_up(x, sums, lo, hi):
+    """Add to `sums` those of the columns of rows lo to hi."""
     c = x.shape[1]
-    s1, s2 = np.zeros(c, x.dtype), np.zeros(c, x.dtype)
+    s = np.zeros(c, x.dtype)
     step = max(1, BLOCK // max(1, c))
     for r0 in range(lo, hi, step):
         for r in range(r0, min(r0 + step, hi)):
             for j in range(c):
-                s1[j] += g[r, j]
-                s2[j] += g[r, j] * (x[r, j] - mean[j])
+                s[j] += x[r, j]
         for j in range(c):
-            sum_g[j] += s1[j]
-            sum_gx[j] += s2[j]
+            sums[j] += s[j]
+            s[j] = 0
+
+
+@kernel
+def _join(means, squares, rows, moments):
+    """The mean and the variance of each channel from those of its groups: (parts, k*C) twice -> (2,C).
+
+    Squares are taken about the common mean, group by group. Rows are shared out as `threads.spans` does it.
+    """
+    parts, width = means.shape
+    c = moments.shape[1]
+    count = np.array([rows * (i + 1) // parts - rows * i // parts for i in range(parts)])
+    total = max(1, rows * (width // max(1, c)))
+    for j in range(c):
+        mean = square = 0.0
+        for i in range(parts):
+            for column in range(j, width, c):
+                mean += count[i] * means[i, column]
+        mean /= total
+        for i in range(parts):
+            for column in range(j, width, c):
+                square += squares[i, column] + count[i] * (means[i, column] - mean) ** 2
+        moments[0, j], moments[1, j] = mean, square / total
+
+
+@kernel
+def _repeat(v, width):
+    """v over and over, up to that width."""
+    out = np.empty(width, v.dtype)
+    for start in range(0, width, max(1, v.size)):
+        out[start : start + v.size] = v
+    return out
+
+
+@kernel
+def _normalize(x, y, mean, scale, shift, plus, add, floor, lo, hi):
+    """y = (x - mean) * scale + shift, + plus if `add`, and not below the floor. NaN stays NaN."""
+    width = x.shape[1]
+    mean, scale, shift = _repeat(mean, width), _repeat(scale, width), _repeat(shift, width)
+    for r in range(hi - 1, lo - 1, -1):
+        for j in range(width):
+            y[r, j] = (x[r, j] - mean[j]) * scale[j] + shift[j]
+        if add:
+            for j in range(width):
+                y[r, j] += plus[r, j]
+        for j in range(width):
+            y[r, j] = floor if y[r, j] < floor else y[r, j]
+
+
+@kernel
+def _sums(g, gate, gated, x, mean, sums, lo, hi):
+    """Add to `sums` those of g and of g * (x - mean) over rows lo to hi; g counts where its gate is positive."""
+    c = x.shape[1]
+    mean = _repeat(mean, c)
+    s1, s2, passing = np.zeros(c, x.dtype), np.zeros(c, x.dtype), np.empty(c, x.dtype)
+    step = max(1, BLOCK // max(1, c))
+    for r0 in range(lo, hi, step):
+        for r in range(r0, min(r0 + step, hi)):
+            row = _through(g[r], gate[r], passing) if gated else g[r]
+            for j in range(c):
+                s1[j] += row[j]
+                s2[j] += row[j] * (x[r, j] - mean[j])
+        for j in range(c):
+            sums[0, j] += s1[j]
+            sums[1, j] += s2[j]
             s1[j], s2[j] = 0, 0
 
 
 @kernel
-def _pull_back(g, x, gx, mean, scale, mean_g, slope, lo, hi):
-    for r in range(lo, hi):
-        for j in range(x.shape[1]):
-            gx[r, j] = scale[j] * (g[r, j] - mean_g[j] - (x[r, j] - mean[j]) * slope[j])
+def _through(g, gate, out):
+    """Into `out`, a row of the cache: g where the gate is positive, else 0."""
+    for j in range(out.size):
+        value = g[j]
+        out[j] = value if gate[j] > 0 else 0
+    return out
+
+
+@kernel
+def _slopes(sums, gamma, istd, size, grads, coefficients):
+    """From the sums of all groups (parts,2,k*C): the gradients of gamma and beta, and what `_pull_back` needs."""
+    parts, _, width = sums.shape
+    c = gamma.size
+    m = max(1, size // max(1, c))
+    for j in range(c):
+        gbeta = ggamma = 0.0
+        for i in range(parts):
+            for column in range(j, width, c):
+                gbeta += sums[i, 0, column]
+                ggamma += sums[i, 1, column]
+        ggamma *= istd[j]
+        grads[0, j], grads[1, j] = ggamma, gbeta
+        coefficients[0, j], coefficients[1, j], coefficients[2, j] = gamma[j] * istd[j], gbeta / m, ggamma * istd[j] / m
+
+
+@kernel
+def _pull_back(g, gate, gated, x, mean, coefficients, gx, lo, hi):
+    c = x.shape[1]
+    mean, passing = _repeat(mean, c), np.empty(c, x.dtype)
+    scale, mean_g, slope = _repeat(coefficients[0], c), _repeat(coefficients[1], c), _repeat(coefficients[2], c)
+    for r in range(hi - 1, lo - 1, -1):
+        row = _through(g[r], gate[r], passing) if gated else g[r]
+        for j in range(c):
+            gx[r, j] = scale[j] * (row[j] - mean_g[j] - (x[r, j] - mean[j]) * slope[j])
+
+
+@kernel
+def _sums_of_two(g, t, x, mean, sums, lo, hi):
+    """Add to `sums` those of g, t, g * (x - mean), t * (x - mean) and g * t over rows lo to hi."""
+    c = x.shape[1]
+    mean = _repeat(mean, c)
+    part = np.zeros((5, c), x.dtype)
+    s1, s2, s3, s4, s5 = part[0], part[1], part[2], part[3], part[4]
+    step = max(1, BLOCK // max(1, c))
+    for r0 in range(lo, hi, step):
+        for r in range(r0, min(r0 + step, hi)):
+            for j in range(c):
+                d = x[r, j] - mean[j]
+                s1[j] += g[r, j]
+                s2[j] += t[r, j]
+                s3[j] += g[r, j] * d
+                s4[j] += t[r, j] * d
+                s5[j] += g[r, j] * t[r, j]
+        for i in range(5):
+            for j in range(c):
+                sums[i, j] += part[i, j]
+                part[i, j] = 0
+
+
+@kernel
+def _combine(g, t, x, mean, coefficients, out, lo, hi):
+    c = x.shape[1]
+    mean = _repeat(mean, c)
+    of_g, of_t = _repeat(coefficients[0], c), _repeat(coefficients[1], c)
+    of_x, shift = _repeat(coefficients[2], c), _repeat(coefficients[3], c)
+    for r in range(hi - 1, lo - 1, -1):
+        for j in range(c):
+            out[r, j] = of_g[j] * g[r, j] + of_t[j] * t[r, j] + of_x[j] * (x[r, j] - mean[j]) + shift[j]

@@ -13,13 +13,19 @@ Pair = tuple[int, int]
 # Convolution: unfold the windows, then one matrix product per image and group.
 
 
-def conv2d(x, w, *, stride: Pair, padding: Pair, dilation: Pair, groups: int):
+def conv2d(
+    x, w, *, stride: Pair, padding: Pair, dilation: Pair, groups: int, scale=None, shift=None, plus=None, relu=False
+):
     n, (o, _, *kernel) = len(x), w.shape
     cols = unfold(x, kernel=kernel, stride=stride, padding=padding, dilation=dilation)
     oh, ow = cols.shape[4:]
     cols = cols.reshape(n, groups, w[0].size, oh * ow)  # (N,G,K,P)
     y = w.reshape(groups, o // groups, w[0].size) @ cols  # (N,G,O/G,P)
-    return _channels_last(y.reshape(n, o, oh, ow))
+    y = y.reshape(n, o, oh, ow)
+    y = y if scale is None else y * _channel(scale, y)
+    y = y if shift is None else y + _channel(shift, y)
+    y = y if plus is None else y + plus
+    return _channels_last(np.where(y.real <= 0, 0, y).astype(y.dtype) if relu else y)
 
 
 def conv2d_input(g, w, *, size: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int):
@@ -59,32 +65,29 @@ def fold(cols, *, size: Pair, stride: Pair, padding: Pair, dilation: Pair):  # (
 # Pooling
 
 
-def pool_winners(x, *, kernel: Pair, stride: Pair, padding: Pair):  # (N,C,H,W) -> (N,C,OH,OW) int32
+def max_pool2d(x, *, kernel: Pair, stride: Pair, padding: Pair):  # (N,C,H,W) -> (N,C,OH,OW), (N,C,OH,OW) ints
     n, c, *size = x.shape
     windows = _windows(size, kernel, stride, padding)
-    x = _pad(x.real, padding, -np.inf)
-    place = _pad(np.arange(size[0] * size[1], dtype=np.int32).reshape(1, 1, *size), padding, -1)
-    best = np.full((n, c, *windows), -np.inf, x.dtype)
-    index = np.full((n, c, *windows), -1, np.int32)
+    inside, x = _pad(np.ones((1, 1, *size), bool), padding), _pad(x, padding)
+    best, winners = np.zeros((n, c, *windows), x.dtype), np.full((n, c, *windows), -1)
     for a, b in np.ndindex(*kernel):
         tap = _tap(a, b, windows, stride)
-        wins = (place[tap] >= 0) & ((x[tap] > best) | np.isnan(x[tap]) | (index < 0))
-        best, index = np.where(wins, x[tap], best), np.where(wins, place[tap], index)
-    return _channels_last(index)
+        wins = inside[tap] & ((x[tap].real > best.real) | np.isnan(x[tap].real) | (winners < 0))
+        best, winners = np.where(wins, x[tap], best), np.where(wins, a * kernel[1] + b, winners)
+    return _channels_last(best), _channels_last(winners.astype(np.uint8 if winners.max(initial=0) < 256 else np.int32))
 
 
-def pool_take(x, index):  # (N,C,H,W), (N,C,OH,OW) -> (N,C,OH,OW)
-    n, c, *windows = index.shape
-    y = np.take_along_axis(x.reshape(n, c, x.shape[2] * x.shape[3]), index.reshape(n, c, -1 if n * c else 0), axis=2)
-    return _channels_last(y.reshape(n, c, *windows))
+def pool_take(x, winners, *, kernel: Pair, stride: Pair, padding: Pair):  # (N,C,H,W), (N,C,OH,OW) -> (N,C,OH,OW)
+    x, y = _pad(x, padding), np.zeros(winners.shape, x.dtype)
+    for a, b in np.ndindex(*kernel):
+        y = np.where(winners == a * kernel[1] + b, x[_tap(a, b, y.shape[2:], stride)], y)
+    return _channels_last(y)
 
 
-def pool_put(g, index, *, size: Pair):  # (N,C,OH,OW) twice -> (N,C,H,W)
-    n, c = g.shape[:2]
-    gx = np.zeros((n, c, size[0] * size[1]), g.dtype)
-    image, channel = np.ogrid[:n, :c]
-    np.add.at(gx, (image[..., None, None], channel[..., None, None], index), g)
-    return _channels_last(gx.reshape(n, c, *size))
+def pool_put(g, winners, *, size: Pair, kernel: Pair, stride: Pair, padding: Pair):  # (N,C,OH,OW) twice -> (N,C,H,W)
+    taps = np.arange(kernel[0] * kernel[1]).reshape(*kernel, 1, 1)
+    cols = np.where(winners[:, :, None, None] == taps, g[:, :, None, None], g.dtype.type(0))
+    return fold(cols, size=size, stride=stride, padding=padding, dilation=(1, 1))
 
 
 def avg_pool2d(x, *, kernel: Pair, stride: Pair, padding: Pair):  # (N,C,H,W) -> (N,C,OH,OW)
@@ -108,23 +111,95 @@ def channel_moments(x):  # (N,C) or (N,C,H,W) -> mean (C,), biased variance (C,)
     return mean, (centred * centred).mean(axis=axes)
 
 
+def channel_sums(x):  # (N,C) or (N,C,H,W) -> (C,)
+    return x.sum(axis=(0, *range(2, x.ndim)))
+
+
 def normalize(x, mean, scale, shift, *, plus=None, relu=False):  # x, three of (C,) -> y like x
     y = (x - _channel(mean, x)) * _channel(scale, x) + _channel(shift, x)
     y = y if plus is None else y + plus
     return _channels_last(np.where(y.real <= 0, 0, y).astype(y.dtype) if relu else y)
 
 
-def gate(g, y):  # two of one shape -> like g
-    return np.where(y.real > 0, g, g.dtype.type(0))
-
-
-def batch_norm_backward(g, x, gamma, mean, istd):  # -> gx like x, ggamma (C,), gbeta (C,)
+def batch_norm_backward(g, x, gamma, mean, istd, *, gate=None):  # -> gx like x, ggamma (C,), gbeta (C,)
+    g = g if gate is None else np.where(gate.real > 0, g, g.dtype.type(0))
     axes = (0, *range(2, x.ndim))
     m = x.size // x.shape[1]
     xhat = (x - _channel(mean, x)) * _channel(istd, x)
     ggamma, gbeta = (g * xhat).sum(axis=axes), g.sum(axis=axes)
     gx = _channel(gamma * istd, x) * (g - _channel(gbeta / m, x) - xhat * _channel(ggamma / m, x))
     return _channels_last(gx), ggamma, gbeta
+
+
+def batch_norm_second(g, t, x, mean, istd):
+    axes = (0, *range(2, x.ndim))
+
+    def average(a):
+        return a.mean(axis=axes, keepdims=True)
+
+    def pulled(u):
+        return i * (u - average(u) - xhat * average(u * xhat))
+
+    i = _channel(istd, x)
+    xhat = (x - _channel(mean, x)) * i
+    a, b = average(g * xhat), average(t * xhat)
+    return _channels_last(-i * (b * pulled(g) + a * pulled(t) + xhat * average(g * pulled(t))))
+
+
+# Functions of one entry, and their gradients
+
+
+def gate(g, y):  # two of one shape -> like g
+    return np.where(y.real > 0, g, g.dtype.type(0))
+
+
+def sigmoid(x):
+    right = x.real >= 0
+    z = np.exp(np.where(right, -x, x))
+    return np.where(right, 1, z) / (1 + z)
+
+
+def sigmoid_backward(g, y):
+    return g * (y * (1 - y))
+
+
+def tanh_backward(g, y):
+    return g * (1 - y * y)
+
+
+def silu(x):
+    return x * sigmoid(x)
+
+
+def silu_backward(g, x):
+    s = sigmoid(x)
+    return g * s * (1 + x * (1 - s))
+
+
+def gelu(x):
+    return 0.5 * x * (1 + np.tanh((2 / np.pi) ** 0.5 * (x + 0.044715 * x**3)))
+
+
+def gelu_backward(g, x):
+    t = np.tanh((2 / np.pi) ** 0.5 * (x + 0.044715 * x**3))
+    return 0.5 * g * (1 + t + x * (1 - t * t) * (2 / np.pi) ** 0.5 * (1 + 3 * 0.044715 * x * x))
+
+
+def elu(x, *, alpha):
+    return np.where(x.real > 0, x, alpha * (np.exp(np.where(x.real > 0, 0, x)) - 1)).astype(x.dtype)
+
+
+def elu_backward(g, x, *, alpha):
+    below = alpha * np.exp(np.where(x.real > 0, 0, x))
+    return (g * np.where(x.real > 0, 1, np.where(x.real < 0, below, 0))).astype(x.dtype)
+
+
+def leaky_relu(x, *, slope):
+    return np.where(x.real > 0, x, slope * x)
+
+
+def leaky_relu_backward(g, x, *, slope):
+    return np.where(x.real > 0, g, np.where(x.real < 0, slope * g, 0)).astype(x.dtype)
 
 
 # Softmax cross-entropy: loss = -sum(target * log softmax(logits)), target = (1 - smoothing) * onehot + smoothing / K
@@ -146,26 +221,28 @@ def softmax_cross_entropy_backward(g, probs, labels, *, smoothing: float):  # (N
     return glogits * g[:, None]
 
 
-# Optimizer steps, in place
+# Optimizer steps, in place: parameters, gradients and state are lists of arrays
 
 
-def sgd_step(p, g, v, *, lr, momentum, dampening, nesterov, weight_decay, first):
-    if weight_decay:
-        g = g + weight_decay * p
-    if v is not None:
-        v[...] = g if first else momentum * v + (1 - dampening) * g
-        g = g + momentum * v if nesterov else v
-    p -= lr * g
+def sgd_step(ps, gs, vs, *, lr, momentum, dampening, nesterov, weight_decay, first):
+    for p, g, v, fresh in zip(ps, gs, [None] * len(ps) if vs is None else vs, first, strict=True):
+        if weight_decay:
+            g = g + weight_decay * p
+        if v is not None:
+            v[...] = g if fresh else momentum * v + (1 - dampening) * g
+            g = g + momentum * v if nesterov else v
+        p -= lr * g
 
 
-def adam_step(p, g, m, s, *, lr, beta1, beta2, eps, weight_decay, decoupled, t):
-    if weight_decay and decoupled:
-        p *= 1 - lr * weight_decay
-    elif weight_decay:
-        g = g + weight_decay * p
-    m += (1 - beta1) * (g - m)
-    s[...] = beta2 * s + (1 - beta2) * (g * g)
-    p -= lr / (1 - beta1**t) * m / (np.sqrt(s) / (1 - beta2**t) ** 0.5 + eps)
+def adam_step(ps, gs, ms, ss, *, lr, beta1, beta2, eps, weight_decay, decoupled, t):
+    for p, g, m, s, n in zip(ps, gs, ms, ss, t, strict=True):
+        if weight_decay and decoupled:
+            p *= 1 - lr * weight_decay
+        elif weight_decay:
+            g = g + weight_decay * p
+        m += (1 - beta1) * (g - m)
+        s[...] = beta2 * s + (1 - beta2) * (g * g)
+        p -= lr / (1 - beta1**n) * m / (np.sqrt(s) / (1 - beta2**n) ** 0.5 + eps)
 
 
 def _windows(size, kernel, stride, padding, dilation=(1, 1)):

@@ -1,19 +1,20 @@
 """Threads for kernels: a range is cut into equal parts, one part per thread, always the same way.
 
 Numba's own `parallel=True` aborts the process when two Python threads enter it and costs seconds of compile time. Here
-kernels release the GIL and run on a small pool of our own; the calling thread works too. Nothing is stolen and nothing
-is balanced at run time, so for a given number of threads results are the same bit for bit.
+kernels release the GIL and run on a few threads of our own, each with a queue; the calling thread works too. Nothing is
+stolen and nothing is balanced at run time, so for a given number of threads results are the same bit for bit.
 """
 
 import os
 import threading
 from collections.abc import Callable, Sequence
+from queue import SimpleQueue
 
 WORTH = 10_000_000  # operations below which handing work to a second thread (some 50 microseconds) does not pay
 PASS = 50  # what reading and writing one number of an array costs, in operations of a register tile
 
 _lock = threading.Lock()
-_pool = None
+_queues: list[SimpleQueue] = []  # one for each thread of ours
 _threads = 1
 
 
@@ -29,7 +30,6 @@ def set_num_threads(n: int) -> None:
         raise ValueError(f"set_num_threads: n is {n}; it must be at least 1")
     from threadpoolctl import threadpool_limits
 
-    _reset()
     _threads = int(n)
     threadpool_limits(limits=int(n), user_api="blas")
 
@@ -45,37 +45,42 @@ def run(kernel: Callable, calls: Sequence[tuple]) -> None:
     if len(calls) == 1:
         kernel(*calls[0])
         return
-    submit = _get_pool().submit
-    others = [submit(kernel, *args) for args in calls[1:]]
+    done: SimpleQueue = SimpleQueue()
+    for queue, args in zip(_workers(len(calls) - 1), calls[1:]):
+        queue.put((kernel, args, done))
     try:
         kernel(*calls[0])
     finally:  # never leave while another thread still writes to our arrays
-        errors = [other.exception() for other in others]
+        errors = [done.get() for _ in calls[1:]]
     for error in filter(None, errors):
         raise error
 
 
-def _get_pool():
-    global _pool
+def _workers(n):
+    """The queues of n threads. They live as long as the process, and sleep until there is work."""
     with _lock:
-        if _pool is None:
-            from concurrent.futures import ThreadPoolExecutor
+        while len(_queues) < n:
+            _queues.append(SimpleQueue())
+            threading.Thread(target=_work, args=_queues[-1:], name=f"minigrad-{len(_queues)}", daemon=True).start()
+        return _queues[:n]
 
-            _pool = ThreadPoolExecutor(max(1, _threads - 1), thread_name_prefix="minigrad")
-        return _pool
 
-
-def _reset():
-    """Forget the pool; the next call makes one, and the old one ends when its last user lets go of it."""
-    global _pool
-    with _lock:
-        _pool = None
+def _work(queue):
+    while True:
+        kernel, args, done = queue.get()
+        error = None
+        try:
+            kernel(*args)
+        except BaseException as e:
+            error = e
+        done.put(error)
+        del kernel, args, done, error  # a thread that sleeps keeps nothing alive
 
 
 def _after_fork():
     """A child process has none of its parent's threads, and perhaps a lock that nobody will open again."""
-    global _pool, _lock
-    _pool, _lock = None, threading.Lock()
+    global _queues, _lock
+    _queues, _lock = [], threading.Lock()
 
 
 def _default() -> int:

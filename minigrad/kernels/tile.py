@@ -11,8 +11,11 @@ tuple of offsets, so a row can be any pixel of an image. The intrinsics know not
     acc  = tile_fma_each(acc, a, offs, k, w, j)    acc[i]   += a[offs[i] + k : ... + 2 * lanes] * w[j : j + 2 * lanes]
     tile_store(out, offs, o, acc, valid)           out[offs[i] + o : ... + valid]  = acc[i]
     tile_add(out, offs, o, acc, valid)             out[offs[i] + o : ... + valid] += acc[i]
+    acc  = tile_finish(acc, s, t, j, p, offs, o, valid, relu)
+               acc[i] = relu?(acc[i] * s[j : j + 2 * lanes] + t[j : ...] + p[offs[i] + o : ... + valid]), empty arrays left out
     offs = tile_steps(step, 8)                     offs[i] = i * step
     acc  = tile_load(a, offs, k)                   acc[i]   = a[offs[i] + k : ... + lanes], 8 rows of one vector
+    transpose(out, a, k, step, rows, columns)      out[j * lanes + i] = a[k + i * step + j], i < rows, j < columns; else 0
     copy(dst, d, src, s, count)                    dst[d : d + count] = src[s : s + count]
 
 The vectors of a tile can be added, subtracted, and multiplied by a number.
@@ -93,12 +96,29 @@ def _vector_at(builder, p, vector):
     return builder.bitcast(p, vector.as_pointer())
 
 
-def _load(builder, p, vec):
-    return builder.load(_vector_at(builder, p, _vector(vec)), align=vec.dtype.bitwidth // 8)
+def _load(builder, p, vec, mask=None):
+    """The vector at p, with zeros outside the mask."""
+    vector, p = _vector(vec), _vector_at(builder, p, _vector(vec))
+    if mask is None:
+        return builder.load(p, align=vec.dtype.bitwidth // 8)
+    load = _declare(builder, f"llvm.masked.load.{_name(vec)}.p0", [p.type, I32, mask.type, vector], vector)
+    return builder.call(load, [p, I32(vec.dtype.bitwidth // 8), mask, ir.Constant(vector, [0.0] * vec.lanes)])
 
 
-def _store(builder, value, p, vec):
-    builder.store(value, _vector_at(builder, p, _vector(vec)), align=vec.dtype.bitwidth // 8)
+def _store(builder, value, p, vec, mask=None):
+    p = _vector_at(builder, p, _vector(vec))
+    if mask is None:
+        return builder.store(value, p, align=vec.dtype.bitwidth // 8)
+    store = _declare(builder, f"llvm.masked.store.{_name(vec)}.p0", [value.type, p.type, I32, mask.type], ir.VoidType())
+    return builder.call(store, [value, p, I32(vec.dtype.bitwidth // 8), mask])
+
+
+def _mask(builder, valid, first, vec):
+    """Which of the numbers first, first + 1, ... are below `valid`."""
+    vector = ir.VectorType(valid.type, vec.lanes)
+    return builder.icmp_signed(
+        "<", ir.Constant(vector, list(range(first, first + vec.lanes))), _splat(builder, valid, vector)
+    )
 
 
 def _splat(builder, scalar, vector):
@@ -204,17 +224,54 @@ def tile_fma_each(typing, acc, a, offs, k, w, j):
 
 
 @intrinsic
+def tile_finish(typing, acc, scale, shift, j, plus, offs, o, valid, relu):
+    rows, vecs, vec = offs.count, acc.count // offs.count, acc.dtype
+
+    def codegen(context, builder, signature, args):
+        acc_, scale_, shift_, j_, plus_, offs_, o_, valid_, relu_ = args
+        sums = cgutils.alloca_once_value(builder, acc_)
+
+        def given(array, value):
+            return builder.icmp_signed("!=", context.make_array(array)(context, builder, value).nitems, o_.type(0))
+
+        def change(by):
+            old = builder.load(sums)
+            new = [by(i, builder.extract_value(old, i)) for i in range(acc.count)]
+            builder.store(context.make_tuple(builder, acc, new), sums)
+
+        def vectors(p, mask=lambda v: None):
+            return [_load(builder, builder.gep(p, [I32(v * vec.lanes)]), vec, mask(v)) for v in range(vecs)]
+
+        with builder.if_then(given(scale, scale_), likely=False):
+            scales = vectors(_pointer(context, builder, scale, scale_, j_))
+            shifts = vectors(_pointer(context, builder, shift, shift_, j_))
+            fma = _declare(builder, f"{FMA}.{_name(vec)}", [_vector(vec)] * 3, _vector(vec))
+            change(lambda i, a: builder.call(fma, [a, scales[i % vecs], shifts[i % vecs]]))
+        with builder.if_then(given(plus, plus_), likely=False):
+            ps = [_pointer(context, builder, plus, plus_, builder.extract_value(offs_, i), o_) for i in range(rows)]
+            masks = [_mask(builder, valid_, v * vec.lanes, vec) for v in range(vecs)]
+            added = [value for p in ps for value in vectors(p, masks.__getitem__)]
+            change(lambda i, a: builder.fadd(a, added[i]))
+        with builder.if_then(context.cast(builder, relu_, types.boolean, types.boolean), likely=False):
+            zero = ir.Constant(_vector(vec), [0.0] * vec.lanes)
+            change(lambda i, a: builder.select(builder.fcmp_ordered("<", a, zero), zero, a))  # a NaN stays
+        return builder.load(sums)
+
+    return acc(acc, scale, shift, types.intp, plus, offs, types.intp, types.intp, types.boolean), codegen
+
+
+@intrinsic
 def tile_store(typing, out, offs, o, acc, valid):
-    def put(builder, p, value, vec):
-        _store(builder, value, p, vec)
+    def put(builder, p, value, vec, mask=None):
+        _store(builder, value, p, vec, mask)
 
     return types.void(out, offs, types.intp, acc, types.intp), _writer(out, offs, acc, put)
 
 
 @intrinsic
 def tile_add(typing, out, offs, o, acc, valid):
-    def put(builder, p, value, vec):
-        _store(builder, builder.fadd(_load(builder, p, vec), value), p, vec)
+    def put(builder, p, value, vec, mask=None):
+        _store(builder, builder.fadd(_load(builder, p, vec, mask), value), p, vec, mask)
 
     return types.void(out, offs, types.intp, acc, types.intp), _writer(out, offs, acc, put)
 
@@ -234,16 +291,47 @@ def _writer(out, offs, acc, put):
                         value = builder.extract_value(acc_, i * vecs + v)
                         put(builder, builder.gep(p, [I32(v * vec.lanes)]), value, vec)
             with part:
-                row = cgutils.alloca_once(builder, ir.ArrayType(_vector(vec), vecs))
-                row = builder.bitcast(row, _vector(vec).element.as_pointer())
                 for i, p in enumerate(ps):
                     for v in range(vecs):
-                        value = builder.extract_value(acc_, i * vecs + v)
-                        _store(builder, value, builder.gep(row, [I32(v * vec.lanes)]), vec)
-                    cgutils.raw_memcpy(builder, p, row, valid_, vec.dtype.bitwidth // 8)
+                        mask = _mask(builder, valid_, v * vec.lanes, vec)
+                        put(
+                            builder,
+                            builder.gep(p, [I32(v * vec.lanes)]),
+                            builder.extract_value(acc_, i * vecs + v),
+                            vec,
+                            mask,
+                        )
         return context.get_dummy_value()
 
     return codegen
+
+
+@intrinsic
+def transpose(typing, out, a, k, step, rows, columns):
+    vec = Vec(a.dtype)
+    half = vec.lanes // 2
+
+    def codegen(context, builder, signature, args):
+        out_, a_, k_, step_, rows_, columns_ = args
+        p, vs = _pointer(context, builder, a, a_, k_), []
+        for i in range(vec.lanes):
+            there = builder.icmp_signed("<", rows_.type(i), rows_)
+            mask = _mask(builder, builder.select(there, columns_, columns_.type(0)), 0, vec)
+            vs.append(_load(builder, builder.gep(p, [builder.mul(step_, step_.type(i))]), vec, mask))
+        for _ in range(half.bit_length()):  # each time, the bits of row and column turn by one place
+            pairs = [(first, vs[i], vs[i + half]) for i in range(half) for first in (0, half)]
+            vs = [_interleave(builder, *pair, vec) for pair in pairs]
+        for i, v in enumerate(vs):
+            _store(builder, v, _pointer(context, builder, out, out_, I32(i * vec.lanes)), vec)
+        return context.get_dummy_value()
+
+    return types.void(out, a, types.intp, types.intp, types.intp, types.intp), codegen
+
+
+def _interleave(builder, first, a, b, vec):
+    """a[first], b[first], a[first + 1], ..."""
+    picks = [first + i // 2 + i % 2 * vec.lanes for i in range(vec.lanes)]
+    return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(I32, vec.lanes), picks))
 
 
 @intrinsic

@@ -20,14 +20,29 @@ and never with MINIGRAD_WINOGRAD=0.
 """
 
 import os
+from functools import lru_cache
 from math import ceil
 
 import numpy as np
 
 from . import threads
-from .blocks import Axis, cache_lines
+from .blocks import Axis, cache_lines, empty
 from .jit import kernel
-from .tile import DEPTH, ROWS, TALL, VECS, copy, lanes, tile_add, tile_fma, tile_load, tile_steps, tile_store, tile_zero
+from .pack import pack_vector, unpack
+from .tile import (
+    DEPTH,
+    ROWS,
+    TALL,
+    VECS,
+    lanes,
+    tile_add,
+    tile_finish,
+    tile_fma,
+    tile_load,
+    tile_steps,
+    tile_store,
+    tile_zero,
+)
 
 USE = os.environ.get("MINIGRAD_WINOGRAD", "1") != "0"
 P, Q = 3 / 4, 3 / 2  # the points are 0, P, -P, Q, -Q and infinity
@@ -37,40 +52,53 @@ BLOCK = 256 * 1024  # bytes of values in work at a time, more where the weights 
 
 
 def applies(dtype: np.dtype, n: int, c: int, o: int, ys: Axis, xs: Axis) -> bool:
-    """Whether a convolution of n images, from c channels to o, can be done here, and is done faster.
+    """Whether a convolution of n images, from c channels to o, can be done here, and is done faster."""
+    return USE and dtype == np.float32 and _wins(n, c, o, ys, xs)
 
-    Costs are in multiply-adds of a vector. A transform of 6x6 vectors costs as much as 600 of them, back to 4x4 as 350.
+
+@lru_cache(1024)
+def _wins(n, c, o, ys, xs):
+    """Costs are in multiply-adds of a vector.
+
+    A transform of 6x6 vectors costs as much as 600 of them, back to 4x4 as 350, of weights as 1000, and twice that if
+    they are too many for the cache.
     """
-    if not (
-        USE and dtype == np.float32 and ys.dense and xs.dense and ys.taps.size == xs.taps.size == 3 and c % LANE == 0
-    ):
+    if not (ys.dense and xs.dense and ys.taps.size == xs.taps.size == 3 and c % LANE == 0):
         return False
     tiles, vectors = n * ceil(ys.size / 4) * ceil(xs.size / 4), ceil(o / LANE)
-    here = tiles * (36 * c * vectors + 600 * c // LANE + 350 * vectors) + 600 * c * vectors
+    weights = 1000 if c * vectors <= 4096 else 2000
+    products = ceil(tiles / PANEL) * PANEL * 36 * c * vectors
+    here = products + tiles * (600 * c // LANE + 350 * vectors) + weights * c * vectors
     return here < 9 * n * ys.size * xs.size * c * vectors
 
 
-def correlate(x, w, y, ys, xs):  # x (N,H,W,C), w (O,C,3,3), y (N,OH,OW,O)
-    """Fill y."""
-    o, c = w.shape[:2]
-    point = c * ceil(o / LANE) * LANE + LANE  # no power of two, for which points would compete for the same cache sets
-    u = cache_lines(36 * point, x).reshape(36, point)
-    _transform_weights(np.ascontiguousarray(w), u)
-    tiles, size, count = _blocks(x, o, ys, xs, u.nbytes)
-    args = (x, u, y, *_corner(ys, xs), tiles, size)
+def correlate(x, w, adjoint, taps, y, ys, xs, end):  # x (N,H,W,C), w (O,C,3,3) or its adjoint, y (N,OH,OW,O)
+    """Fill y; `end` is its epilogue."""
+    c, o = x.shape[3], y.shape[3]
+    vectors = ceil(o / LANE)
+    u = empty((36, c * vectors * LANE + LANE), x.dtype)  # more than needed, see `_points`
+    parts = threads.spans(vectors, threads.PASS * w.size)
+    threads.run(_transform_weights, [(w, adjoint, taps, c, o, u, lo, hi) for lo, hi in parts])
+    tiles, size, count = _blocks(len(x), c, o, ys, xs, u.nbytes, threads.get_num_threads())
+    args = (x, u, y, *end, *_corner(ys, xs), tiles, size)
     threads.run(_correlate_blocks, [(*args, lo, hi) for lo, hi in threads.spans(count, 2 * 9 * y.size * c)])
 
 
 def correlate_weight(x, g, ys, xs):  # x (N,H,W,C), g (N,OH,OW,O) -> (O,C,3,3)
-    c, o = x.shape[3], g.shape[3]
-    tiles, size, count = _blocks(x, o, ys, xs, 36 * c * o * x.itemsize)
-    parts = threads.spans(count, 2 * 9 * g.size * c)
-    sums = np.zeros((len(parts), 36, c, o), x.dtype)
+    (n, _, _, c), o = x.shape, g.shape[3]
+    tiles, size, count = _blocks(n, c, o, ys, xs, 36 * c * o * x.itemsize, threads.get_num_threads())
+    work, panels = 2 * 9 * g.size * c, ceil(o / (VECS * LANE))
+    if tiles < 8 * o and panels >= threads.get_num_threads():  # sums are larger than what they are of: share them
+        parts = [(0, 0, count, lo * VECS * LANE, min(o, hi * VECS * LANE)) for lo, hi in threads.spans(panels, work)]
+    else:
+        parts = [(i, lo, hi, 0, o) for i, (lo, hi) in enumerate(threads.spans(count, work))]
+    sums = empty((parts[-1][0] + 1, 36, c, o), x.dtype)
     args = (*_corner(ys, xs), tiles, size)
-    threads.run(_correlate_weight, [(x, g, sums[i], *args, lo, hi) for i, (lo, hi) in enumerate(parts)])
-    gw = np.empty((3, 3, c, o), x.dtype)
-    _gather_weights(sums.sum(axis=0), gw)
-    return np.ascontiguousarray(gw.transpose(3, 2, 0, 1))
+    threads.run(_correlate_weight, [(x, g, sums[i], *args, *part) for i, *part in parts])
+    gw = empty((1, 9 * c, o), x.dtype)
+    spans = threads.spans(c * o // LANE, threads.PASS * sums.size)
+    threads.run(_gather_weights, [(sums, gw, lo * LANE, hi * LANE) for lo, hi in spans])
+    return unpack(gw, o, c, (3, 3))
 
 
 def _corner(ys, xs):
@@ -78,55 +106,55 @@ def _corner(ys, xs):
     return int(ys.reads[0] + ys.offsets[0]), int(xs.reads[0] + xs.offsets[0])
 
 
-def _blocks(x, o, ys, xs, weights):
+@lru_cache(1024)
+def _blocks(n, c, o, ys, xs, weights, threads):
     """Number of tiles, tiles per block, number of blocks: at least one for every thread."""
-    n, _, _, c = x.shape
     tiles = n * ceil(ys.size / 4) * ceil(xs.size / 4)
     panels = ceil(tiles / PANEL)
-    many = max(BLOCK, weights // 2) // (36 * PANEL * (c + o) * x.itemsize)
-    many = max(1, min(many, panels // threads.get_num_threads()))
+    many = max(BLOCK, weights // 2) // (36 * PANEL * (c + o) * 4)
+    many = max(1, min(many, panels // threads))
     return tiles, many * PANEL, ceil(panels / many)
 
 
 @kernel
-def _transform_weights(w, u):
-    """G w Gt of every kernel: u[point] holds c rows of one or two vectors of output channels, panel after panel."""
-    o, c, _, _ = w.shape
-    flat, line, point = u.reshape(-1), c * 9, u.shape[1]
-    taps, half = cache_lines(9 * LANE, w), cache_lines(18 * LANE, w)
-    w = w.reshape(-1)
-    for o0 in range(0, o, LANE):
-        first = o0 // (VECS * LANE) * VECS * LANE
-        wide = min(VECS, (o - first + LANE - 1) // LANE) * LANE
-        valid = min(LANE, o - o0)
-        taps[:] = 0
+def _transform_weights(w, adjoint, taps, c, o, u, lo, hi):
+    """G w Gt of vectors lo to hi of output channels: u[point] holds c rows of one or two vectors, panel after panel."""
+    flat, point = u.reshape(-1), u.shape[1]
+    packed, half = cache_lines(9 * c * LANE, w), cache_lines(18 * LANE, w)
+    for v in range(lo, hi):
+        pack_vector(w, 1, adjoint, taps, 0, v * LANE, packed, 0, LANE)
+        first = v // VECS * VECS
+        wide = min(VECS, (o + LANE - 1) // LANE - first) * LANE
         for i in range(c):
-            for k in range(valid):
-                for t in range(9):
-                    taps[t * LANE + k] = w[(o0 + k) * line + i * 9 + t]
             for b in range(3):
-                d = tile_load(taps, tile_steps(3 * LANE, 3), b * LANE)
+                d = tile_load(packed, tile_steps(3 * c * LANE, 3), (b * c + i) * LANE)
                 tile_store(half, tile_steps(3 * LANE, 6), b * LANE, _g(d), LANE)
-            place = first * c + i * wide + o0 - first
+            place = first * LANE * c + i * wide + (v - first) * LANE
             for a in range(6):
                 d = tile_load(half, tile_steps(LANE, 3), 3 * a * LANE)
                 tile_store(flat, tile_steps(point, 6), place + 6 * a * point, _g(d), LANE)
 
 
 @kernel
-def _correlate_blocks(x, u, y, top, left, tiles, size, lo, hi):
+def _correlate_blocks(x, u, y, scale, shift, plus, relu, top, left, tiles, size, lo, hi):
     """Blocks lo to hi, of `size` tiles each."""
     c, o = x.shape[3], (y.shape[3] + LANE - 1) // LANE * LANE
-    v, m = cache_lines(36 * size * c, x), cache_lines(36 * size * o, x)
+    v, m = _points(size * c, x), _points(size * o, x)
     for block in range(lo, hi):
         first, last = block * size, min(block * size + size, tiles)
-        _transform_input(x, top, left, first, last, v, size * c, y)
-        _multiply(v, u, m, size, last - first, c, o)
-        _transform_output(m, size * o, o, first, last, y)
+        _transform_input(x, top, left, first, last, v, y)
+        _multiply(v, u, m, last - first, c, o)
+        _transform_output(m, o, first, last, y, (scale, shift, plus, relu))
 
 
 @kernel
-def _transform_input(x, top, left, first, last, v, point, y):
+def _points(count, like):
+    """`count` numbers for each point, and some more: a power of two apart, points would compete for the same cache sets."""
+    return cache_lines(36 * (count + LANE), like)
+
+
+@kernel
+def _transform_input(x, top, left, first, last, v, y):
     """Bt d B of tiles first to last: v[point, panel, vector of channels, tile]."""
     _, h, w, c = x.shape
     _, oh, ow, _ = y.shape
@@ -137,10 +165,10 @@ def _transform_input(x, top, left, first, last, v, point, y):
         panel, row = divmod(t - first, PANEL)
         place = panel * PANEL * c + row * LANE
         if i >= 0 and j >= 0 and i + 6 <= h and j + 6 <= w:
-            _transform_patch(pixels[((n * h + i) * w + j) * c :], w * c, c, half, v, place, point)
+            _transform_patch(pixels[((n * h + i) * w + j) * c :], w * c, c, half, v, place)
         else:
             _cut(patch.reshape(6, 6, c), x, n, i, j)
-            _transform_patch(patch, 6 * c, c, half, v, place, point)
+            _transform_patch(patch, 6 * c, c, half, v, place)
 
 
 @kernel
@@ -158,8 +186,9 @@ def _cut(patch, x, n, i0, j0):
 
 
 @kernel
-def _transform_patch(d, line, c, half, v, place, point):
-    """Bt d B, columns first; rows of d are `line` apart, points of v `point`."""
+def _transform_patch(d, line, c, half, v, place):
+    """Bt d B, columns first; rows of d are `line` apart."""
+    point = v.size // 36
     for k in range(0, c, LANE):
         for j in range(6):
             column = tile_load(d, tile_steps(line, 6), j * c + k)
@@ -171,7 +200,7 @@ def _transform_patch(d, line, c, half, v, place, point):
 
 
 @kernel
-def _multiply(v, u, m, size, count, c, o):
+def _multiply(v, u, m, count, c, o):
     """m[point, tile] = u[point] @ v[point, tile], by register tiles."""
     flat = u.reshape(-1)
     for point in range(36):
@@ -180,7 +209,7 @@ def _multiply(v, u, m, size, count, c, o):
             w = point * u.shape[1] + k * c
             wide = VECS == 2 and k + LANE < o
             for t in range(0, count, PANEL):
-                a, out = (point * size + t) * c, (point * size + t) * o + k
+                a, out = point * (v.size // 36) + t * c, point * (m.size // 36) + t * o + k
                 if wide:
                     _products_wide(v, a, c, flat, w, m, out, o)
                 else:
@@ -209,11 +238,12 @@ _products_wide, _products_slim = _product_tiles(ROWS, VECS), _product_tiles(TALL
 
 
 @kernel
-def _transform_output(m, point, o, first, last, y):
+def _transform_output(m, o, first, last, y, end):
     """At m A of tiles first to last, as far as they lie in y."""
     _, oh, ow, channels = y.shape
+    scale, shift, plus, relu = end
     down, across = (oh + 3) // 4, (ow + 3) // 4
-    half, part = cache_lines(24 * LANE, y), cache_lines(4 * LANE, y)
+    half, part, point = cache_lines(24 * LANE, y), cache_lines(4 * LANE, y), m.size // 36
     for t in range(first, last):
         n, i0, j0 = t // (down * across), t // across % down * 4, t % across * 4
         rows, columns = min(oh - i0, 4), min(ow - j0, 4)
@@ -225,28 +255,33 @@ def _transform_output(m, point, o, first, last, y):
             for i in range(rows):
                 row = _a(tile_load(half, tile_steps(LANE, 6), 6 * i * LANE))
                 place = ((n * oh + i0 + i) * ow + j0) * channels + k
+                pixels = tile_steps(channels, 4)
                 if columns == 4 and valid == LANE:
-                    tile_store(y, tile_steps(channels, 4), place, row, LANE)
+                    row = tile_finish(row, scale, shift, k, plus, pixels, place, LANE, relu)
+                    tile_store(y, pixels, place, row, LANE)
                 else:
                     tile_store(part, tile_steps(LANE, 4), 0, row, LANE)
                     for j in range(columns):
-                        copy(y, place + j * channels, part, j * LANE, valid)
+                        one, pixel = tile_steps(0, 1), place + j * channels
+                        alone = tile_load(part, one, j * LANE)
+                        alone = tile_finish(alone, scale, shift, k, plus, one, pixel, valid, relu)
+                        tile_store(y, one, pixel, alone, valid)
 
 
 @kernel
-def _correlate_weight(x, g, sums, top, left, tiles, size, lo, hi):
-    """Add what blocks lo to hi give: sums[point, c, o] += v[point, tile, c] * m[point, tile, o]."""
+def _correlate_weight(x, g, sums, top, left, tiles, size, lo, hi, k0, k1):
+    """What blocks lo to hi give for output channels k0 to k1: sums[point, c, o] = v[point, tile, c] * m[point, tile, o]."""
     c, o = x.shape[3], g.shape[3]
-    v, m = cache_lines(36 * size * c, x), cache_lines(36 * size * o, x)
+    v, m = _points(size * c, x), _points(size * o, x)
     for block in range(lo, hi):
         first, last = block * size, min(block * size + size, tiles)
-        _transform_input(x, top, left, first, last, v, size * c, g)
-        _transform_gradient(g, first, last, m, size * o)
-        _multiply_weight(v, m, sums, size, last - first)
+        _transform_input(x, top, left, first, last, v, g)
+        _transform_gradient(g, first, last, m, k0, k1)
+        _multiply_weight(v, m, sums, last - first, k0, k1, block == lo)
 
 
 @kernel
-def _transform_gradient(g, first, last, m, point):
+def _transform_gradient(g, first, last, m, k0, k1):
     """A g At of tiles first to last: m[point, tile, o]."""
     _, h, w, o = g.shape
     down, across = (h + 3) // 4, (w + 3) // 4
@@ -255,16 +290,17 @@ def _transform_gradient(g, first, last, m, point):
         n, i, j = t // (down * across), t // across % down * 4, t % across * 4
         place = (t - first) * o
         if i + 4 <= h and j + 4 <= w:
-            _transform_pixels(pixels[((n * h + i) * w + j) * o :], w * o, o, half, m, place, point)
+            _transform_pixels(pixels[((n * h + i) * w + j) * o :], w * o, o, half, m, place, k0, k1)
         else:
             _cut(patch.reshape(4, 4, o), g, n, i, j)
-            _transform_pixels(patch, 4 * o, o, half, m, place, point)
+            _transform_pixels(patch, 4 * o, o, half, m, place, k0, k1)
 
 
 @kernel
-def _transform_pixels(g, line, o, half, m, place, point):
-    """A g At, columns first; rows of g are `line` apart, points of m `point`."""
-    for k in range(0, o, LANE):
+def _transform_pixels(g, line, o, half, m, place, k0, k1):
+    """A g At, columns first; rows of g are `line` apart."""
+    point = m.size // 36
+    for k in range(k0, k1, LANE):
         for j in range(4):
             column = tile_load(g, tile_steps(line, 4), j * o + k)
             tile_store(half, tile_steps(4 * LANE, 6), j * LANE, _a_adjoint(column), LANE)
@@ -274,19 +310,19 @@ def _transform_pixels(g, line, o, half, m, place, point):
 
 
 @kernel
-def _multiply_weight(v, m, sums, size, count):
+def _multiply_weight(v, m, sums, count, k0, k1, fresh):
     _, c, o = sums.shape
     for point in range(36):
-        a, b = point * size * c, point * size * o
+        a, b = point * (v.size // 36), point * (m.size // 36)
         for i in range(0, c, LANE):
-            k = 0
-            while k < o:
+            k = k0
+            while k < k1:
                 out = (point * c + i) * o + k
-                if VECS == 2 and k + LANE < o:
-                    _sums_wide(v, a + i * PANEL, c, m, b + k, o, count, sums, out)
+                if VECS == 2 and k + LANE < k1:
+                    _sums_wide(v, a + i * PANEL, c, m, b + k, o, count, sums, out, fresh)
                     k += VECS * LANE
                 else:
-                    _sums_slim(v, a + i * PANEL, c, m, b + k, o, count, sums, out)
+                    _sums_slim(v, a + i * PANEL, c, m, b + k, o, count, sums, out, fresh)
                     k += LANE
 
 
@@ -294,7 +330,7 @@ def _sum_tiles(rows, vecs):
     """Products summed over tiles, for one vector of input channels, `rows` of them at a time."""
 
     @kernel
-    def sum_tiles(v, a, c, m, b, o, count, sums, out):
+    def sum_tiles(v, a, c, m, b, o, count, sums, out, fresh):
         for row in range(0, LANE, rows):
             acc, i, j = tile_zero(v, rows, vecs), a + row, b
             for t in range(0, count, PANEL):
@@ -302,7 +338,10 @@ def _sum_tiles(rows, vecs):
                     acc = tile_fma(acc, v, tile_steps(1, rows), k, m, j, 1)
                     j += o
                 i += PANEL * c
-            tile_add(sums, tile_steps(o, rows), out + row * o, acc, vecs * LANE)
+            if fresh:
+                tile_store(sums, tile_steps(o, rows), out + row * o, acc, vecs * LANE)
+            else:
+                tile_add(sums, tile_steps(o, rows), out + row * o, acc, vecs * LANE)
 
     return sum_tiles
 
@@ -311,12 +350,14 @@ _sums_wide, _sums_slim = _sum_tiles(min(ROWS, LANE), VECS), _sum_tiles(min(TALL,
 
 
 @kernel
-def _gather_weights(sums, gw):
-    """Gt u G of every kernel."""
-    _, c, o = sums.shape
+def _gather_weights(sums, gw, lo, hi):
+    """Gt u G of kernels lo to hi, u being the sum of all sums: gw[tap, c, o]."""
+    parts, _, c, o = sums.shape
     flat, out, point = sums.reshape(-1), gw.reshape(-1), c * o
-    half = cache_lines(18 * LANE, gw)
-    for k in range(0, point, LANE):
+    half, one = cache_lines(18 * LANE, gw), tile_steps(0, 1)
+    for k in range(lo, hi, LANE):
+        for other in range(36, 36 * parts):
+            tile_add(flat, one, other % 36 * point + k, tile_load(flat, one, other * point + k), LANE)
         for j in range(6):
             column = tile_load(flat, tile_steps(6 * point, 6), j * point + k)
             tile_store(half, tile_steps(6 * LANE, 3), j * LANE, _g_adjoint(column), LANE)

@@ -10,12 +10,13 @@ from __future__ import annotations
 import difflib
 import reprlib
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from ..tape import Array, Tensor, state
+from ..tape import Array, Tensor, settings, state
 
 
 class Parameter(Tensor):
@@ -53,6 +54,7 @@ class _Calls(threading.local):
 
 
 _calls = _Calls()
+_known: weakref.WeakKeyDictionary[Module, tuple[int, str, dict[int, str]]] = weakref.WeakKeyDictionary()
 
 
 class Module:
@@ -76,15 +78,31 @@ class Module:
         if not state.recording:
             return self.forward(*args, **kwargs)
         scope, paths = state.scope, _calls.paths
-        if id(self) not in paths:  # the outermost call names everything below it, once
-            below = _walk(self, scope)
-            _name(below)
-            _calls.paths = {id(m): path for path, m in reversed(below) if isinstance(m, Module)}
+        if id(self) not in paths:  # the outermost call names everything below it
+            _calls.paths = self._paths(scope)
         state.scope = _calls.paths[id(self)]
         try:
             return self.forward(*args, **kwargs)
         finally:
             state.scope, _calls.paths = scope, paths
+
+    def _paths(self, scope: str) -> dict[int, str]:
+        """The path of each module here and below, by identity; what it found is good until a module changes."""
+        known = _known.get(self)
+        if known is None or known[:2] != (settings[0], scope):
+            below = _walk(self, scope)
+            _name(below)
+            known = settings[0], scope, {id(m): path for path, m in reversed(below) if isinstance(m, Module)}
+            _known[self] = known
+        return known[2]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        settings[0] += 1
+        object.__setattr__(self, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        settings[0] += 1
+        object.__delattr__(self, name)
 
     # ---- what it holds
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..ops import conv, norm, shape
-from ..tape import Array, Tensor
+from ..tape import Array, Tensor, effect, fixed, snapshot
 from .module import Buffer, Module, Parameter
 
 
@@ -45,16 +45,17 @@ class _BatchNorm(Module):
         name = type(self).__name__
         if x.ndim not in self.axes or x.shape[1] != self.num_features:
             raise ValueError(f"{name}: x has shape {x.shape}; it must be {self.wanted} with C = {self.num_features}")
-        gamma = self.weight if self.weight is not None else Tensor(np.ones(self.num_features, x.data.real.dtype))
-        beta = self.bias if self.bias is not None else Tensor(np.zeros(self.num_features, x.data.real.dtype))
+        gamma = self.weight if self.weight is not None else Tensor(fixed(np.ones(self.num_features, _real(x.dtype))))
+        beta = self.bias if self.bias is not None else Tensor(fixed(np.zeros(self.num_features, _real(x.dtype))))
         conv.same_dtype(name, x, gamma)
         if self.training or self.running_mean is None:
             norm.check_batch(x)
-            moments = norm.channel_moments(x.data)
+            moments = norm.channel_moments(x)
             if self.running_mean is not None:
-                self._track(*moments, x.size // self.num_features)
+                effect(self._track, *moments, x.size // self.num_features)
             return norm.batch_norm(x, gamma, beta, eps=self.eps, moments=moments)
-        return norm.normalize(x, self.running_mean.data, self.running_var.data, gamma, beta, eps=self.eps)
+        mean, var = snapshot(self.running_mean), snapshot(self.running_var)  # which go on moving
+        return norm.normalize(x, mean, var, gamma, beta, eps=self.eps)
 
     def _track(self, mean: Array, var: Array, n: int) -> None:
         """Move the running statistics towards those of n values a channel; the variance is the unbiased one."""
@@ -64,6 +65,10 @@ class _BatchNorm(Module):
         rate = 1 / int(count.data) if self.momentum is None else self.momentum
         for running, new in ((self.running_mean, mean), (self.running_var, var * (n / (n - 1)))):
             running.data = ((1 - rate) * running.data + rate * new).astype(running.dtype)
+
+
+def _real(dtype: np.dtype) -> np.dtype:
+    return np.empty(0, dtype).real.dtype
 
 
 class BatchNorm1d(_BatchNorm):

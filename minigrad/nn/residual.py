@@ -15,7 +15,7 @@ import numpy as np
 
 from .. import random
 from ..ops import noise, shape
-from ..tape import Tensor
+from ..tape import Array, Tensor, launch, state
 from .layers import own_generator
 from .module import Module
 
@@ -54,25 +54,35 @@ class StochasticDepth(Module):
 
     def forward(self, shortcut: Any, branch: Callable[[], Any]) -> Tensor:
         shortcut = shape.as_tensor(shortcut)
-        kept: Any = 1
-        if self.training and self.p:
-            size = () if self.mode == "batch" else (len(shortcut), *[1] * (shortcut.ndim - 1))
-            kept = random.generator(self.rng).random(size) >= self.p
-            if self.mode == "batch" and not kept:
+        drops = self.training and self.p > 0
+        if drops and self.mode == "batch":
+            if state.capture is not None:
+                state.capture.refuse("stochastic depth decides anew in each call what is executed")
+            if random.generator(self.rng).random() < self.p:
                 return shortcut
         y = shape.as_tensor(branch())
         if y.shape != shortcut.shape:
             raise ValueError(
                 f"stochastic_depth: the shortcut has shape {shortcut.shape}, the branch {y.shape}; they must be one"
             )
-        factor = np.asarray(kept * self._scale(), shortcut.data.real.dtype)  # asking y might keep it from being fused
-        return shortcut + (y if np.all(factor == 1) else y * factor)
+        factor: Any = float(self._scale())
+        if drops and self.mode == "row":
+            size = (len(shortcut), *[1] * (shortcut.ndim - 1))
+            factor = Tensor(launch(_survivors, self.rng, size, shortcut.dtype, self.p, factor))
+        return shortcut + (y if isinstance(factor, float) and factor == 1 else y * factor)
 
     def _scale(self) -> float:
         survival = 1 - self.p
         if self.scaling == "inverted":
             return 1 / survival if self.training else 1
         return 1 if self.training else survival
+
+
+def _survivors(
+    rng: np.random.Generator | None, size: tuple[int, ...], dtype: np.dtype, p: float, scale: float
+) -> Array:
+    """`scale` with probability 1 − p, else 0."""
+    return ((random.generator(rng).random(size) >= p) * scale).astype(np.empty(0, dtype).real.dtype)
 
 
 class Residual(Module):

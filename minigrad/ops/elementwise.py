@@ -6,17 +6,22 @@ kinks. One convention at kinks: relu and abs have derivative 0 there, and tied m
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from .. import kernels
-from ..tape import Array, Tensor, elementwise, general, linear, primitive
+from ..tape import Array, Primitive, Tensor, array_of, elementwise, fused, general, launch, linear, primitive
+
+
+def _is_zero(a: Array) -> Array:
+    return a.real == 0
 
 
 def constant(a: Array, like: Tensor) -> Tensor:
     """A decision taken on values, such as a mask, as a tensor of like's dtype: its derivative is zero almost everywhere."""
-    return Tensor(np.asarray(a, like.dtype))
+    return Tensor(launch(np.asarray, a, dtype=like.dtype))
 
 
 # ---- arithmetic (add and mul live in tape.py: the chain rule needs them) ------------------------------------------
@@ -63,7 +68,7 @@ def _tensor_power(a: Array, b: Array) -> Array:
 
 
 def _log_base(a: Tensor) -> Tensor:  # 0**b does not move with b, though log 0 would say so
-    return log(where(a.data.real == 0, 1, a))
+    return log(where(launch(_is_zero, a._data), 1, a))
 
 
 elementwise(_tensor_power, lambda y, a, b: b * _tensor_power(a, b - 1), lambda y, a, b: y * _log_base(a))
@@ -146,18 +151,38 @@ def tanh(x: Array) -> Array:
     return np.tanh(x)
 
 
-elementwise(tanh, lambda y, x: 1 - y * y)
+@primitive
+def _along_tanh(u: Array, y: Array) -> Array:
+    return kernels.tanh_backward(u, y)
+
+
+def _through_tanh(u: Tensor, y: Tensor, *_: Tensor) -> Tensor:
+    """u (1 − y²), up or down: the derivative of tanh asks for y, never for x."""
+    return _along_tanh(u, y)
+
+
+elementwise(_along_tanh, lambda z, u, y: 1 - y * y, lambda z, u, y: -2 * u * y)
+general(tanh, [_through_tanh], [_through_tanh])
 
 
 @primitive
 def sigmoid(x: Array) -> Array:
     """1 / (1 + e⁻ˣ), without overflow."""
-    right = x.real >= 0
-    z = np.exp(np.where(right, -x, x))
-    return np.where(right, 1, z) / (1 + z)
+    return kernels.sigmoid(x)
 
 
-elementwise(sigmoid, lambda y, x: y * (1 - y))
+@primitive
+def _along_sigmoid(u: Array, y: Array) -> Array:
+    return kernels.sigmoid_backward(u, y)
+
+
+def _through_sigmoid(u: Tensor, y: Tensor, *_: Tensor) -> Tensor:
+    """u y (1 − y), up or down."""
+    return _along_sigmoid(u, y)
+
+
+elementwise(_along_sigmoid, lambda z, u, y: y * (1 - y), lambda z, u, y: u * (1 - 2 * y))
+general(sigmoid, [_through_sigmoid], [_through_sigmoid])
 
 
 # ---- piecewise functions: the branch is decided by the real part ----------------------------------------------------
@@ -170,18 +195,23 @@ def relu(x: Array) -> Array:
 
 
 @primitive
-def _gate(g: Array, *, by: Array) -> Array:
+def gate(g: Array, *, by: Array) -> Array:
+    """g where `by` is positive, else 0."""
     return kernels.gate(g, by)
 
 
 def _open(g: Tensor, y: Tensor, x: Tensor) -> Tensor:
     """What flows through relu, up or down: g where the output is positive. It asks for y, never for x."""
-    return _gate(g, by=y.data)
+    return gate(g, by=y._data)
 
 
-linear(_gate, lambda u, y, g, *, by: _gate(u, by=by))
+linear(gate, lambda u, y, g, *, by: gate(u, by=by))
 general(relu, [_open], [_open])
 relu.branch = lambda y, x: y.real > 0
+
+
+def _sign(x: Array) -> Array:
+    return np.sign(x.real)
 
 
 @primitive
@@ -190,8 +220,8 @@ def abs(x: Array) -> Array:
     return np.abs(x) if x.dtype.kind != "c" else x * np.sign(x.real)
 
 
-elementwise(abs, lambda y, x: constant(np.sign(x.data.real), x))
-abs.branch = lambda y, x: np.sign(x.real)
+elementwise(abs, lambda y, x: constant(launch(_sign, x._data), x))
+abs.branch = lambda y, x: _sign(x)
 
 
 def _wins(a: Array, b: Array) -> Array:
@@ -210,8 +240,8 @@ def maximum(a: Array, b: Array) -> Array:
 
 elementwise(
     maximum,
-    lambda y, a, b: constant(_wins(a.data, b.data), y),
-    lambda y, a, b: constant(_wins(b.data, a.data), y),
+    lambda y, a, b: constant(launch(_wins, a._data, b._data), y),
+    lambda y, a, b: constant(launch(_wins, b._data, a._data), y),
 )
 maximum.branch = lambda y, a, b: _wins(a, b)
 
@@ -249,7 +279,7 @@ def where(condition: Any, a: Any, b: Any) -> Tensor:
     >>> where(np.array([True, False]), Tensor(np.array([1.0, 2.0])), 0).data
     array([1., 0.])
     """
-    condition = np.asarray(condition.data if isinstance(condition, Tensor) else condition)
+    condition = array_of(condition)
     if condition.dtype != bool:
         raise TypeError(f"where: the condition has dtype {condition.dtype}; it must be boolean, e.g. x > 0")
     return _where(a, b, condition=condition)
@@ -258,14 +288,33 @@ def where(condition: Any, a: Any, b: Any) -> Tensor:
 # ---- activations made of the above ----------------------------------------------------------------------------------
 
 
+def _one_pass(spec: Callable, forward: Callable, backward: Callable) -> Primitive:
+    """A composition with one kernel for its value and one for its gradient."""
+    return fused(spec, lambda x, **k: (forward(x, **k), None), lambda g, _, x, **k: (backward(g, x, **k),))
+
+
+def _composed_leaky_relu(x: Tensor, *, slope: float) -> Tensor:
+    return relu(x) - slope * relu(-x)
+
+
+_leaky_relu = _one_pass(_composed_leaky_relu, kernels.leaky_relu, kernels.leaky_relu_backward)
+
+
 def leaky_relu(x: Any, negative_slope: float = 0.01) -> Tensor:
     """x where positive, negative_slope · x elsewhere (Maas, Hannun, Ng 2013)."""
-    return relu(x) - negative_slope * relu(-x)
+    return _leaky_relu(x, slope=negative_slope)
+
+
+def _composed_elu(x: Tensor, *, alpha: float) -> Tensor:
+    return relu(x) + alpha * (exp(-relu(-x)) - 1)
+
+
+_elu = _one_pass(_composed_elu, kernels.elu, kernels.elu_backward)
 
 
 def elu(x: Any, alpha: float = 1.0) -> Tensor:
     """x where positive, alpha · (eˣ − 1) elsewhere (Clevert, Unterthiner, Hochreiter 2016)."""
-    return relu(x) + alpha * (exp(-relu(-x)) - 1)
+    return _elu(x, alpha=alpha)
 
 
 def softplus(x: Any) -> Tensor:
@@ -273,11 +322,25 @@ def softplus(x: Any) -> Tensor:
     return relu(x) + log1p(exp(-abs(x)))
 
 
+def _composed_silu(x: Tensor) -> Tensor:
+    return x * sigmoid(x)
+
+
+_silu = _one_pass(_composed_silu, kernels.silu, kernels.silu_backward)
+
+
 def silu(x: Any) -> Tensor:
     """x · sigmoid(x) (Elfwing, Uchibe, Doya 2018)."""
-    return x * sigmoid(x)
+    return _silu(x)
+
+
+def _composed_gelu(x: Tensor) -> Tensor:
+    return 0.5 * x * (1 + tanh((2 / np.pi) ** 0.5 * (x + 0.044715 * power(x, 3))))
+
+
+_gelu = _one_pass(_composed_gelu, kernels.gelu, kernels.gelu_backward)
 
 
 def gelu(x: Any) -> Tensor:
     """x/2 · (1 + tanh(√(2/π) (x + 0.044715 x³))): the tanh form of GELU (Hendrycks, Gimpel 2016)."""
-    return 0.5 * x * (1 + tanh((2 / np.pi) ** 0.5 * (x + 0.044715 * power(x, 3))))
+    return _gelu(x)

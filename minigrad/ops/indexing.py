@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from ..tape import Array, Tensor, linear, primitive
+from ..tape import Array, Tensor, array_of, linear, primitive
 
 
 @primitive
 def _getitem(x: Array, *, index: Any) -> Array:
     return x[index]
+
+
+_getitem.views = True
 
 
 @primitive
@@ -43,5 +46,5 @@ def getitem(x: Tensor, index: Any) -> Tensor:
     array([2., 0., 1.])
     """
     parts = index if isinstance(index, tuple) else (index,)
-    parts = tuple(p.data if isinstance(p, Tensor) else p for p in parts)
+    parts = tuple(array_of(p) if isinstance(p, Tensor) else p for p in parts)
     return _getitem(x, index=parts if isinstance(index, tuple) else parts[0])

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..tape import Array, Tensor, fused, general, primitive
+from ..tape import Array, Tensor, array_of, effect, fixed, fused, general, primitive
 from .indexing import getitem
 from .reduce import logsumexp, mean, sum
 from .shape import as_tensor, normal_axes
@@ -44,21 +44,35 @@ def log_softmax(x: Any, axis: int = -1) -> Tensor:
     return x - logsumexp(x, axis, keepdims=True)
 
 
-def _composed_cross_entropy(logits: Tensor, *, labels: Array, smoothing: float) -> Tensor:
+def _composed_cross_entropy(logits: Tensor, *, labels: Array, smoothing: float, reduction: str) -> Tensor:
     log_p = log_softmax(logits, 1)
-    loss = -getitem(log_p, (np.arange(len(labels)), labels))
-    return loss if not smoothing else (1 - smoothing) * loss - smoothing * mean(log_p, 1)
+    loss = -getitem(log_p, (fixed(np.arange(len(labels))), labels))
+    return reduced(loss if not smoothing else (1 - smoothing) * loss - smoothing * mean(log_p, 1), reduction)
 
 
-def _forward(logits: Array, *, labels: Array, smoothing: float) -> tuple[Array, Array]:
-    return kernels.softmax_cross_entropy(logits, labels, smoothing=smoothing)
+def _forward(logits: Array, *, labels: Array, smoothing: float, reduction: str) -> tuple[Array, Array]:
+    losses, probs = kernels.softmax_cross_entropy(logits, labels, smoothing=smoothing)
+    if reduction == "none":
+        return losses, probs
+    total = np.add.reduce(losses)
+    return np.asarray(total / losses.dtype.type(len(losses)) if reduction == "mean" else total), probs
 
 
-def _backward(g: Array, probs: Array, logits: Array, *, labels: Array, smoothing: float) -> tuple[Array]:
+def _backward(
+    g: Array, probs: Array, logits: Array, *, labels: Array, smoothing: float, reduction: str
+) -> tuple[Array]:
+    if reduction != "none":
+        g = np.full(len(probs), g / g.dtype.type(len(probs)) if reduction == "mean" else g, g.dtype)
     return (kernels.softmax_cross_entropy_backward(g, probs, labels, smoothing=smoothing),)
 
 
-_cross_entropy = fused(_composed_cross_entropy, _forward, _backward)
+def _tangent(ts: tuple[Array], probs: Array, logits: Array, *, reduction: str, **k: Any) -> Array:
+    one = np.ones(len(logits) if reduction == "none" else (), logits.dtype)
+    (slope,) = _backward(one, probs, logits, reduction=reduction, **k)
+    return (ts[0] * slope).sum(axis=1 if reduction == "none" else None)
+
+
+_cross_entropy = fused(_composed_cross_entropy, _forward, _backward, _tangent)
 
 
 def cross_entropy(logits: Any, labels: Any, *, label_smoothing: float = 0.0, reduction: str = "mean") -> Tensor:
@@ -72,7 +86,7 @@ def cross_entropy(logits: Any, labels: Any, *, label_smoothing: float = 0.0, red
     2.3026
     """
     logits = as_tensor(logits)
-    labels = np.asarray(labels.data if isinstance(labels, Tensor) else labels)
+    labels = array_of(labels)
     if logits.ndim != 2:
         raise ValueError(f"cross_entropy: logits have shape {logits.shape}; they must be (N, K): samples, classes")
     if labels.dtype.kind not in "iu":
@@ -82,18 +96,29 @@ def cross_entropy(logits: Any, labels: Any, *, label_smoothing: float = 0.0, red
         raise ValueError(f"cross_entropy: logits are {logits.shape}, labels {labels.shape}; labels must be ({n},)")
     if n == 0:
         raise ValueError(f"cross_entropy: the batch is empty (logits {logits.shape}); its mean is not defined")
+    effect(_check_range, labels, k)
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"cross_entropy: label_smoothing is {label_smoothing}; it must lie in [0, 1]")
+    _check_reduction("cross_entropy", reduction)
+    return _cross_entropy(logits, labels=labels, smoothing=float(label_smoothing), reduction=reduction)
+
+
+def _check_range(labels: Array, k: int) -> None:
+    unsigned = f"{labels.dtype.byteorder}u{labels.itemsize}"  # as such, negative numbers are huge: one look is enough
+    if labels.view(unsigned).max() < k:
+        return
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or high >= k:
         raise ValueError(f"cross_entropy: label {low if low < 0 else high} is out of range; logits have {k} classes")
-    if not 0 <= label_smoothing <= 1:
-        raise ValueError(f"cross_entropy: label_smoothing is {label_smoothing}; it must lie in [0, 1]")
-    return reduced("cross_entropy", _cross_entropy(logits, labels=labels, smoothing=float(label_smoothing)), reduction)
 
 
-def reduced(name: str, losses: Tensor, reduction: str) -> Tensor:
-    """The losses themselves, their sum or their mean."""
+def _check_reduction(name: str, reduction: str) -> None:
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"{name}: reduction is {reduction!r}; it must be 'mean', 'sum' or 'none'")
+
+
+def reduced(losses: Tensor, reduction: str) -> Tensor:
+    """The losses themselves, their sum or their mean."""
     return mean(losses) if reduction == "mean" else sum(losses) if reduction == "sum" else losses
 
 
@@ -102,5 +127,6 @@ def mse_loss(x: Any, target: Any, *, reduction: str = "mean") -> Tensor:
     x, target = as_tensor(x), as_tensor(target)
     if x.shape != target.shape:
         raise ValueError(f"mse_loss: x has shape {x.shape}, target has shape {target.shape}; they must be the same")
+    _check_reduction("mse_loss", reduction)
     d = x - target
-    return reduced("mse_loss", d * d, reduction)
+    return reduced(d * d, reduction)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import random
-from ..tape import Tensor, mul
+from ..tape import Array, Tensor, launch, mul
 from .shape import as_tensor
 
 
@@ -29,6 +29,11 @@ def dropout(x: Any, p: float = 0.5, *, training: bool = True, rng: np.random.Gen
     check_probability("dropout", p)
     if not training or p == 0:
         return x
-    real = x.data.real.dtype
-    keep = random.generator(rng).random(x.shape, np.float32) >= p
-    return mul(x, keep.astype(real) / real.type(1 - p))
+    return mul(x, Tensor(launch(_mask, rng, x.shape, x.dtype, p)))
+
+
+def _mask(rng: Any, shape: tuple[int, ...], dtype: np.dtype, p: float) -> Array:
+    """1/(1 − p) with probability 1 − p, else 0."""
+    real = np.empty(0, dtype).real.dtype
+    keep = random.generator(rng).random(shape, np.float32) >= p
+    return keep * (real.type(1) / real.type(1 - p))

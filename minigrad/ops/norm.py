@@ -5,16 +5,15 @@ Ioffe, Szegedy 2015: y = γ (x − μ) / √(σ² + ε) + β, with μ and σ² t
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from .. import kernels
-from ..tape import Array, Deferred, Tensor, add, fused
+from ..tape import Array, Deferred, Tensor, array_of, fused, general, launch, primitive, state
 from .conv import same_dtype
-from .elementwise import power, relu
-from .reduce import mean
+from .elementwise import power
+from .epilogue import gated, waits_for
 from .shape import as_tensor, reshape
 
 
@@ -25,53 +24,177 @@ def _per_channel(a: Any, ndim: int) -> Tensor:
 Moments = tuple[Array, Array]
 
 
+# ---- x̂ = (x − μ)/√(σ² + ε), and its first and second derivative -----------------------------------------------------
+#
+# With averages ⟨·⟩ over a channel and s = 1/√(σ² + ε), ∂x̂/∂x is symmetric:   P(g) = s (g − ⟨g⟩ − x̂ ⟨g x̂⟩).
+# How it changes when x moves along t is symmetric in g and t:   D(g, t) = −s (P(g) ⟨t x̂⟩ + P(t) ⟨g x̂⟩ + x̂ ⟨g P(t)⟩).
+# `stats`, (μ, s), is what the kernels need of x; a complex x brings its own.
+
+
+def _average(x: Any) -> Any:
+    return x.mean((0, *range(2, x.ndim)), keepdims=True)
+
+
+def _centred(x: Array, eps: float) -> tuple[Array, Array]:
+    c = x - _average(x)
+    return c, (_average(c * c) + eps) ** -0.5
+
+
+@primitive
+def _standardize(x: Array, *, eps: float, stats: Moments) -> Array:
+    if x.dtype.kind == "c":
+        c, s = _centred(x, eps)
+        return c * s
+    return kernels.normalize(x, *stats, np.zeros_like(stats[0]))
+
+
+@primitive
+def _standardize_pull(g: Array, x: Array, *, eps: float, stats: Moments) -> Array:
+    if g.dtype.kind == "c" or x.dtype.kind == "c":
+        c, s = _centred(x, eps)
+        return s * (g - _average(g) - c * s * _average(g * c * s))
+    return kernels.batch_norm_backward(g, x, np.ones_like(stats[0]), *stats)[0]
+
+
+def _composed_standardize_second(g: Tensor, t: Tensor, x: Tensor, *, eps: float, stats: Moments) -> Tensor:
+    k = {"eps": eps, "stats": stats}
+    y, pg, pt, c = _standardize(x, **k), _standardize_pull(g, x, **k), _standardize_pull(t, x, **k), x - _average(x)
+    return -power(_average(c * c) + eps, -0.5) * (pg * _average(t * y) + pt * _average(g * y) + y * _average(g * pt))
+
+
+_standardize_second = fused(
+    _composed_standardize_second,
+    lambda g, t, x, *, eps, stats: (kernels.batch_norm_second(g, t, x, *stats), None),
+)
+
+
+def _pull(u: Tensor, y: Tensor, x: Tensor, **k: Any) -> Tensor:
+    return _standardize_pull(u, x, **k)
+
+
+def _pull_moving_g(u: Tensor, y: Tensor, g: Tensor, x: Tensor, **k: Any) -> Tensor:
+    return _standardize_pull(u, x, **k)
+
+
+def _pull_moving_x(u: Tensor, y: Tensor, g: Tensor, x: Tensor, **k: Any) -> Tensor:
+    return _standardize_second(g, u, x, **k)
+
+
+general(_standardize, [_pull], [_pull])
+general(_standardize_pull, [_pull_moving_g, _pull_moving_x], [_pull_moving_g, _pull_moving_x])
+
+
+# ---- batch normalisation ----------------------------------------------------------------------------------------------
+
+
 def _composed_batch_norm(x: Tensor, gamma: Tensor, beta: Tensor, *, eps: float, moments: Moments | None) -> Tensor:
-    axes = (0, *range(2, x.ndim))
-    c = x - mean(x, axes, keepdims=True)
-    istd = power(mean(c * c, axes, keepdims=True) + eps, -0.5)
-    return c * (istd * _per_channel(gamma, x.ndim)) + _per_channel(beta, x.ndim)
+    mean, var = launch(kernels.channel_moments, x._data) if moments is None else moments
+    stats = mean, launch(_inverse_root, var, eps)
+    return _standardize(x, eps=eps, stats=stats) * _per_channel(gamma, x.ndim) + _per_channel(beta, x.ndim)
 
 
-def _deferred(x: Array, gamma: Array, beta: Array, *, eps: float, moments: Moments | None) -> tuple[Deferred, Moments]:
+def _inverse_root(var: Array, eps: float) -> Array:
+    return 1 / np.sqrt(var + var.real.dtype.type(eps))
+
+
+def _prepare(x: Array, gamma: Array, beta: Array, *, eps: float, moments: Moments | None) -> tuple:
     mean, var = kernels.channel_moments(x) if moments is None else moments
-    istd = 1 / np.sqrt(var + var.dtype.type(eps))
-    finish = partial(kernels.normalize, x, mean, gamma * istd, beta.copy())  # β may be changed in place meanwhile
-    return Deferred(finish, x.shape, x.dtype), (mean, istd)
+    istd = _inverse_root(var, eps)
+    return (mean, istd), x.shape, x.dtype, (x, mean, gamma * istd, beta.copy()), {}
 
 
 def _forward(*arrays: Array, **params: Any) -> tuple[Array, Moments]:
-    y, saved = _deferred(*arrays, **params)
-    return y.data, saved
+    saved, _, _, args, _ = _prepare(*arrays, **params)
+    return kernels.normalize(*args), saved
 
 
-def _backward(g: Array, saved: Moments, x: Array, gamma: Array, beta: Array, **_: Any) -> tuple[Array, ...]:
-    return kernels.batch_norm_backward(g, x, gamma, *saved)
+def _backward(
+    g: Array, saved: Moments, x: Array, gamma: Array, beta: Array, *, gate: Array | None = None, **_: Any
+) -> tuple[Array, ...]:
+    return kernels.batch_norm_backward(g, x, gamma, *saved, gate=gate)
 
 
-_batch_norm = fused(_composed_batch_norm, _forward, _backward)
-
-# relu(batch_norm(x)) and relu(batch_norm(x) + shortcut) are one pass over memory: each folds itself into the one before
-_batch_norm.defer = _deferred
-
-
-def _fold_relu(x: Tensor) -> Array | None:
-    return x.finish(relu=True) if isinstance(x, Deferred) and x.pending else None
+def _tangent(ts: tuple, saved: Moments, x: Array, gamma: Array, beta: Array, **_: Any) -> Array:
+    t, t_gamma, t_beta = ts
+    mean, istd = saved
+    moved = None if t is None else kernels.batch_norm_backward(t, x, gamma, mean, istd)[0]
+    return _plus_affine(moved, x, mean, istd, t_gamma, t_beta)
 
 
-def _fold_add(a: Tensor, b: Tensor) -> Deferred | None:
-    a, b = (a, b) if isinstance(a, Deferred) and a.pending else (b, a)
-    if not (isinstance(a, Deferred) and a.pending and _takes(a, b)):
+def _plus_affine(moved: Array | None, x: Array, mean: Array, istd: Array, scale: Any, shift: Any) -> Array:
+    """moved + scale · x̂ + shift, each of them optional."""
+    if moved is not None and scale is None and shift is None:
+        return moved
+    zero = np.zeros_like(mean)
+    scale, shift = zero if scale is None else scale * istd, zero if shift is None else shift
+    return kernels.normalize(x, mean, scale, shift, plus=moved)
+
+
+_batch_norm = fused(_composed_batch_norm, _forward, _backward, _tangent)
+_batch_norm.fold_gradient = gated
+_batch_norm.defer = _prepare, kernels.normalize
+
+
+def _composed_normalize(x: Tensor, mean: Tensor, var: Tensor, gamma: Tensor, beta: Tensor, *, eps: float) -> Tensor:
+    scale = gamma * power(var + eps, -0.5)
+    return (x - _per_channel(mean, x.ndim)) * _per_channel(scale, x.ndim) + _per_channel(beta, x.ndim)
+
+
+def _prepare_fixed(x: Array, mean: Array, var: Array, gamma: Array, beta: Array, *, eps: float) -> tuple:
+    istd = np.asarray(_inverse_root(var, eps), x.dtype)
+    centre = np.array(mean, x.dtype)  # a copy: running statistics move
+    return (centre, istd), x.shape, x.dtype, (x, centre, gamma * istd, beta.copy()), {}
+
+
+def _forward_fixed(*arrays: Array, **params: Any) -> tuple[Array, Moments]:
+    saved, _, _, args, _ = _prepare_fixed(*arrays, **params)
+    return kernels.normalize(*args), saved
+
+
+def _backward_fixed(
+    g: Array, saved: Moments, x: Array, _mean: Array, var: Array, gamma: Array, beta: Array, **_: Any
+) -> tuple[Array, ...]:
+    mean, istd = saved
+    g_gamma, g_beta = kernels.batch_norm_backward(g, x, gamma, mean, istd)[1:]
+    zero = np.zeros_like(mean)
+    gx = kernels.normalize(g, zero, gamma * istd, zero)
+    return gx, -gamma * istd * g_beta, -0.5 * gamma * istd**2 * g_gamma, g_gamma, g_beta
+
+
+def _tangent_fixed(
+    ts: tuple, saved: Moments, x: Array, _mean: Array, var: Array, gamma: Array, beta: Array, **_: Any
+) -> Array:
+    t, t_mean, t_var, t_gamma, t_beta = ts
+    mean, istd = saved
+    zero = np.zeros_like(mean)
+    moved = None if t is None else kernels.normalize(t, zero, gamma * istd, zero)
+    if t_var is not None:
+        t_gamma = (zero if t_gamma is None else t_gamma) - 0.5 * gamma * istd**2 * t_var
+    if t_mean is not None:
+        t_beta = (zero if t_beta is None else t_beta) - gamma * istd * t_mean
+    return _plus_affine(moved, x, mean, istd, t_gamma, t_beta)
+
+
+_normalize = fused(_composed_normalize, _forward_fixed, _backward_fixed, _tangent_fixed)
+_normalize.defer = _prepare_fixed, kernels.normalize
+
+
+def _fold_normalize(x: Tensor, *vectors: Tensor, eps: float) -> Deferred | None:
+    """Into the convolution before, unless the tape will ask for its value."""
+    if state.recording and any(t.requires_grad for t in (x, *vectors)):
         return None
-    return Deferred(partial(a.finish, plus=b.data), a.shape, a.dtype)
+    if not waits_for(x, "scale") or any(v.dtype != x.dtype for v in vectors):
+        return None
+    scale, shift = launch(_scale_and_shift, *(v._data for v in vectors), eps=eps)
+    return x.with_option(scale=scale, shift=shift)  # type: ignore[attr-defined]
 
 
-def _takes(a: Deferred, b: Tensor) -> bool:
-    """Whether b is like a, safe from changes, and the first to be added to it."""
-    return b.node is not None and b.shape == a.shape and b.dtype == a.dtype and "plus" not in a.finish.keywords
+def _scale_and_shift(mean: Array, var: Array, gamma: Array, beta: Array, *, eps: float) -> tuple[Array, Array]:
+    scale = gamma / np.sqrt(var + var.dtype.type(eps))
+    return scale, beta - mean * scale
 
 
-relu.fold = _fold_relu
-add.fold = _fold_add
+_normalize.fold = _fold_normalize
 
 
 def _check(x: Tensor, **vectors: Any) -> None:
@@ -96,7 +219,7 @@ def check_batch(x: Tensor) -> None:
 def batch_norm(x: Any, gamma: Any, beta: Any, *, eps: float = 1e-5, moments: Moments | None = None) -> Tensor:
     """Each channel of x, (N, C) or (N, C, H, W), normalised over the batch, then scaled by γ (C,) and shifted by β (C,).
 
-    `moments` may hand over what `channel_moments(x.data)` returned, to spare computing it again. Raises ValueError
+    `moments` may hand over what `channel_moments(x)` returned, to spare computing it again. Raises ValueError
     when there is one value per channel: it has no variance.
 
     >>> y = batch_norm(np.array([[1.0], [3.0]]), np.ones(1), np.zeros(1), eps=0.0)
@@ -110,15 +233,13 @@ def batch_norm(x: Any, gamma: Any, beta: Any, *, eps: float = 1e-5, moments: Mom
     return _batch_norm(x, gamma, beta, eps=eps, moments=moments)
 
 
-def channel_moments(x: Array) -> Moments:
-    """The mean and the biased variance of each channel of an ndarray x: what a layer's running statistics follow."""
-    return kernels.channel_moments(x)
+def channel_moments(x: Any) -> Moments:
+    """The mean and the biased variance of each channel of x, as arrays: what a layer's running statistics follow."""
+    return launch(kernels.channel_moments, array_of(x))
 
 
-def normalize(x: Any, mean: Array, var: Array, gamma: Any, beta: Any, *, eps: float = 1e-5) -> Tensor:
+def normalize(x: Any, mean: Any, var: Any, gamma: Any, beta: Any, *, eps: float = 1e-5) -> Tensor:
     """Batch normalisation by given statistics (C,), as at test time: γ (x − mean) / √(var + ε) + β."""
-    x, gamma, beta = as_tensor(x), as_tensor(gamma), as_tensor(beta)
+    x, mean, var, gamma, beta = (as_tensor(a) for a in (x, mean, var, gamma, beta))
     _check(x, mean=mean, var=var, gamma=gamma, beta=beta)
-    scale = gamma * (1 / np.sqrt(var + eps)).astype(gamma.dtype)
-    shift = beta - scale * mean
-    return x * _per_channel(scale, x.ndim) + _per_channel(shift, x.ndim)
+    return _normalize(x, mean, var, gamma, beta, eps=eps)

@@ -7,17 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from ..tape import Array, Tensor, add, cast, mul
+from ..tape import Array, Tensor, add, array_of, cast, launch, mul, shown
 from . import elementwise, indexing, linalg, reduce, shape
 
 
 def _value(x: Any) -> Any:
-    return x.data if isinstance(x, Tensor) else x
+    return x if isinstance(x, (int, float, complex)) else array_of(x)
 
 
 def _compare(f: Callable) -> Callable:
     """A comparison gives a boolean ndarray: it has no derivative."""
-    return lambda a, b: f(_value(a).real, np.real(_value(b)))
+
+    def compare(a: Any, b: Any) -> Array:
+        return f(a.real, np.real(b))
+
+    return lambda a, b: shown(launch(compare, _value(a), _value(b)))
 
 
 def _reshape(x: Tensor, *sizes: Any) -> Tensor:
@@ -35,7 +39,11 @@ def astype(x: Tensor, dtype: Any) -> Tensor:
 
 def argmax(x: Tensor, axis: int | None = None) -> Array:
     """The index of the largest entry along axis, as an ndarray."""
-    return x.data.real.argmax(axis)
+    return shown(launch(_argmax, array_of(x), axis))
+
+
+def _argmax(x: Array, axis: int | None) -> Array:
+    return np.asarray(x.real.argmax(axis))
 
 
 _BOUND: dict[str, Callable | property] = {

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..tape import Array, Tensor, general, primitive, sum_to
+from ..tape import Array, Tensor, general, launch, primitive, sum_to
 from .elementwise import constant, exp, log, sqrt
 from .shape import as_tensor, normal_axes, reshape
 
@@ -82,8 +82,8 @@ def _max(x: Array, *, axes: tuple[int, ...]) -> Array:
 
 general(
     _max,
-    [lambda g, y, x, *, axes: g * constant(_shares(x.data, axes), x)],
-    [lambda t, y, x, *, axes: sum_to(t * constant(_shares(x.data, axes), x), shape=y.shape)],
+    [lambda g, y, x, *, axes: g * constant(launch(_shares, x._data, axes), x)],
+    [lambda t, y, x, *, axes: sum_to(t * constant(launch(_shares, x._data, axes), x), shape=y.shape)],
 )
 _max.branch = lambda y, x, *, axes: x.real == y.real
 
@@ -105,6 +105,11 @@ def min(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     return -max(-as_tensor(x), axis, keepdims)
 
 
+def _top(x: Array, axes: tuple[int, ...]) -> Array:
+    top = x.real.max(axis=axes, keepdims=True)
+    return np.where(np.isfinite(top), top, 0).astype(top.dtype)
+
+
 def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """log Σ eˣ over `axis`, without overflow.
 
@@ -114,8 +119,7 @@ def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     x = as_tensor(x)
     axes = normal_axes("logsumexp", axis, x.ndim)
     _count("logsumexp", x, axes)
-    top = x.data.real.max(axis=axes, keepdims=True)
-    top = np.where(np.isfinite(top), top, 0).astype(x.data.real.dtype)  # a shift, so a constant: any value is right
+    top = launch(_top, x._data, axes)  # a shift, so a constant: any value is right
     y = log(sum(exp(x - top), axes, keepdims=True)) + top
     return _dropped(y, axes, keepdims)
 

@@ -118,6 +118,9 @@ def _crop(x: Array, *, widths: tuple[tuple[int, int], ...]) -> Array:
     return x[tuple(slice(a, n - b) for (a, b), n in zip(widths, x.shape))]
 
 
+_reshape.views = _permute_dims.views = _crop.views = True
+
+
 linear(_pad, lambda g, y, x, *, widths: _crop(g, widths=widths))
 linear(_crop, lambda g, y, x, *, widths: _pad(g, widths=widths))
 

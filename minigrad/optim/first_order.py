@@ -42,14 +42,16 @@ class SGD(Optimizer):
         self._require("nesterov", nesterov, not nesterov or (momentum > 0 and dampening == 0), _NESTEROV)
         self.momentum, self.dampening, self.weight_decay, self.nesterov = momentum, dampening, weight_decay, nesterov
 
-    def _update(self, p: Array, g: Array, state: dict[str, Any], lr: float) -> None:
-        first = "v" not in state
-        if self.momentum and first:
-            state["v"] = np.zeros_like(p)
+    def _update(self, ps: list[Array], gs: list[Array], states: list[dict[str, Any]], lr: float) -> None:
+        first = [not state for state in states]
+        if self.momentum:
+            for p, state in zip(ps, states):
+                if not state:
+                    state["v"] = np.zeros_like(p)
         kernels.sgd_step(
-            p,
-            g,
-            state.get("v") if self.momentum else None,
+            ps,
+            gs,
+            [state["v"] for state in states] if self.momentum else None,
             lr=lr,
             momentum=self.momentum,
             dampening=self.dampening,
@@ -92,23 +94,23 @@ class Adam(Optimizer):
         self._require("weight_decay", weight_decay, weight_decay >= 0, "≥ 0")
         self.betas, self.eps, self.weight_decay = betas, eps, weight_decay
 
-    def _update(self, p: Array, g: Array, state: dict[str, Any], lr: float) -> None:
-        if not state:
-            state.update(m=np.zeros_like(p), s=np.zeros_like(p), t=0)
-        state["t"] += 1
-        beta1, beta2 = self.betas
+    def _update(self, ps: list[Array], gs: list[Array], states: list[dict[str, Any]], lr: float) -> None:
+        for p, state in zip(ps, states):
+            if not state:
+                state.update(m=np.zeros_like(p), s=np.zeros_like(p), t=0)
+            state["t"] += 1
         kernels.adam_step(
-            p,
-            g,
-            state["m"],
-            state["s"],
+            ps,
+            gs,
+            [state["m"] for state in states],
+            [state["s"] for state in states],
             lr=lr,
-            beta1=beta1,
-            beta2=beta2,
+            beta1=self.betas[0],
+            beta2=self.betas[1],
             eps=self.eps,
             weight_decay=self.weight_decay,
             decoupled=self._decoupled,
-            t=state["t"],
+            t=[state["t"] for state in states],
         )
 
 

@@ -1,6 +1,6 @@
 """What all optimizers share: a checked list of parameters, the rate, and state that is saved and loaded exactly.
 
-A rule is a subclass with one method, `_update`, that moves one parameter. Nothing here knows of modules.
+A rule is a subclass with one method, `_update`, that moves parameters. Nothing here knows of modules.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..tape import Array, Tensor
+from ..tape import Array, Tensor, effect
 
 
 class Optimizer:
@@ -36,25 +36,39 @@ class Optimizer:
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
+        effect(self._forget)
+
+    def _forget(self) -> None:
         for p in self.params:
             p.grad = None
 
     def step(self) -> None:
         """Move each parameter along its gradient, in place. Those frozen, or without a gradient, are left alone."""
-        lr = self.rate
+        effect(self._step)
+
+    def _step(self) -> None:
+        moved, ps, gs, states = [], [], [], []
         for i, (p, state) in enumerate(zip(self.params, self.state)):
-            if p.grad is None or not p.requires_grad:
+            g = p.grad
+            if g is None or not p.requires_grad:
                 continue
-            if p.grad.shape != p.shape:
-                raise ValueError(f"{self._at(i)}: the gradient has shape {p.grad.shape}, the parameter {p.shape}")
-            if not (p.data.flags.c_contiguous and p.data.flags.writeable):
-                p.data = np.array(p.data, order="C")
-            self._update(p.data, np.asarray(p.grad, p.dtype, order="C"), state, lr)
+            if g.shape != p._data.shape:
+                raise ValueError(f"{self._at(i)}: the gradient has shape {g.shape}, the parameter {p.shape}")
+            if not p._data.flags.carray:  # to be moved in place
+                p.data = np.array(p._data, order="C")
+            moved.append(p)
+            ps.append(p._data)
+            gs.append(g)
+            states.append(state)
+        lr = self.rate
+        if moved:
+            self._update(ps, gs, states, lr)
+        for p in moved:
             p.version += 1
         self.steps += 1
 
-    def _update(self, p: Array, g: Array, state: dict[str, Any], lr: float) -> None:
-        """Move the array p, given its gradient g; `state` is this parameter's own, empty at first."""
+    def _update(self, ps: list[Array], gs: list[Array], states: list[dict[str, Any]], lr: float) -> None:
+        """Move the arrays ps, given their gradients gs; `states` are their own dicts, empty at first."""
         raise NotImplementedError
 
     def state_dict(self) -> dict[str, Array]:

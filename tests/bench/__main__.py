@@ -1,8 +1,8 @@
 """`make bench`: minigrad beside the peers that are installed, in one run.
 
 Each row times one workload for every contender in turn, round after round, so that a noisy machine disturbs all
-alike. The table gives the median time and the ratio: the fastest peer's median over minigrad's. Above 1 minigrad is
-faster. Then come peak memory and start-up, each in processes of its own.
+alike. The table gives the median time and the ratio: the fastest peer's median over that of minigrad's faster mode.
+Above 1 minigrad is faster. Then come peak memory and start-up, each in processes of its own.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--budget", type=float, default=1.5, help="seconds for each row and thread count, about")
     parser.add_argument("--tries", type=int, default=1, help="measure a row again if other processes disturb it")
+    parser.add_argument("--repeat", type=int, default=1, help="run the whole table so many times, and compare the runs")
     parser.add_argument("--json", type=Path, help="write the numbers here")
     parser.add_argument("--write", action="store_true", help="write docs/performance.md and its pictures")
     options = parser.parse_args()
@@ -36,10 +37,10 @@ def main() -> None:
         return
     if options.write and options.only:
         parser.error("--write writes the whole page: it needs all rows")
-    found = run(options.only, options.threads, options.budget, options.tries)
+    found = run(options.only, options.threads, options.budget, options.tries, options.repeat)
     if options.json:
-        rows = [row.as_dict() for row in found["rows"]]
-        options.json.write_text(json.dumps(found | {"rows": rows}, indent=1) + "\n")
+        told = {key: [row.as_dict() for row in found[key]] for key in ("rows", "all_runs")}
+        options.json.write_text(json.dumps(found | told, indent=1) + "\n")
     if options.write:
         import roofline
         import scaling
@@ -51,7 +52,7 @@ def main() -> None:
         page.write(DOCS / "performance.md", found)
 
 
-def run(only: list[str], threads: list[int], budget: float, tries: int) -> dict[str, Any]:
+def run(only: list[str], threads: list[int], budget: float, tries: int, repeat: int = 1) -> dict[str, Any]:
     """Time what was asked for, and print each row as soon as it is there."""
 
     def wanted(name: str) -> bool:
@@ -59,20 +60,26 @@ def run(only: list[str], threads: list[int], budget: float, tries: int) -> dict[
 
     described = machine.describe()
     print(f"{described}\n{workloads.versions()}")
-    print("median ms; ratio = fastest peer / minigrad (above 1: minigrad is faster), with its quartiles\n")
-    rows = []
-    for name in filter(wanted, workloads.ALL):
-        for n in threads:
-            workloads.set_threads(n)
-            row = timing.measured(name, n, workloads.ALL[name](), budget, tries)
-            print(page.line(row), flush=True)
-            rows.append(row)
+    print("median ms; ratios of the fastest peer, and of PyTorch's fastest mode, to minigrad's (above 1: it is faster)")
+    tables: list[list[timing.Row]] = []
+    for i in range(repeat):
+        print(f"\nrun {i + 1} of {repeat}" if repeat > 1 else "")
+        tables.append([])
+        for name in filter(wanted, workloads.ALL):
+            for n in threads:
+                workloads.set_threads(n)
+                tables[-1].append(timing.measured(name, n, workloads.ALL[name](), budget, tries))
+                print(page.line(tables[-1][-1]), flush=True)
+    rows = [timing.of_runs(list(of_all)) for of_all in zip(*tables)]
+    if repeat > 1:
+        print(f"\nthe ratios of all runs\n{page.runs(rows)}")
     apart = {name: measure() for name, measure in alone.ALL.items() if wanted(name)}
     for name, values in apart.items():
         print(f"\n{name}")
         for what, value in values.items():
             print(f"  {what:<44}{value}")
-    return {"machine": described, "versions": workloads.versions(), "rows": rows, "apart": apart}
+    every = [row for table in tables for row in table]
+    return {"machine": described, "versions": workloads.versions(), "rows": rows, "all_runs": every, "apart": apart}
 
 
 if __name__ == "__main__":

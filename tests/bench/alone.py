@@ -12,24 +12,25 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
-MODES = ("torch", "torch channels_last", "torch compile")
+MODES = {"torch": ("torch", "torch channels_last", "torch compile"), "jax": ("jax jit",)}  # of the packages
 
 
 def peak_memory() -> dict[str, str]:
     """MB that a training step of ResNet-20, batch 128, holds at its peak, for each contender."""
     if not Path("/proc/self/clear_refs").exists():
         return {"not measured": "the kernel of this system does not tell the peak of a single step"}
-    contenders = ("minigrad", *(MODES if importlib.util.find_spec("torch") else ()))
+    contenders = ["minigrad", *(mode for package in _installed() for mode in MODES[package])]
     return {who: f"{_child('memory', who):.0f} MB" for who in contenders}
 
 
 def start_up() -> dict[str, str]:
     """Seconds to import, and to the end of the first training step, with and without kernels on disk."""
     found = {"import minigrad": _ms(_median("import", "minigrad")), "import numpy": _ms(_median("import", "numpy"))}
-    if importlib.util.find_spec("torch"):
-        found["import torch"] = _ms(_median("import", "torch"))
+    for package in _installed():
+        found[f"import {package}"] = _ms(_median("import", package))
     for net in ("digits_cnn", "resnet20"):
         found[f"first step of {net}, kernels on disk"] = f"{_median('first', net):.2f} s"
         with tempfile.TemporaryDirectory() as empty:
@@ -38,6 +39,10 @@ def start_up() -> dict[str, str]:
 
 
 ALL = {"peak memory of a step": peak_memory, "start-up": start_up}
+
+
+def _installed() -> list[str]:
+    return [package for package in MODES if importlib.util.find_spec(package)]
 
 
 def _median(*args: str) -> float:
@@ -86,9 +91,16 @@ def _memory(who: str) -> float:
     if who == "minigrad":
         from workloads import own_training
 
-        own_training("resnet20", 2)()  # loads the kernels: they are counted with the libraries
+        first, *args = own_training("resnet20", 2)
+        first(*args)  # loads the kernels: they are counted with the libraries
         before = _status("VmRSS")
-        step = own_training("resnet20")
+        step = partial(*own_training("resnet20"))
+    elif who in MODES["jax"]:
+        import jax_peer
+
+        jax_peer.training("digits_cnn")[who]()
+        before = _status("VmRSS")
+        step = jax_peer.training("resnet20")[who]
     else:
         import torch_peer
 

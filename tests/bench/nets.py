@@ -1,10 +1,18 @@
-"""The networks and data of the benchmark. `t` is `minigrad.nn` or `torch.nn`: the layers have the same names."""
+"""The networks and data of the benchmark. `t` is `minigrad.nn` or `torch.nn`: the layers have the same names.
+
+Every contender starts from the same weights, and multiplies by the same directions: `tests/peers/test_bench.py` holds
+their results together, so that none is timed at something else.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
+import minigrad as mg
+from minigrad import nn
 
 
 def small_cnn(t: Any) -> Any:
@@ -61,3 +69,15 @@ def batch(shape: tuple[int, ...], classes: int = 2) -> tuple[np.ndarray, np.ndar
     """Normal inputs of that shape, and random labels below `classes`."""
     rng = np.random.default_rng(0)
     return rng.standard_normal(shape).astype(np.float32), rng.integers(0, classes, shape[0])
+
+
+def own(build: Callable[[Any], Any]) -> nn.Module:
+    """minigrad's module, always with the same weights."""
+    mg.seed(0)
+    return build(nn)
+
+
+def directions(module: nn.Module) -> list[np.ndarray]:
+    """A direction in the space of its parameters."""
+    rng = np.random.default_rng(1)
+    return [rng.standard_normal(p.shape).astype(np.float32) for p in module.parameters()]

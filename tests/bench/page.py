@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import style
-from timing import BUSY, GRADIENT, OWN, Row
+from timing import AGREE, BUSY, GRADIENT, OWN, OWN_MODES, TORCH, Row
 
 
 def line(row: Row) -> str:
@@ -18,7 +18,13 @@ def line(row: Row) -> str:
     multiples = "".join(f"  {who} {m:.2f}×" for who, m in row.multiples.items())
     own = f"  of own gradient:{multiples}" if multiples else ""
     busy = f"  (others: {row.others:.1f} cores)" if row.others > BUSY else ""
-    return f"{row.workload:<26}{row.threads:>2}  {_ratio(row):<18}  {shown}{own}{busy}"
+    return f"{row.workload:<26}{row.threads:>2}  {_ratio(row):<18}{_ratio(row, TORCH):<18}  {shown}{own}{busy}"
+
+
+def runs(rows: list[Row]) -> str:
+    """What several runs of the whole table say of each row, for the terminal."""
+    lines = [f"{row.workload:<26}{row.threads:>2}  {_ratio(row):<28}{_ratio(row, TORCH)}" for row in rows]
+    return "\n".join([*lines, _agreement(rows)])
 
 
 def write(path: Path, found: dict[str, Any]) -> None:
@@ -28,6 +34,7 @@ def write(path: Path, found: dict[str, Any]) -> None:
     busy = max((row.others for row in rows), default=0.0)
     text = PAGE.format(
         machine=found["machine"],
+        agreement=_agreement(rows),
         versions=found["versions"],
         waiting=WAITING.get(os.environ.get("OMP_WAIT_POLICY"), WAITING[None]),
         networks=_table(row for row in rows if row.workload in networks),
@@ -49,35 +56,62 @@ def _ms(seconds: float) -> str:
     return f"{1e3 * seconds:.3g}" if seconds < 0.1 else f"{1e3 * seconds:.0f}"
 
 
-def _ratio(row: Row) -> str:
-    if row.ratio is None or row.spread is None:
+def _ratio(row: Row, peer: str = "") -> str:
+    """The ratio to the fastest peer whose name begins so; its quartiles, or the ratios of all runs."""
+    ratio, spread = row.ratio(peer), row.spread(peer)
+    if ratio is None or spread is None:
         return "–"
-    return f"{row.ratio:.2f} ({row.spread[0]:.2f}–{row.spread[1]:.2f})"
-
-
-def _marked(row: Row) -> str:
-    return f"{_ratio(row)} †" if row.others > BUSY else _ratio(row)
+    if row.runs:
+        marked = "" if row.agree(peer) else " ≠"
+        return f"{ratio:.2f} ({' '.join(f'{r:.2f}' for r in row.ratios(peer))}){marked}"
+    return f"{ratio:.2f} ({spread[0]:.2f}–{spread[1]:.2f})"
 
 
 def _table(rows: Iterable[Row]) -> str:
-    """Workloads down, contenders across: milliseconds, the fastest peer's in bold."""
+    """Workloads down, contenders across: milliseconds, in bold minigrad's fastest mode and the fastest peer."""
     rows = list(rows)
-    others = [name for name in MODES if any(name in row.rounds for row in rows)]
-    head = ["workload", "threads", OWN, *others, "ratio"]
-    lines = [head, ["---"] + ["---:"] * (len(head) - 1)]
+    modes = _columns(rows)
+    lines = [["workload", "threads", *modes, "ratio", "to PyTorch"]]
+    lines.append(["---"] + ["---:"] * (len(lines[0]) - 1))
     for row in rows:
-        medians = row.medians
-        cells = {k: f"**{_ms(v)}**" if k == row.fastest else _ms(v) for k, v in medians.items()}
-        lines.append([row.workload, str(row.threads), *(cells.get(k, "") for k in (OWN, *others)), _marked(row)])
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+        cells = {k: f"**{_ms(v)}**" if k in (row.own, row.fastest()) else _ms(v) for k, v in row.medians.items()}
+        busy = " †" if row.others > BUSY else ""
+        told = _ratio(row), _ratio(row, TORCH) + busy
+        lines.append([row.workload, str(row.threads), *(cells.get(k, "") for k in modes), *told])
+    return _lines(lines)
 
 
-def _products(rows: list[Row]) -> str:
-    lines = ["| workload | threads | minigrad | torch | torch channels_last |", "| --- | ---: | ---: | ---: | ---: |"]
-    for row in filter(lambda row: row.multiples, rows):
-        cells = (f"{row.multiples[who]:.2f}" if who in row.multiples else "" for who in (OWN, *MODES[:2]))
-        lines.append(f"| {row.workload} | {row.threads} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+def _columns(rows: Iterable[Row]) -> list[str]:
+    """All contenders of these rows, minigrad first."""
+    found = dict.fromkeys(name for row in rows for name in row.rounds if not name.endswith(GRADIENT))
+    return sorted(found, key=lambda name: name not in OWN_MODES)
+
+
+def _agreement(rows: list[Row]) -> str:
+    """How many rows have the same ratio in all runs, if there were several."""
+    repeated = [row for row in rows if row.runs]
+    if not repeated:
+        return "In brackets are its quartiles over the rounds."
+    agreeing = sum(row.agree() and row.agree(TORCH) for row in repeated)
+    return (
+        f"The whole table was measured {len(repeated[0].runs)} times; in brackets are the ratios of all runs, and the "
+        f"times are those of the run with the median ratio. In {agreeing} of {len(repeated)} rows the runs agree within "
+        f"{100 * (AGREE - 1):.0f} %; others are marked ≠."
+    )
+
+
+def _products(rows: Iterable[Row]) -> str:
+    rows = [row for row in rows if row.multiples]
+    modes = [name for name in _columns(rows) if any(name in row.multiples for row in rows)]
+    lines = [["workload", "threads", *modes], ["---"] + ["---:"] * (1 + len(modes))]
+    for row in rows:
+        cells = (f"{row.multiples[who]:.2f}" if who in row.multiples else "" for who in modes)
+        lines.append([row.workload, str(row.threads), *cells])
+    return _lines(lines)
+
+
+def _lines(cells: list[list[str]]) -> str:
+    return "\n".join(f"| {' | '.join(line)} |" for line in cells)
 
 
 def _list(name: str, values: dict[str, str]) -> str:
@@ -85,7 +119,6 @@ def _list(name: str, values: dict[str, str]) -> str:
     return "\n".join(lines)
 
 
-MODES = ("torch", "torch channels_last", "torch compile", "torch foreach", "torch fused")
 WAITING = {
     "passive": "OMP_WAIT_POLICY=passive: OpenMP's idle threads sleep. They disturb nobody then, but small steps of PyTorch "
     "with two threads (below some 10 ms) are slower than by default: compare those at one thread.",
@@ -105,12 +138,13 @@ day:
 
 Milliseconds, float32. A *training* step is forward, backward and the optimizer's step; *hvp* is one Hessian-vector
 product over all parameters, its gradient included; *hvp repeated* is one more product on a gradient that was recorded
-before, as conjugate gradients need. **ratio** is the fastest peer (in bold) over minigrad: above 1 minigrad is faster,
-below 1 it is slower. In brackets are the quartiles of that ratio over the rounds.
+before, as conjugate gradients need. *minigrad compile* is the same step through `mg.compile`. **ratio** is the fastest
+peer over minigrad's faster mode (both in bold): above 1 minigrad is faster, below 1 it is slower; **to PyTorch** is
+PyTorch's fastest mode over the same. {agreement}
 
 {networks}
 
-A Hessian-vector product as a multiple of the same framework's own gradient:
+A Hessian-vector product as a multiple of the same framework's own gradient (minigrad's: the faster mode's gradient):
 
 {products}
 
@@ -153,16 +187,22 @@ pay mostly overhead.
 
 ## How it is measured
 
-- **Contenders** are PyTorch eager, with channels last (images only), and compiled by `torch.compile` with channels last
-  (training and inference; it is left out where it fails or needs more than two minutes). Its optimizers are the fused
-  ones, its fastest. JAX, MyGrad and autograd are not among them.
+- **Contenders.** PyTorch eager, with channels last (images only), and compiled by `torch.compile` with channels last
+  (training and inference; it is left out where it fails or needs more than two minutes); its optimizers are the fused
+  ones, its fastest. JAX, with the whole step in one `jax.jit`: channels last, state donated, waited for
+  (`block_until_ready`). And what runs on NumPy alone, where it can compute the row at all in reasonable time: MyGrad,
+  autograd, and a tape of our own in the manner of DeZero, with convolutions by im2col (`tests/bench/numpy_peer.py`).
+- **The same for all.** Every contender starts from the same weights and gets the same batch, and its results are
+  compared with minigrad's by a test (`tests/peers/test_bench.py`): outputs, gradients, Hessian-vector products, and the
+  losses of some training steps. Running statistics of batch norm are kept by minigrad, PyTorch and JAX.
 - **Interleaved.** All contenders of a row run in one process, in turn, round after round. Each turn begins with a pause
   of a tenth of a second, in which the threads of the one before stop waiting for work, and with steps that are not
   timed. A turn gives the median of its steps; the table gives the median over five to thirty turns.
-- **Threads** are set for minigrad's kernels, for BLAS and for PyTorch alike.
+- **Threads** are set for minigrad's kernels, for BLAS and for PyTorch alike. XLA's threads are made with its client, as
+  many as `NPROC` says; JAX gets a new client when their number changes.
 - Learning rates are so low that no network learns its one batch by heart: gradients would become denormal numbers,
   which processors compute many times slower.
-- Hessian-vector products in PyTorch are reverse over reverse. Forward over reverse is not measured.
+- Hessian-vector products are reverse over reverse in PyTorch, forward over reverse in minigrad, JAX and autograd.
 
 ## What the numbers do not say
 

@@ -60,8 +60,9 @@ def _steps(sizes: dict[str, int]) -> Steps:
     n, width, depth, side = sizes.values()
     model, (x, labels) = nn.models.ResNet(depth, width=width), batch((n, 3, side, side))
     steps: Steps = {OWN: _own(model, x, labels)}
-    if workloads.torch:
-        steps[PEER] = workloads.torch_peer.gradient_of_resnet(depth, width, x, labels)
+    for peer in workloads.PEERS:
+        if peer.__name__ == "torch_peer":
+            steps[PEER] = peer.gradient_of_resnet(depth, width, x, labels)
     return steps
 
 

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 Steps = dict[str, Callable[[], object]]
-OWN = "minigrad"
+OWN, COMPILED = OWN_MODES = ("minigrad", "minigrad compile")
+TORCH = "torch"  # how the names of PyTorch's modes begin
 GRADIENT = " gradient"  # 'torch gradient' is no rival: it is what a product of 'torch' is measured against
 # A contender's turn in a round: a pause, in which the threads of the one before stop waiting for work (they keep a core
 # busy for that); steps that are not timed, in which its own wake up; then steps that are, of which the median counts.
 PAUSE, SLICE = 0.1, 0.03  # seconds
 MIN_ROUNDS, MAX_ROUNDS = 5, 30
+AGREE = 1.1  # the largest ratio of several runs over the smallest, up to which they agree
 BUSY = 0.15  # cores that other processes keep busy, from which a row is not to be trusted
 
 
@@ -26,41 +28,79 @@ class Row(NamedTuple):
     threads: int
     rounds: dict[str, list[float]]
     others: float  # how many cores other processes kept busy meanwhile
+    runs: tuple[Row, ...] = ()  # the rows of all runs of the whole table, if there were several
 
     @property
     def medians(self) -> dict[str, float]:
         return {name: statistics.median(times) for name, times in self.rounds.items()}
 
     @property
-    def fastest(self) -> str | None:
-        """The peer with the smallest median."""
-        peers = {k: v for k, v in self.medians.items() if k != OWN and not k.endswith(GRADIENT)}
-        return min(peers, key=peers.__getitem__) if peers else None
+    def own(self) -> str:
+        """minigrad's mode with the smallest median."""
+        return self._least(lambda name: name in OWN_MODES) or OWN
 
-    @property
-    def ratio(self) -> float | None:
-        """The fastest peer's median over minigrad's: above 1, minigrad is faster."""
-        return self.medians[self.fastest] / self.medians[OWN] if self.fastest else None
+    def fastest(self, peer: str = "") -> str | None:
+        """The peer with the smallest median, of all or of those whose names begin so."""
+        return self._least(lambda name: name not in OWN_MODES and name.startswith(peer))
 
-    @property
-    def spread(self) -> tuple[float, float] | None:
+    def _least(self, wanted: Callable[[str], bool]) -> str | None:
+        medians = self.medians
+        names = [name for name in medians if wanted(name) and not name.endswith(GRADIENT)]
+        return min(names, key=medians.__getitem__, default=None)
+
+    def ratio(self, peer: str = "") -> float | None:
+        """The fastest peer's median over that of minigrad's faster mode: above 1, minigrad is faster."""
+        fastest = self.fastest(peer)
+        return self.medians[fastest] / self.medians[self.own] if fastest else None
+
+    def spread(self, peer: str = "") -> tuple[float, float] | None:
         """The quartiles of that ratio, taken round by round: how noisy it is."""
-        if self.fastest is None:
+        fastest = self.fastest(peer)
+        if fastest is None:
             return None
-        low, _, high = statistics.quantiles(a / b for a, b in zip(self.rounds[self.fastest], self.rounds[OWN]))
+        rounds = zip(self.rounds[fastest], self.rounds[self.own])
+        low, _, high = statistics.quantiles(a / b for a, b in rounds)
         return low, high
+
+    def ratios(self, peer: str = "") -> list[float]:
+        """That ratio in each run of the table."""
+        return [ratio for row in self.runs or (self,) if (ratio := row.ratio(peer)) is not None]
+
+    def agree(self, peer: str = "") -> bool:
+        """Whether the ratios of all runs lie close together."""
+        ratios = self.ratios(peer)
+        return not ratios or max(ratios) <= AGREE * min(ratios)
 
     @property
     def multiples(self) -> dict[str, float]:
-        """Where gradients were timed too: each contender's time as a multiple of its own gradient's."""
+        """Where gradients were timed too: each contender's time as a multiple of its own gradient's.
+
+        Both modes of minigrad are measured against the faster of their gradients.
+        """
         medians = self.medians
-        return {k: v / medians[k + GRADIENT] for k, v in medians.items() if k + GRADIENT in medians}
+        found = {k: v / medians[k + GRADIENT] for k, v in medians.items() if k + GRADIENT in medians}
+        own = [medians[k + GRADIENT] for k in found if k in OWN_MODES]
+        return {k: medians[k] / min(own) if k in OWN_MODES else v for k, v in found.items()}
 
     def as_dict(self) -> dict[str, object]:
-        return {
-            "workload": self.workload, "threads": self.threads, "seconds": self.medians, "ratio": self.ratio,
-            "fastest": self.fastest, "spread": self.spread, "multiples": self.multiples, "others": self.others,
+        medians = self.medians
+        peers = [name for name in medians if name not in OWN_MODES and not name.endswith(GRADIENT)]
+        found = {
+            key: {"fastest": self.fastest(peer), "ratio": self.ratio(peer), "spread": self.spread(peer),
+                  "ratio of each run": self.ratios(peer), "runs agree": self.agree(peer)}
+            for key, peer in (("all peers", ""), ("PyTorch", TORCH))
         }  # fmt: skip
+        return {
+            "workload": self.workload, "threads": self.threads, "seconds": medians, "own": self.own, **found,
+            "ratios": {name: medians[name] / medians[self.own] for name in peers}, "multiples": self.multiples,
+            "others": self.others,
+        }  # fmt: skip
+
+
+def of_runs(rows: list[Row]) -> Row:
+    """The row of the run with the median ratio; it knows those of all runs."""
+    middle = sorted(rows, key=lambda row: row.ratio() or 0.0)[len(rows) // 2]
+    return middle._replace(runs=tuple(rows)) if len(rows) > 1 else middle
 
 
 def measured(workload: str, threads: int, steps: Steps, budget: float, tries: int = 1) -> Row:

@@ -8,13 +8,18 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from nets import NETS, batch
+from nets import NETS, batch, directions, own
 from timing import GRADIENT, Steps
 from torch import nn
 from torch.nn import functional as F
 
 COMPILE_SECONDS = 120  # torch.compile is given up for a workload after this long
+VERSION = f"PyTorch {torch.__version__}"
 LAYOUTS = {"torch": torch.contiguous_format, "torch channels_last": torch.channels_last}
+
+
+def set_threads(n: int) -> None:
+    torch.set_num_threads(n)
 
 
 class Block(nn.Module):
@@ -54,15 +59,17 @@ def training(name: str, modes: tuple[str, ...] | None = None) -> Steps:
     steps: Steps = {}
     for mode in modes:
         torch._dynamo.reset()
-        model, (x, labels) = make(nn), _batch(shape)
+        model, (x, labels) = _made(make), _batch(shape)
         model, x = _laid_out(model, x, LAYOUTS.get(mode, torch.channels_last if len(shape) == 4 else None))
         opt = getattr(torch.optim, rule)(model.parameters(), fused=True, **options)
         forward = torch.compile(model) if mode == "torch compile" else model
 
-        def step(forward=forward, opt=opt, x=x, labels=labels) -> None:
+        def step(forward=forward, opt=opt, x=x, labels=labels) -> Any:
             opt.zero_grad()
-            F.cross_entropy(forward(x), labels).backward()
+            loss = F.cross_entropy(forward(x), labels)
+            loss.backward()
             opt.step()
+            return loss
 
         if mode != "torch compile" or _compiles(step, f"{name}: torch compile"):
             steps[mode] = step
@@ -75,12 +82,12 @@ def inference(name: str, n: int) -> Steps:
     steps: Steps = {}
     for mode in (*LAYOUTS, "torch compile"):
         torch._dynamo.reset()
-        model, x = _laid_out(make(nn).eval(), _batch((n, *shape[1:]))[0], LAYOUTS.get(mode, torch.channels_last))
+        model, x = _laid_out(_made(make).eval(), _batch((n, *shape[1:]))[0], LAYOUTS.get(mode, torch.channels_last))
         forward = torch.compile(model) if mode == "torch compile" else model
 
-        def step(forward=forward, x=x) -> None:
+        def step(forward=forward, x=x) -> Any:
             with torch.no_grad():
-                forward(x)
+                return forward(x)
 
         if mode != "torch compile" or _compiles(step, f"{name} inference: torch compile"):
             steps[mode] = step
@@ -92,19 +99,19 @@ def products(name: str, repeated: bool) -> Steps:
     make, shape, *_ = NETS[name]
     steps: Steps = {}
     for mode, layout in _layouts(shape).items():
-        model, (x, labels) = make(nn), _batch(shape)
+        model, (x, labels) = _made(make), _batch(shape)
         model, x = _laid_out(model, x, layout)
         params = list(model.parameters())
-        vs = [torch.randn_like(p) for p in params]
+        vs = [torch.from_numpy(v) for v in directions(own(make))]
 
         def gradient(model=model, params=params, x=x, labels=labels, **options: bool) -> Any:
             return torch.autograd.grad(F.cross_entropy(model(x), labels), params, **options)
 
         recorded = gradient(create_graph=True) if repeated else None
 
-        def step(gradient=gradient, params=params, vs=vs, recorded=recorded) -> None:
+        def step(gradient=gradient, params=params, vs=vs, recorded=recorded) -> Any:
             grads = recorded or gradient(create_graph=True)
-            torch.autograd.grad(grads, params, vs, retain_graph=recorded is not None)
+            return torch.autograd.grad(grads, params, vs, retain_graph=recorded is not None)
 
         steps[mode], steps[mode + GRADIENT] = step, gradient
     return steps
@@ -114,14 +121,16 @@ def layer(build: Callable[[Any], Any], shape: tuple[int, ...]) -> Steps:
     """Forward and backward through one layer, gradients in its input and its parameters."""
     steps: Steps = {}
     for mode, layout in _layouts(shape).items():
-        module, x = _laid_out(build(nn), _batch(shape)[0], layout)
+        module, x = _laid_out(_made(build), _batch(shape)[0], layout)
         x.requires_grad_()
-        g = torch.randn_like(module(x))
+        y = module(x)
+        g = torch.empty_like(y).copy_(_batch(y.shape)[0])
 
-        def step(module=module, x=x, g=g) -> None:
+        def step(module=module, x=x, g=g) -> Any:
             x.grad = None
             module.zero_grad()
             module(x).backward(g)
+            return [x.grad, *(p.grad for p in module.parameters())]
 
         steps[mode] = step
     return steps
@@ -131,9 +140,10 @@ def cross_entropy(n: int, classes: int) -> Steps:
     logits, labels = _batch((n, classes), classes)
     logits.requires_grad_()
 
-    def step() -> None:
+    def step() -> Any:
         logits.grad = None
         F.cross_entropy(logits, labels).backward()
+        return [logits.grad]
 
     return {"torch": step}
 
@@ -142,21 +152,28 @@ def adam(name: str) -> Steps:
     """One step of Adam over the parameters of a network, in PyTorch's three implementations."""
     steps: Steps = {}
     for mode, options in {"torch": {}, "torch foreach": {"foreach": True}, "torch fused": {"fused": True}}.items():
-        params = list(NETS[name][0](nn).parameters())
+        params = list(_made(NETS[name][0]).parameters())
         for p in params:
-            p.grad = torch.randn_like(p)
-        steps[mode] = torch.optim.Adam(params, **options).step
+            p.grad = torch.ones_like(p)
+        opt = torch.optim.Adam(params, **options)
+
+        def step(opt=opt, params=params) -> Any:
+            opt.step()
+            return params
+
+        steps[mode] = step
     return steps
 
 
 def scalar_chain(length: int) -> Steps:
     x = torch.tensor(1.0, requires_grad=True)
 
-    def step() -> None:
-        y = x
+    def step() -> Any:
+        x.grad, y = None, x
         for _ in range(length):
             y = y * 1.0000001
         y.backward()
+        return [x.grad]
 
     return {"torch": step}
 
@@ -171,6 +188,15 @@ def gradient_of_resnet(blocks: int, width: int, x: Any, labels: Any) -> Callable
         F.cross_entropy(model(x), labels).backward()
 
     return step
+
+
+def _made(build: Callable[[Any], Any]) -> Any:
+    """PyTorch's module with the weights of minigrad's."""
+    module = build(nn)
+    with torch.no_grad():
+        for p, q in zip(module.parameters(), own(build).parameters(), strict=True):
+            p.copy_(torch.from_numpy(q.data))
+    return module
 
 
 def _layouts(shape: tuple[int, ...]) -> dict[str, Any]:

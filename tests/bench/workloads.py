@@ -1,85 +1,136 @@
-"""The rows of the benchmark: for each, one step as a function, for minigrad and for every peer installed."""
+"""The rows of the benchmark: for each, one step as a function, for minigrad and for every peer installed.
+
+A step returns what it computed, so that `tests/peers/test_bench.py` can compare. minigrad has two modes: as it is, and
+through `mg.compile`; where that refuses, the row has only the first.
+"""
 
 from __future__ import annotations
 
+import importlib
+import sys
+import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import numpy as np
-from nets import NETS, batch
-from timing import GRADIENT, OWN, Steps
+from nets import NETS, batch, directions, own
+from timing import COMPILED, GRADIENT, OWN, Steps
 
 import minigrad as mg
-from minigrad import nn, optim
+from minigrad import optim
 
-try:
-    import torch
-    import torch_peer
-except ImportError:
-    torch = torch_peer = None
+
+def _installed(*names: str) -> list[Any]:
+    """Those peers whose framework is there."""
+    found = []
+    for name in names:
+        try:
+            found.append(importlib.import_module(name))
+        except ModuleNotFoundError as error:
+            print(f"  ({name} left out: no {error.name})", file=sys.stderr)
+    return found
+
+
+PEERS = _installed("torch_peer", "jax_peer", "mygrad_peer", "autograd_peer", "numpy_peer")
 
 
 def versions() -> str:
     """The versions of what is compared."""
     import numba
 
-    found = [f"NumPy {np.__version__}", f"Numba {numba.__version__}"]
-    return ", ".join([*found, f"PyTorch {torch.__version__}"] if torch else found)
+    told = [f"NumPy {np.__version__}", f"Numba {numba.__version__}", *(peer.VERSION for peer in PEERS)]
+    return ", ".join(filter(None, told))
 
 
 def set_threads(n: int) -> None:
     """Give every contender n threads."""
     mg.set_num_threads(n)
-    if torch:
-        torch.set_num_threads(n)
+    for peer in PEERS:
+        peer.set_threads(n)
 
 
-def own_training(name: str, n: int | None = None) -> Callable[[], object]:
-    """minigrad's training step, on n samples."""
+def _peers(workload: str, *args: Any) -> Steps:
+    """The steps of every peer that knows this workload."""
+    steps: Steps = {}
+    for peer in PEERS:
+        if hasattr(peer, workload):
+            steps |= getattr(peer, workload)(*args)
+    return steps
+
+
+def _modes(make: Callable[[], tuple]) -> Steps:
+    """Both modes of a function and its arguments, each on a state of its own."""
+    steps: Steps = {OWN: partial(*make())}
+    if hasattr(mg, "compile"):
+        trial, compiled = (partial(mg.compile(function), *args) for function, *args in (make(), make()))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", RuntimeWarning)
+            try:
+                trial()
+                steps[COMPILED] = compiled
+            except RuntimeWarning as why:
+                print(f"  (minigrad compile left out: {why})", file=sys.stderr)
+    return steps
+
+
+def own_training(name: str, n: int | None = None) -> tuple:
+    """minigrad's training step and its arguments, n samples."""
     make, shape, rule, options = NETS[name]
-    model, (x, labels) = make(nn), batch(shape if n is None else (n, *shape[1:]))
+    model = own(make)
     opt = getattr(optim, rule)(model.parameters(), **options)
 
-    def step() -> None:
+    def step(x: np.ndarray, labels: np.ndarray) -> mg.Tensor:
         opt.zero_grad()
-        mg.cross_entropy(model(x), labels).backward()
+        loss = mg.cross_entropy(model(x), labels)
+        loss.backward()
         opt.step()
+        return loss
 
-    return step
+    return step, *batch(shape if n is None else (n, *shape[1:]))
 
 
 def training(name: str) -> Steps:
     """Forward, backward and the optimizer's step."""
-    return {OWN: own_training(name)} | (torch_peer.training(name) if torch else {})
+    return _modes(partial(own_training, name)) | _peers("training", name)
+
+
+def own_inference(name: str, n: int) -> tuple:
+    make, shape, *_ = NETS[name]
+    model = own(make).eval()
+
+    def step(x: np.ndarray) -> mg.Tensor:
+        with mg.no_grad():
+            return model(x)
+
+    return step, batch((n, *shape[1:]))[0]
 
 
 def inference(name: str, n: int) -> Steps:
     """The logits of n inputs, in eval mode, nothing recorded."""
-    make, shape, *_ = NETS[name]
-    model, x = make(nn).eval(), batch((n, *shape[1:]))[0]
-
-    def step() -> None:
-        with mg.no_grad():
-            model(x)
-
-    return {OWN: step} | (torch_peer.inference(name, n) if torch else {})
+    return _modes(partial(own_inference, name, n)) | _peers("inference", name, n)
 
 
 def products(name: str, repeated: bool) -> Steps:
     """A Hessian-vector product over all parameters: with its gradient, or `repeated` on one recorded gradient."""
     make, shape, *_ = NETS[name]
-    model, (x, labels) = make(nn), batch(shape)
-    params = list(model.parameters())
-    rng = np.random.default_rng(1)
-    vs = [rng.standard_normal(p.shape).astype(p.dtype) for p in params]
 
-    def loss() -> mg.Tensor:
-        return mg.cross_entropy(model(x), labels)
+    def setting() -> tuple:
+        model = own(make)
+        return list(model.parameters()), lambda x, labels: mg.cross_entropy(model(x), labels), directions(model)
 
-    product = mg.linearize_grad(loss, params)[2] if repeated else lambda *vs: mg.hvp(loss, params, vs)
-    own: Steps = {OWN: lambda: product(*vs), OWN + GRADIENT: mg.grad(loss, params=params)}
-    return own | (torch_peer.products(name, repeated) if torch else {})
+    def gradient() -> tuple:
+        params, loss, _ = setting()
+        return lambda x, labels: mg.grad(lambda: loss(x, labels), params=params)(), *batch(shape)
+
+    def product() -> tuple:
+        params, loss, vs = setting()
+        if repeated:
+            return mg.linearize_grad(partial(loss, *batch(shape)), params)[2], *vs
+        return lambda x, labels, *vs: mg.hvp(lambda: loss(x, labels), params, vs), *batch(shape), *vs
+
+    gradients = {name + GRADIENT: step for name, step in _modes(gradient).items()}
+    return _modes(product) | gradients | _peers("products", name, repeated)
 
 
 def layer(build: Callable[[Any], Any], shape: tuple[int, ...]) -> Steps:
@@ -87,16 +138,17 @@ def layer(build: Callable[[Any], Any], shape: tuple[int, ...]) -> Steps:
 
     Images come and go in the memory layout that the layers before and after would use.
     """
-    module, x = build(nn), mg.tensor(_as_inside(batch(shape)[0]), requires_grad=True)
-    g = _as_inside(batch(module(x).shape)[0])
 
-    def step() -> None:
-        x.grad = None
-        for p in module.parameters():
-            p.grad = None
-        module(x).backward(g)
+    def make() -> tuple:
+        module, x = own(build), mg.tensor(_as_inside(batch(shape)[0]), requires_grad=True)
+        wanted = [x, *module.parameters()]
 
-    return {OWN: step} | (torch_peer.layer(build, shape) if torch else {})
+        def step(g: np.ndarray) -> list[mg.Tensor]:
+            return mg.pull(module(x), wanted, g)
+
+        return step, _as_inside(batch(module(x).shape)[0])
+
+    return _modes(make) | _peers("layer", build, shape)
 
 
 def _as_inside(x: np.ndarray) -> np.ndarray:
@@ -106,35 +158,52 @@ def _as_inside(x: np.ndarray) -> np.ndarray:
 
 def cross_entropy(n: int, classes: int) -> Steps:
     """Softmax cross-entropy and its gradient."""
-    a, labels = batch((n, classes), classes)
-    logits = mg.tensor(a, requires_grad=True)
 
-    def step() -> None:
-        logits.grad = None
-        mg.cross_entropy(logits, labels).backward()
+    def make() -> tuple:
+        a, labels = batch((n, classes), classes)
+        logits = mg.tensor(a, requires_grad=True)
 
-    return {OWN: step} | (torch_peer.cross_entropy(n, classes) if torch else {})
+        def step(labels: np.ndarray) -> list[mg.Tensor]:
+            return mg.pull(mg.cross_entropy(logits, labels), [logits])
+
+        return step, labels
+
+    return _modes(make) | _peers("cross_entropy", n, classes)
 
 
 def adam(name: str) -> Steps:
     """One step of Adam over the parameters of a network."""
-    params = list(NETS[name][0](nn).parameters())
-    for p in params:
-        p.grad = np.ones_like(p.data)
-    return {OWN: optim.Adam(params).step} | (torch_peer.adam(name) if torch else {})
+
+    def make() -> tuple:
+        params = list(own(NETS[name][0]).parameters())
+        for p in params:
+            p.grad = np.ones_like(p.data)
+        opt = optim.Adam(params)
+
+        def step() -> list[mg.Tensor]:
+            opt.step()
+            return params
+
+        return (step,)
+
+    return _modes(make) | _peers("adam", name)
 
 
 def scalar_chain(length: int) -> Steps:
     """Multiplications of a scalar one after the other, and back: the overhead of recorded operations."""
-    x = mg.tensor(np.float32(1), requires_grad=True)
 
-    def step() -> None:
-        y = x
-        for _ in range(length):
-            y = y * 1.0000001
-        y.backward()
+    def make() -> tuple:
+        x = mg.tensor(np.float32(1), requires_grad=True)
 
-    return {OWN: step} | (torch_peer.scalar_chain(length) if torch else {})
+        def step() -> list[mg.Tensor]:
+            y = x
+            for _ in range(length):
+                y = y * 1.0000001
+            return mg.pull(y, [x])
+
+        return (step,)
+
+    return _modes(make) | _peers("scalar_chain", length)
 
 
 def _conv(c: int, o: int, k: int, **options: Any) -> Callable[[Any], Any]:

@@ -9,6 +9,7 @@ from minigrad import kernels
 from minigrad.kernels import plain
 
 LAYOUTS = st.sampled_from(["plain", "channels last", "sliced", "reversed", "read-only", "broadcast"])
+ENDS = "scale", "shift", "plus", "relu"
 TOLERANCE = {"f": 2e-5, "d": 1e-13}
 
 
@@ -58,6 +59,29 @@ def test_jitted_agree_with_plain(laid_out, convolution, layout_x, layout_g, dtyp
     assert gw.flags.c_contiguous
 
 
+@settings(max_examples=60, deadline=None)
+@given(convolutions(), LAYOUTS, st.sampled_from("fd"), st.sets(st.sampled_from(ENDS)), st.integers(0, 2**32 - 1))
+def test_epilogues(laid_out, convolution, layout, dtype, ends, seed):
+    shape, w_shape, parameters = convolution
+    rng = np.random.default_rng(seed)
+    x, w = rng.standard_normal(shape).astype(dtype), rng.standard_normal(w_shape).astype(dtype)
+    y = plain.conv2d(x, w, **parameters)
+    end = {name: laid_out(rng, (2, len(w)), dtype, layout)[1] for name in ("scale", "shift")}
+    end |= {"plus": laid_out(rng, y.shape, dtype, layout), "relu": True}
+    end = {name: end[name] for name in ends}
+    close(kernels.conv2d(x, w, **parameters, **end), plain.conv2d(x, w, **parameters, **end), dtype)
+
+
+@pytest.mark.parametrize("c, groups", [(1, 1), (16, 1), (5, 5)])  # direct, Winograd, depthwise
+def test_epilogues_keep_nan_and_infinity(c, groups):
+    x, w = np.ones((4, c, 16, 16), "f"), np.ones((c, c // groups, 3, 3), "f")
+    x[0, 0, 0, 0], x[1, 0, 0, 0], x[2, 0, 0, 0] = np.nan, np.inf, -np.inf
+    y = kernels.conv2d(x, w, padding=(1, 1), groups=groups, shift=np.ones(c, "f"), plus=np.ones_like(x), relu=True)
+    assert np.isnan(y[0, 0, 0, 0]) and y[3, 0, 5, 5] == pytest.approx(9 * c // groups + 2)
+    if c != 16:  # Winograd spreads an infinity as NaN
+        assert y[1, 0, 0, 0] == np.inf and y[2, 0, 0, 0] == 0
+
+
 @settings(max_examples=40, deadline=None)
 @given(convolutions(), st.sampled_from([kernels, plain]), st.integers(0, 2**32 - 1))
 def test_adjoints(convolution, room, seed):
@@ -96,6 +120,12 @@ def test_plain_agrees_with_the_definition():
         ((64, 2, 3, 3), (8, 2, 3, 3), {"padding": (1, 1)}),  # several images per block
         ((2, 3, 5, 1), (4, 3, 1, 1), {"stride": (7, 7), "padding": (1, 1)}),
         ((0, 3, 8, 8), (4, 3, 3, 3), {}),
+        ((3, 1, 9, 8), (40, 1, 5, 5), {"stride": (2, 1), "padding": (2, 3)}),  # so few channels that they are spread
+        ((3, 2, 12, 9), (70, 2, 3, 4), {"stride": (1, 2), "padding": (1, 5), "dilation": (3, 2)}),
+        ((3, 8, 5, 7), (12, 4, 1, 1), {"groups": 2}),  # pixels in one column
+        ((2, 24, 9, 9), (40, 24, 1, 1), {"stride": (2, 2)}),  # read where they are
+        ((2, 12, 20, 9), (8, 12, 3, 3), {}),
+        ((1, 6, 3, 5), (18, 3, 3, 5), {"groups": 2}),  # the last tile of weights is not full
     ],
 )
 @pytest.mark.parametrize("dtype", "fd")

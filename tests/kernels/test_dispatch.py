@@ -45,7 +45,7 @@ def test_one_signature_per_dtype():
     code = """
 import numpy as np
 from minigrad import kernels
-from minigrad.kernels import blocks, conv, depthwise, norm, pool, softmax, step
+from minigrad.kernels import blocks, conv, depthwise, elementwise, norm, pool, softmax, step
 
 rng = np.random.default_rng(0)
 base = rng.standard_normal((4, 6, 8, 8)).astype("f")
@@ -62,23 +62,31 @@ for x in base, base[::-1], frozen, same, base.transpose(0, 1, 3, 2), base[:1], b
     for weight in w[:1].reshape(6, 1, 3, 3), frozen[:1, :, :3, :3].reshape(6, 1, 3, 3):
         y = kernels.conv2d(x, weight, groups=6)
         kernels.conv2d_weight(x, y[::-1], kernel=(3, 3), groups=6)
-    index = kernels.pool_winners(x, **pool_of)
-    g = kernels.pool_take(x, index)
-    kernels.pool_put(g[:, ::-1], index[:, ::-1], size=x.shape[2:])
+    g, index = kernels.max_pool2d(x, **pool_of)
+    kernels.pool_take(x, index[:, ::-1], **pool_of)
+    kernels.pool_put(g[:, ::-1], index[:, ::-1], size=x.shape[2:], **pool_of)
     kernels.avg_pool2d_input(kernels.avg_pool2d(x, **pool_of)[::-1], size=x.shape[2:], **pool_of)
     gamma = np.broadcast_to(x[:1, 0, 0, 0], 6)
     mean, var = kernels.channel_moments(x)
+    kernels.channel_sums(x)
     kernels.normalize(x, mean, gamma, gamma)
     kernels.batch_norm_backward(x[::-1], x, gamma, mean, var)
+    kernels.batch_norm_backward(x[::-1], x, gamma, mean, var, gate=x[:, ::-1])
     kernels.normalize(x[:, :, 0, 0], gamma, *kernels.channel_moments(x[:, :, 0, 0]))
     losses, probs = kernels.softmax_cross_entropy(x[:, :, 0, 0], np.arange(len(x), dtype="i4"), smoothing=0)
     kernels.softmax_cross_entropy_backward(losses[::-1], probs, np.arange(len(x)), smoothing=np.float64(0.5))
+    for alpha in 1, 0.5, np.float64(0.5):
+        kernels.gate(x[::-1], x), kernels.sigmoid_backward(x, x[::-1]), kernels.tanh_backward(x, x[::-1])
+        kernels.gelu_backward(x[::-1], kernels.gelu(x)), kernels.silu_backward(x[::-1], kernels.silu(x)), kernels.sigmoid(x)
+        kernels.elu_backward(x[::-1], kernels.elu(x, alpha=alpha), alpha=alpha)
+        kernels.leaky_relu_backward(x[::-1], kernels.leaky_relu(x, slope=alpha), slope=alpha)
     p, m, s = (np.zeros(x.shape, "f") for _ in range(3))
     for lr in 1, 0.1, np.float32(0.1), np.float64(0.1):
-        kernels.sgd_step(p, x, None, lr=lr)
-        kernels.sgd_step(p, x, m, lr=lr, nesterov=True, momentum=0.5, first=True)
-        kernels.adam_step(p, x, m, s, lr=lr, t=1)
-compiled = {f.py_func.__name__: len(f.signatures) for room in (blocks, conv, depthwise, norm, pool, softmax, step)
+        kernels.sgd_step([p], [x], None, lr=lr, first=[True])
+        kernels.sgd_step([p], [x], [m], lr=lr, nesterov=True, momentum=0.5, first=[True])
+        kernels.adam_step([p], [x], [m], [s], lr=lr, t=[1])
+rooms = blocks, conv, depthwise, elementwise, norm, pool, softmax, step
+compiled = {f.py_func.__name__: len(f.signatures) for room in rooms
             for f in vars(room).values() if hasattr(f, "signatures")}
 print({name: count for name, count in compiled.items() if count > 1})
 """

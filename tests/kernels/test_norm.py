@@ -37,11 +37,19 @@ def test_jitted_agree_with_plain(laid_out, shape, layout, dtype, n_threads, seed
     for a, b in zip(ours, twin, strict=True):
         assert a.shape == b.shape and a.dtype == b.dtype == np.dtype(dtype)
         np.testing.assert_allclose(a, b, rtol=0, atol=TOLERANCE[dtype])
+    sums, twin_sums = kernels.channel_sums(x), plain.channel_sums(x.astype("d"))
+    assert sums.shape == twin_sums.shape and sums.dtype == np.dtype(dtype)
+    np.testing.assert_allclose(sums, twin_sums, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
     _, mean, istd = twin
-    ours, twin = (room.batch_norm_backward(g, x, gamma, mean, istd) for room in (kernels, plain))
-    for a, b in zip(ours, twin, strict=True):
-        assert a.shape == b.shape and a.dtype == b.dtype == np.dtype(dtype)
-        np.testing.assert_allclose(a, b, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
+    for gate in None, laid_out(rng, shape, dtype, layout).round():
+        ours, twin = (room.batch_norm_backward(g, x, gamma, mean, istd, gate=gate) for room in (kernels, plain))
+        for a, b in zip(ours, twin, strict=True):
+            assert a.shape == b.shape and a.dtype == b.dtype == np.dtype(dtype)
+            np.testing.assert_allclose(a, b, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
+    t = laid_out(rng, shape, dtype, layout)
+    ours, twin = (room.batch_norm_second(g, t, x, mean, istd) for room in (kernels, plain))
+    assert ours.shape == twin.shape and ours.dtype == twin.dtype
+    np.testing.assert_allclose(ours, twin, rtol=0, atol=20 * TOLERANCE[dtype] * max(1, abs(twin).max()))
 
 
 @pytest.mark.parametrize("offset", [1000, -30_000, 1e6])
@@ -73,3 +81,26 @@ def test_nan_stays_in_its_channel(room):
     x[1, 1, 0, 0] = np.nan
     y, mean, _ = batch_norm(room, x, np.ones(3, "f"), np.zeros(3, "f"), eps=1e-5)
     assert np.isnan(y[:, 1]).all() and np.isfinite(y[:, [0, 2]]).all() and np.isnan(mean).tolist() == [0, 1, 0]
+
+
+@pytest.mark.parametrize("room", [kernels, plain])
+def test_what_a_closed_gate_holds_back_does_not_count(room):
+    rng = np.random.default_rng(0)
+    x, g = rng.standard_normal((2, 6, 3, 2, 2))
+    gamma, mean, istd = rng.standard_normal((3, 3))
+    gate = x.copy()
+    gate[0, 0], gate[1, 1] = 0, np.nan
+    passing = np.where(gate > 0, g, 0)
+    g[gate < 0] = np.nan
+    expected = room.batch_norm_backward(passing, x, gamma, mean, istd)
+    for a, b in zip(room.batch_norm_backward(g, x, gamma, mean, istd, gate=gate), expected, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (0, 3, 2, 2), (4, 3, 0, 2), (2, 0, 2, 2)])
+def test_empty_images(shape):
+    x, v = np.zeros(shape), np.ones(shape[1])
+    assert [a.tolist() for a in kernels.channel_moments(x)] == [[0.0] * shape[1]] * 2
+    assert kernels.normalize(x, v, v, v).shape == shape
+    assert kernels.channel_sums(x).tolist() == [0.0] * shape[1]
+    assert [a.shape for a in kernels.batch_norm_backward(x, x, v, v, v)] == [shape, v.shape, v.shape]

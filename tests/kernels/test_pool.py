@@ -30,15 +30,16 @@ def test_max_pool_agrees_with_plain(laid_out, pool, layout, dtype, ties, seed):
     rng = np.random.default_rng(seed)
     x = laid_out(rng, shape, dtype, layout)
     x = np.round(x) if ties else x
-    index = kernels.pool_winners(x, **parameters)
-    assert index.dtype == np.int32
-    np.testing.assert_array_equal(index, plain.pool_winners(x, **parameters))
-    y = kernels.pool_take(x, index)
-    np.testing.assert_array_equal(y, plain.pool_take(x, index))
+    y, winners = kernels.max_pool2d(x, **parameters)
+    assert winners.dtype == np.uint8
+    for ours, twin in zip((y, winners), plain.max_pool2d(x, **parameters), strict=True):
+        np.testing.assert_array_equal(ours, twin)
+    for room in kernels, plain:
+        np.testing.assert_array_equal(y, room.pool_take(x, winners, **parameters))
     g = laid_out(rng, y.shape, dtype, layout)
-    gx, twin = (room.pool_put(g, index, size=shape[2:]) for room in (kernels, plain))
+    gx, twin = (room.pool_put(g, winners, size=shape[2:], **parameters) for room in (kernels, plain))
     np.testing.assert_allclose(gx, twin, rtol=0, atol=10 * TOLERANCE[dtype])
-    for image in index, y, gx:
+    for image in winners, y, gx:
         assert image.transpose(0, 2, 3, 1).flags.c_contiguous
 
 
@@ -61,10 +62,10 @@ def test_adjoints(pool, room, seed):
     shape, parameters = pool
     rng = np.random.default_rng(seed)
     x = rng.standard_normal(shape)
-    index = room.pool_winners(x, **parameters)
-    g = rng.standard_normal(index.shape)
+    y, winners = room.max_pool2d(x, **parameters)
+    g = rng.standard_normal(y.shape)
     scale = 1e-12 * (1 + np.abs(g).sum())
-    gap = (room.pool_take(x, index) * g).sum() - (x * room.pool_put(g, index, size=shape[2:])).sum()
+    gap = (y * g).sum() - (x * room.pool_put(g, winners, size=shape[2:], **parameters)).sum()
     assert abs(gap) <= scale
     gap = (room.avg_pool2d(x, **parameters) * g).sum()
     gap -= (x * room.avg_pool2d_input(g, size=shape[2:], **parameters)).sum()
@@ -75,15 +76,25 @@ def test_adjoints(pool, room, seed):
 def test_the_first_maximum_wins_nan_always_and_padding_never(room):
     nan, inf = np.nan, np.inf
     x = np.array([[3, 3, -1, -2], [1, 3, -4, -3], [nan, 9, -inf, -inf], [8, nan, -inf, -inf]], "f")[None, None]
-    index = room.pool_winners(x, kernel=(2, 2), stride=(2, 2), padding=(0, 0))
-    assert index[0, 0].tolist() == [[0, 2], [13, 10]]  # as in PyTorch, the last of several NaN
-    index = room.pool_winners(np.full((1, 1, 2, 2), -5, "f"), kernel=(2, 2), stride=(1, 1), padding=(1, 1))
-    assert index[0, 0].tolist() == [[0, 0, 1], [0, 0, 1], [2, 2, 3]]
+    y, winners = room.max_pool2d(x, kernel=(2, 2), stride=(2, 2), padding=(0, 0))
+    assert winners[0, 0].tolist() == [[0, 0], [3, 0]]  # as in PyTorch, the last of several NaN
+    np.testing.assert_array_equal(y[0, 0], [[3, -1], [nan, -inf]])
+    x = np.full((1, 1, 2, 2), -5, "f")
+    y, winners = room.max_pool2d(x, kernel=(2, 2), stride=(1, 1), padding=(1, 1))
+    assert winners[0, 0].tolist() == [[3, 2, 2], [1, 0, 0], [1, 0, 0]] and (y == -5).all()
+
+
+def test_large_windows():
+    x = np.random.default_rng(0).standard_normal((1, 2, 20, 20))
+    y, winners = kernels.max_pool2d(x, kernel=(20, 20), stride=(1, 1))
+    assert winners.ravel().tolist() == x.reshape(2, 400).argmax(axis=1).tolist()
+    assert y.ravel().tolist() == x.reshape(2, 400).max(axis=1).tolist()
+    gx = kernels.pool_put(y, winners, size=(20, 20), kernel=(20, 20), stride=(1, 1))
+    assert np.count_nonzero(gx) == 2 and gx.max() == x.max()
 
 
 def test_complex_numbers_compare_by_their_real_part():
     x = np.array([[1 + 9j, 2 - 9j], [0, -3]])[None, None]
-    index = kernels.pool_winners(x, kernel=(2, 2), stride=(2, 2))
-    assert index.item() == 1
-    assert kernels.pool_take(x, index).item() == 2 - 9j
+    y, winners = kernels.max_pool2d(x, kernel=(2, 2), stride=(2, 2))
+    assert winners.item() == 1 and y.item() == 2 - 9j
     assert kernels.avg_pool2d(x, kernel=(2, 2), stride=(2, 2)).item() == 0

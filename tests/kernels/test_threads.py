@@ -23,9 +23,8 @@ def everything(seed=0):
     own = rng.standard_normal((5, 1, 3, 3)).astype("f")
     depth = kernels.conv2d(x, own, groups=5)
     own_g = kernels.conv2d_weight(x, depth, kernel=(3, 3), groups=5)
-    index = kernels.pool_winners(x, **window)
-    taken = kernels.pool_take(x, index)
-    put, mean = kernels.pool_put(taken, index, size=(9, 7)), kernels.avg_pool2d(x, **window)
+    taken, index = kernels.max_pool2d(x, **window)
+    put, mean = kernels.pool_put(taken, index, size=(9, 7), **window), kernels.avg_pool2d(x, **window)
     spread = kernels.avg_pool2d_input(mean, size=(9, 7), **window)
     gamma, beta = rng.standard_normal((2, 5)).astype("f")
     m, variance = kernels.channel_moments(x)
@@ -35,8 +34,8 @@ def everything(seed=0):
     losses, probs = kernels.softmax_cross_entropy(logits, labels, smoothing=0.1)
     glogits = kernels.softmax_cross_entropy_backward(losses, probs, labels, smoothing=0.1)
     p, v, s = w.copy(), w * 2, w * w
-    kernels.sgd_step(p, w, v, lr=0.1, momentum=0.9)
-    kernels.adam_step(p, w, v, s, lr=0.1, t=3)
+    kernels.sgd_step([p], [w], [v], lr=0.1, momentum=0.9, first=[False])
+    kernels.adam_step([p], [w], [v], [s], lr=0.1, t=[3])
     return [
         y,
         gx,

@@ -105,7 +105,8 @@ def test_summary_counts_and_leaves_the_model_alone():
     assert [row.path for row in table] == [path for path, _ in net.named_modules()]
     rows = {row.path: row for row in table}
     assert rows["stage2.0.conv1"].shape in (None, (4, 32, 4, 4)) and rows["stage2"].shape == (4, 32, 4, 4)
-    assert rows["conv1"] == ("conv1", "Conv2d", (4, 16, 8, 8), 432, 4 * 16 * 8 * 8 * 4)
+    assert rows["conv1"][:4] == ("conv1", "Conv2d", (4, 16, 8, 8), 432)
+    assert 0 <= rows["conv1"].kept - 4 * 16 * 8 * 8 * 4 <= 64  # kernels align what they allocate
     assert random.generator().bit_generator.state == drawn and "forward" not in vars(net)
     assert all(np.array_equal(before[k], v) for k, v in net.state_dict().items())
     assert str(table).splitlines()[-1].split()[:2] == ["total", "75,290"]

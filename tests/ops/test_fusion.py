@@ -1,5 +1,6 @@
-"""relu(batch_norm(x)) and relu(batch_norm(x) + shortcut) take one pass over memory, and nobody can tell but by the clock."""
+"""Operations that end the pass over memory of the one before, and nobody can tell but by the clock."""
 
+import contextlib
 import gc
 import weakref
 
@@ -7,10 +8,21 @@ import numpy as np
 import pytest
 
 import minigrad as mg
+from minigrad.ops import norm
 from minigrad.tape import Deferred, history, pull, push
 
 rng = np.random.default_rng(0)
 BATCH_NORM = mg.Primitive.registry["batch_norm"]
+
+
+@contextlib.contextmanager
+def unfused():
+    """Every operation computes its own value."""
+    with pytest.MonkeyPatch.context() as patch:
+        for op in mg.Primitive.registry.values():
+            for hook in ("fold", "defer", "fold_gradient"):
+                patch.setattr(op, hook, None)
+        yield
 
 
 def leaf(*shape, dtype=np.float64):
@@ -44,8 +56,8 @@ def test_equal_to_the_composition_at_orders_1_2_3(form, shape):
     leaves = [x, s, gamma, beta]
     vs = [rng.standard_normal(a.shape) for a in leaves]
     found = []
-    for norm in (mg.batch_norm, plain_batch_norm):
-        y = FORMS[form](lambda h, norm=norm: norm(h, gamma, beta), x * 1, s * 1)
+    for batch_norm in (mg.batch_norm, plain_batch_norm):
+        y = FORMS[form](lambda h, bn=batch_norm: bn(h, gamma, beta), x * 1, s * 1)
         loss = mg.tanh(y).sum()
         first = pull(loss, leaves, retain_graph=True)
         grads = pull(loss, leaves, create_graph=True)
@@ -121,3 +133,132 @@ def test_a_pending_value_keeps_no_cycle():
         assert [r() for r in refs] == [None, None]
     finally:
         gc.enable()
+
+
+# ---- convolution: bias, evaluation-mode batch norm, shortcut, relu; relu before max-pooling ------------------------------
+
+
+def derivatives(f, leaves, vs):
+    """The value of f, and every derivative of the tanh of its entries up to order 3."""
+    y = f(*leaves)
+    loss = mg.tanh(y).sum()
+    first = pull(loss, leaves, retain_graph=True)
+    grads = pull(loss, leaves, create_graph=True)
+    second = push(grads, leaves, vs, create_graph=True)
+    third = push(second, leaves, vs)
+    return [t.data for t in (y, *push([y], leaves, vs), *first, *grads, *second, *third)]
+
+
+MEAN, VAR = rng.standard_normal(4), rng.random(4) + 0.5
+ENDS = {
+    "bias": lambda y, b, s: y + b,
+    "bias, relu": lambda y, b, s: mg.relu(y + b),
+    "relu": lambda y, b, s: mg.relu(y),
+    "shortcut, relu": lambda y, b, s: mg.relu(y + s),
+    "bias, shortcut, relu": lambda y, b, s: mg.relu(s + (b + y)),
+    "shortcut, bias": lambda y, b, s: y + s + b,
+    "two shortcuts": lambda y, b, s: y + s + s,
+    "itself": lambda y, b, s: mg.relu(y + y),
+    "used twice": lambda y, b, s: mg.relu(y + b) * y,
+    "number": lambda y, b, s: mg.relu(y + 0.5),
+    "row": lambda y, b, s: y + s[:1],
+    "normalize, relu": lambda y, b, s: mg.relu(norm.normalize(y, MEAN, VAR, b.reshape(-1), b.reshape(-1))),
+    "normalize, shortcut, relu": lambda y, b, s: mg.relu(
+        norm.normalize(y, MEAN, VAR, b.reshape(-1), b.reshape(-1)) + s
+    ),
+    "relu, max-pool": lambda y, b, s: mg.max_pool2d(mg.relu(y + b), 2),
+    "relu, overlapping max-pool": lambda y, b, s: mg.max_pool2d(mg.relu(y), 3, stride=1, padding=1),
+    "relu, max-pool and more": lambda y, b, s: (lambda h: mg.max_pool2d(h, 2) + mg.avg_pool2d(h, 2))(mg.relu(y)),
+    "tanh, relu, max-pool": lambda y, b, s: mg.max_pool2d(mg.relu(mg.tanh(y)), 2),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("x_is", ["leaf", "computed"])
+def test_what_a_convolution_ends_with_at_orders_0_to_3(end, x_is):
+    leaves = [leaf(2, 1, 5, 6), leaf(4, 1, 3, 3), leaf(1, 4, 1, 1), leaf(2, 4, 5, 6)]
+    vs = [rng.standard_normal(a.shape) for a in leaves]
+
+    def f(x, w, b, s):
+        return ENDS[end](mg.conv2d(x if x_is == "leaf" else x * 1, w, padding=1), b, s * 1)
+
+    ours = derivatives(f, leaves, vs)
+    with unfused():
+        plain = derivatives(f, leaves, vs)
+    for a, b in zip(ours, plain, strict=True):
+        assert np.allclose(a, b, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_inference_is_fused_and_equal(end):
+    x, w, b, s = leaf(2, 3, 5, 6), leaf(4, 3, 3, 3), leaf(1, 4, 1, 1), leaf(2, 4, 5, 6)
+
+    def f():
+        return ENDS[end](mg.conv2d(x * 1, w, padding=1), b, s * 1).data
+
+    with mg.no_grad():
+        ours = f()
+        with unfused():
+            assert np.allclose(ours, f(), rtol=1e-12, atol=1e-12)
+
+
+def test_a_residual_block_in_evaluation_is_one_pass():
+    x, w, gamma, beta, s = leaf(2, 4, 5, 6), leaf(4, 4, 3, 3), leaf(4), leaf(4), leaf(2, 4, 5, 6)
+    with mg.no_grad():
+        y = mg.conv2d(x * 1, w, padding=1)
+        n = norm.normalize(y, MEAN, VAR, gamma, beta)
+        z = n + s * 1
+        assert mg.relu(z).shape == (2, 4, 5, 6) and y.pending and n.pending and z.pending
+        assert np.allclose(z.data, (norm.normalize(mg.tensor(y.data), MEAN, VAR, gamma, beta) + s).data)
+
+
+def test_the_tape_keeps_what_it_will_ask_for():
+    x, w, gamma, beta = leaf(2, 4, 5, 6), leaf(4, 4, 3, 3), leaf(4), leaf(4)
+    y = mg.conv2d(x * 1, w, padding=1)
+    n = norm.normalize(y, MEAN, VAR, gamma, beta)  # the gradient of gamma needs y
+    mg.relu(n).sum().backward()
+    assert not y.pending and n.pending
+
+
+def test_a_pending_convolution_does_not_see_later_changes():
+    x, w, b = leaf(2, 1, 6, 6), leaf(32, 1, 3, 3), leaf(32)
+    for given in (lambda: x, lambda: x * 1):
+        expected = mg.conv2d(given(), w, b).data.copy()
+        y = mg.conv2d(given(), w, b)
+        assert y.pending
+        for t in (x, w, b):
+            t.data *= 3
+        assert np.array_equal(y.data, expected)
+
+
+def test_computed_values_cannot_be_written_to():
+    x = leaf(3)
+    y = x * 2
+    for computed in (y, y.detach(), y[:2], mg.relu(y)):
+        with pytest.raises(ValueError, match="read-only"):
+            computed.data[0] = 1
+    with mg.no_grad(), pytest.raises(ValueError, match="read-only"):
+        (x * 2).data[:] = 0
+    z = x.detach()
+    z.data[0] = 5
+    assert x.data[0] == 5, "a detached leaf shares"
+    y.detach().data = np.zeros(3)
+
+
+def test_relu_between_batch_norms_leaves_its_gate_to_the_gradient_kernel():
+    x, gamma, beta = leaf(6, 3, 4, 4), leaf(3), leaf(3)
+    gates = []
+    with pytest.MonkeyPatch.context() as patch:
+        gate = mg.kernels.gate
+
+        def counting(*args):
+            gates.append(1)
+            return gate(*args)
+
+        op = mg.Primitive.registry["gate"]
+        patch.setattr(mg.kernels, "gate", counting)
+        patch.setattr(op, "defer", (op.defer[0], counting))
+        mg.tanh(mg.relu(mg.tanh(x))).sum().backward()
+        assert gates.pop()
+        mg.tanh(mg.relu(mg.batch_norm(x * 1, gamma, beta))).sum().backward()
+    assert not gates

@@ -1,0 +1,10 @@
+"""Record a function once, then replay what it computed: for small networks, whose time goes into Python and not arrays.
+
+capture.py   writes down every computation on arrays that a call makes
+program.py   turns that into one straight Python function
+guards.py    tells what else the call depended on, and whether it is still so
+"""
+
+from .api import compile
+
+__all__ = ["compile"]

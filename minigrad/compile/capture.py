@@ -1,0 +1,233 @@
+"""Writes down what a call computes on arrays: one entry for each function that the library launches on them.
+
+An array is known by where it came from: an argument, a tensor that existed before, a number, or an earlier entry. One
+that came from anywhere else cannot be found again at the next call, so the capture refuses: it goes on watching
+nothing, and says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from .. import tree
+from ..tape import Deferred, Node, Primitive, Tensor, _tick, check, state, user_line, where_is
+
+_FOREIGN = "an array that is no argument meets a tensor: pass it as an argument, or let it be a tensor made before"
+_SEEN = {"shape", "dtype", "ndim", "size", "nbytes", "itemsize", "__class__", "__array_ufunc__", "__array_priority__"}
+
+
+class Argument(np.ndarray):
+    """An array as the captured function sees it: the library takes it, but a look at its values ends the capture."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in _SEEN or name == "__dict__":
+            return super().__getattribute__(name)
+        return getattr(_plain(self), name)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **k: Any) -> Any:
+        return getattr(ufunc, method)(*map(_plain, inputs), **k)
+
+    def __array_function__(self, f: Any, types: Any, args: Any, k: Any) -> Any:
+        leaves, build = tree.flatten((list(args), k))
+        args, k = build([_plain(a) for a in leaves])
+        return f(*args, **k)
+
+
+def _watch(a: np.ndarray, capture: Capture) -> Argument:
+    x = a.view(Argument)
+    vars(x).update(plain=a, capture=capture)
+    return x
+
+
+def _plain(a: Any) -> Any:
+    """The array behind an argument, whose values somebody wants to see."""
+    if not isinstance(a, Argument):
+        return a
+    own = vars(a)
+    if "capture" in own:
+        own["capture"].refuse("NumPy or Python reads the values of an array; make it a tensor first")
+        return own["plain"]
+    return a.view(np.ndarray)
+
+
+def _forward(name: str) -> Callable:
+    return lambda self, *args: getattr(_plain(self), name)(*args)
+
+
+for _name in (
+    "__getitem__", "__setitem__", "__iter__", "__contains__", "__float__", "__int__", "__bool__", "__index__",
+    "__complex__", "__repr__", "__str__", "__format__", "__iadd__", "__isub__", "__imul__", "__itruediv__",
+    "__reduce__", "__reduce_ex__", "__copy__", "__deepcopy__", "__array__",
+):  # fmt: skip
+    setattr(Argument, _name, _forward(_name))
+
+
+_PURE = {op.forward for op in Primitive.registry.values()} | {np.asarray}
+
+
+_SIZES = (np.integer, np.bool_)  # numbers that NumPy made of shapes
+
+
+class Entry(NamedTuple):
+    """`name = f(*args, **params)`, the arguments as expressions."""
+
+    name: str
+    f: str
+    args: list[str]
+    params: dict[str, str]
+    effect: bool
+
+
+class Capture:
+    """What a call on these arguments does, while it is the context of a with statement."""
+
+    def __init__(self, flat: Any, refused: str | None) -> None:
+        self.refused = refused
+        self.entries: list[Entry] = []
+        self.names: dict[str, Any] = {}  # what the program refers to
+        self.tensors: dict[str, Tensor] = {}  # those that existed before
+        self._expressions: dict[int, str] = {}  # of arrays, tuples of them, and tensors, by identity
+        self._kept: list[Any] = []  # so that no identity is given to another object
+        self._created: set[int] = set()
+        self._fixed: set[int] = set()
+        self._start = next(_tick)
+        for i, a in enumerate(flat):
+            self._know(a, f"a{i}")
+            if isinstance(a, Tensor):
+                self._know(a._data, f"a{i}._data")
+
+    def __enter__(self) -> Self:
+        state.capture = self
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        state.capture = None
+
+    def watched(self, a: Any) -> Any:
+        """An argument, as the function gets it."""
+        return _watch(a, self) if type(a) is np.ndarray else a
+
+    def given(self, data: Any) -> Any:
+        """What the library got from the function: the argument itself, if it is one."""
+        return vars(data)["plain"] if type(data) is Argument else data
+
+    def refuse(self, reason: str) -> None:
+        """This call cannot be replayed."""
+        if self.refused is None:
+            self.refused = f"{reason} ({where_is(user_line())})"
+
+    # ---- what the library reports
+
+    def launched(self, f: Callable, args: tuple, params: dict[str, Any], out: Any) -> None:
+        """f(*args, **params) gave out."""
+        if self.refused is None and id(out) not in self._expressions:
+            if f in _PURE and all(id(a) in self._fixed for a in args):
+                self.knows(out)  # of constants only: one too
+            else:
+                self._know(out, self._write(f, args, params, effect=False))
+
+    def affected(self, f: Callable, args: tuple) -> None:
+        """f(*args) changed or checked something."""
+        if self.refused is None:
+            self._write(f, args, {}, effect=True)
+
+    def created(self, x: Tensor) -> None:
+        """x was made from data: it is no tensor that existed before."""
+        self._created.add(id(x))
+        self._kept.append(x)
+
+    def knows(self, array: Any) -> None:
+        """The array is the same in every call of this program."""
+        self._fixed.add(id(array))
+        self._know(array, self._constant(array))
+
+    def entered(self, tensors: Any) -> None:
+        """An operation takes these tensors."""
+        for x in tensors:
+            if isinstance(x, Deferred) and x.pending:
+                continue
+            if id(x._data) not in self._expressions:
+                if id(x) in self._created:
+                    self.refuse(_FOREIGN)
+                else:
+                    self._know(x._data, f"{self._tensor(x)}._data")
+
+    def walked(self, tape: list[Tensor]) -> None:
+        """A walk passes these tensors, some of which were perhaps recorded before."""
+        before = [(t, t.node) for t in tape if isinstance(t.node, Node) and t.node.time < self._start]
+        for t, node in before:
+            self.entered((t, *node.inputs))
+            for a in (node.saved, *node.params.values()):
+                if isinstance(a, (np.ndarray, tuple)) and id(a) not in self._expressions:
+                    self._know(a, self._constant(a))
+        if before:
+            self.affected(check, ([t for t, _ in before], None, None))
+
+    def result(self, x: Any) -> str:
+        """The expression of what the call returns."""
+        if isinstance(x, Tensor):
+            if id(x) in self._expressions or id(x) in map(id, self.tensors.values()):
+                return self._expression(x)
+            self.entered((x,))
+            return f"wrap({self._expression(x._data)})"
+        if x is None or isinstance(x, (bool, int, float, str)):
+            return self._constant(x)
+        self.refuse(f"it returns a {type(x).__name__}; return tensors")
+        return "None"
+
+    # ---- expressions
+
+    def _know(self, value: Any, expression: str) -> None:
+        """Remember where an array, a tensor, or a tuple of arrays, is to be found."""
+        self._kept.append(value)
+        if isinstance(value, tuple):
+            for i, part in enumerate(value):
+                self._know(part, f"{expression}[{i}]")
+        if isinstance(value, (np.ndarray, np.generic, Tensor)) or _has_arrays(value):
+            self._expressions.setdefault(id(value), expression)
+
+    def _write(self, f: Callable, args: tuple, params: dict[str, Any], effect: bool) -> str:
+        name = f"v{len(self.entries)}"
+        keywords = {k: self._expression(v) for k, v in params.items()}
+        self.entries.append(Entry(name, self._constant(f), [self._expression(a) for a in args], keywords, effect))
+        return name
+
+    def _expression(self, value: Any) -> str:
+        known = self._expressions.get(id(value))
+        if known is not None:
+            return known
+        if isinstance(value, (np.ndarray, np.generic)) and not isinstance(value, _SIZES):
+            self.refuse(_FOREIGN)
+        elif isinstance(value, Tensor):
+            if id(value) not in self._created:
+                return self._tensor(value)
+            self.refuse("a tensor made inside is changed")
+        elif type(value) in (tuple, list) and _has_arrays(value):
+            inner = ", ".join(map(self._expression, value))
+            return f"({inner},)" if type(value) is tuple else f"[{inner}]"
+        return self._constant(value)
+
+    def _tensor(self, x: Tensor) -> str:
+        """The name of a tensor that existed before."""
+        known = self._expressions.get(id(x))
+        if known is None:
+            known = f"t{len(self.tensors)}"
+            self.tensors[known] = self.names[known] = x
+            self._know(x, known)
+        return known
+
+    def _constant(self, value: Any) -> str:
+        if value is None or type(value) in (bool, int):
+            return repr(value)
+        name = f"c{id(value)}"
+        self.names[name] = value
+        return name
+
+
+def _has_arrays(value: Any) -> bool:
+    if isinstance(value, (tuple, list)):
+        return any(map(_has_arrays, value))
+    return isinstance(value, (np.ndarray, np.generic)) and not isinstance(value, _SIZES)
