@@ -367,7 +367,7 @@ def _accumulate(leaf: Tensor, g: Array, shared: bool) -> None:
     if leaf.grad is not None:
         leaf.grad = leaf.grad + g
     else:  # a copy, where g is a view, or shared with another leaf or the caller
-        leaf.grad = g if g.flags.owndata and g.flags.carray and not shared else np.array(g, order="C")
+        leaf.grad = g if g.flags.owndata and g.flags.writeable and not shared else np.array(g)
 
 
 # ---- recording ---------------------------------------------------------------------------------------------------
@@ -427,8 +427,10 @@ def _stamp(x: Tensor) -> tuple | None:
 def _checksum(a: Array) -> Any:
     if a.nbytes <= 4096 or a.itemsize > 8:
         return a.tobytes()
-    words = a.view(f"u{a.itemsize}")  # their sum runs at memory speed, and a few samples tell a permutation
-    return int(np.add.reduce(words, axis=None, dtype=words.dtype)), a.flat[:: a.size // 16].tobytes()
+    words = a.view(f"u{a.itemsize}").ravel("K")  # in the order of memory: their sum runs at its speed,
+    if words.dtype.itemsize == 4 and words.size % 2 == 0 and words.flags.contiguous:
+        words = words.view("u8")
+    return int(np.add.reduce(words, dtype=words.dtype)), a.flat[:: a.size // 16].tobytes()  # samples tell a permutation
 
 
 # ---- primitives --------------------------------------------------------------------------------------------------

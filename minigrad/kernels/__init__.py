@@ -37,6 +37,7 @@ __all__ = [
     "get_num_threads",
     "leaky_relu",
     "leaky_relu_backward",
+    "matmul",
     "max_pool2d",
     "normalize",
     "pool_put",
@@ -120,6 +121,11 @@ def conv2d_weight(
     """The adjoint of conv2d in w, for kernels of that size."""
     room = _room("conv", x, g)
     return room.conv2d_weight(x, g, kernel=kernel, stride=stride, padding=padding, dilation=dilation, groups=groups)
+
+
+def matmul(a: Array, b: Array) -> Array:
+    """a @ b."""
+    return _room("blas", a, b).matmul(a, b)
 
 
 def unfold(

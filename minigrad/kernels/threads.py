@@ -5,7 +5,12 @@ kernels release the GIL and run on a few threads of our own, each with a queue; 
 stolen and nothing is balanced at run time, so for a given number of threads results are the same bit for bit.
 """
 
+from __future__ import annotations
+
+import contextlib
+import ctypes
 import os
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
@@ -14,7 +19,7 @@ WORTH = 10_000_000  # operations below which handing work to a second thread (so
 PASS = 50  # what reading and writing one number of an array costs, in operations of a register tile
 
 _lock = threading.Lock()
-_queues: list[SimpleQueue] = []  # one for each thread of ours
+_workers: list[_Worker] = []
 _threads = 1
 
 
@@ -46,8 +51,8 @@ def run(kernel: Callable, calls: Sequence[tuple]) -> None:
         kernel(*calls[0])
         return
     done: SimpleQueue = SimpleQueue()
-    for queue, args in zip(_workers(len(calls) - 1), calls[1:]):
-        queue.put((kernel, args, done))
+    for worker, args in zip(_at_work(len(calls) - 1), calls[1:]):
+        worker.queue.put((kernel, args, done))
     try:
         kernel(*calls[0])
     finally:  # never leave while another thread still writes to our arrays
@@ -56,16 +61,36 @@ def run(kernel: Callable, calls: Sequence[tuple]) -> None:
         raise error
 
 
-def _workers(n):
-    """The queues of n threads. They live as long as the process, and sleep until there is work."""
+class _Worker:
+    """A thread that lives as long as the process, and sleeps until there is work."""
+
+    def __init__(self, name: str) -> None:
+        self.queue: SimpleQueue = SimpleQueue()
+        self.avoided = -1  # a core
+        self.thread = threading.Thread(target=_work, args=(self.queue,), name=name, daemon=True)
+        self.thread.start()
+
+    def avoid(self, core: int) -> None:
+        """Run on any core but this one, the caller's: some schedulers wake a thread on the core that woke it."""
+        others = _cores - {core}
+        if core != self.avoided and others:
+            self.avoided = core
+            with contextlib.suppress(OSError):
+                os.sched_setaffinity(self.thread.native_id or 0, others)
+
+
+def _at_work(n: int) -> list[_Worker]:
     with _lock:
-        while len(_queues) < n:
-            _queues.append(SimpleQueue())
-            threading.Thread(target=_work, args=_queues[-1:], name=f"minigrad-{len(_queues)}", daemon=True).start()
-        return _queues[:n]
+        while len(_workers) < n:
+            _workers.append(_Worker(f"minigrad-{len(_workers) + 1}"))
+    if _current_core is not None:
+        core = _current_core()
+        for worker in _workers[:n]:
+            worker.avoid(core)
+    return _workers[:n]
 
 
-def _work(queue):
+def _work(queue: SimpleQueue) -> None:
     while True:
         kernel, args, done = queue.get()
         error = None
@@ -79,8 +104,8 @@ def _work(queue):
 
 def _after_fork():
     """A child process has none of its parent's threads, and perhaps a lock that nobody will open again."""
-    global _queues, _lock
-    _queues, _lock = [], threading.Lock()
+    global _workers, _lock
+    _workers, _lock = [], threading.Lock()
 
 
 def _default() -> int:
@@ -92,6 +117,10 @@ def _default() -> int:
         return int(asked)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
+
+# The core that a thread is on, and those it may be on, where the system (Linux with glibc or musl) tells.
+_current_core = getattr(ctypes.CDLL(None), "sched_getcpu", None) if sys.platform.startswith("linux") else None
+_cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import kernels
 from ..tape import Array, Tensor, general, linear, primitive, sum_to
 from .conv import same_dtype
 from .shape import as_tensor, expand_dims, matrix_transpose, squeeze
@@ -13,7 +14,7 @@ from .shape import as_tensor, expand_dims, matrix_transpose, squeeze
 
 @primitive
 def _matmul(a: Array, b: Array) -> Array:
-    return a @ b
+    return kernels.matmul(a, b)
 
 
 linear(
@@ -46,7 +47,7 @@ def matmul(a: Any, b: Any) -> Tensor:
 
 @primitive
 def _affine(x: Array, w: Array, b: Array) -> Array:
-    y = w @ x.T  # BLAS takes this product faster than x Wᵀ, by a tenth
+    y = kernels.matmul(w, x.T)  # BLAS takes this product faster than x Wᵀ, by a tenth
     return np.add(y, b[:, None], out=y if b.dtype == y.dtype else None).T
 
 
