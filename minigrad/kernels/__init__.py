@@ -59,6 +59,8 @@ Pair = tuple[int, int]
 
 JIT = os.environ.get("MINIGRAD_JIT", "1") != "0" and os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")
 
+FEW = 4096  # numbers up to which a few calls of NumPy take less time than one of a kernel
+
 
 def conv2d(
     x: Array,
@@ -205,12 +207,12 @@ def sigmoid(x: Array) -> Array:
 
 def sigmoid_backward(g: Array, y: Array) -> Array:
     """g times the derivative of the sigmoid where its value is y."""
-    return _room("elementwise", g, y).sigmoid_backward(g, y)
+    return (_room("elementwise", g, y) if g.size > FEW else plain).sigmoid_backward(g, y)
 
 
 def tanh_backward(g: Array, y: Array) -> Array:
     """g times the derivative of tanh where its value is y."""
-    return _room("elementwise", g, y).tanh_backward(g, y)
+    return (_room("elementwise", g, y) if g.size > FEW else plain).tanh_backward(g, y)
 
 
 def silu(x: Array) -> Array:

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 
-WORTH = 10_000_000  # operations below which handing work to a second thread (some 50 microseconds) does not pay
+WORTH = 20_000_000  # operations below which handing work to a second thread (some 75 microseconds) does not pay
 PASS = 50  # what reading and writing one number of an array costs, in operations of a register tile
 
 _lock = threading.Lock()
@@ -29,14 +29,22 @@ def get_num_threads() -> int:
 
 
 def set_num_threads(n: int) -> None:
-    """Let kernels, and the BLAS behind NumPy, use n threads each."""
+    """Let kernels use n threads, matrix products among them.
+
+    The BLAS behind NumPy is held to one, in the whole process: large products are cut over minigrad's threads instead.
+    """
     global _threads
     if n < 1:
         raise ValueError(f"set_num_threads: n is {n}; it must be at least 1")
+    _threads = int(n)
+    hold_blas()
+
+
+def hold_blas() -> None:
+    """From now on, NumPy's BLAS uses one thread: those of its own would spin on the cores that kernels need."""
     from threadpoolctl import threadpool_limits
 
-    _threads = int(n)
-    threadpool_limits(limits=int(n), user_api="blas")
+    threadpool_limits(limits=1, user_api="blas")
 
 
 def spans(count: int, work: float) -> list[tuple[int, int]]:

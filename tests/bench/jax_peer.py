@@ -155,10 +155,11 @@ def layer(build: Callable[[Any], Any], shape: tuple[int, ...]) -> Steps:
 
     @jax.jit
     def compiled(weights: Any, x: Any, g: Any) -> Any:
-        return jax.vjp(lambda weights, x: forward(Ops(), module, weights, x), weights, x)[1](g)
+        y, pull = jax.vjp(lambda weights, x: forward(Ops(), module, weights, x), weights, x)
+        return y, pull(g)
 
     def step() -> Any:
-        gw, gx = jax.block_until_ready(compiled(weights, x, g))
+        _, (gw, gx) = jax.block_until_ready(compiled(weights, x, g))
         return [gx, *gw]
 
     return {JAX: step}
