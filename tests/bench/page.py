@@ -212,9 +212,9 @@ pay mostly overhead.
 - **The MLP.** Its time is five matrix products in NumPy's OpenBLAS, which needs 10 to 20 % longer for 128 rows than
   PyTorch's MKL, less than fusion and one optimizer kernel win back. Register tiles of our own were tried (as a
   1×1 convolution): as fast forward, slower in the gradients, so they are not used.
-- **1×1, 5×5, odd channel counts, groups, dilation at one thread.** The forward passes reach 85 % of the matrix peak, but
-  the weight gradient of a 1×1 convolution 75 %, a strided input gradient 45 to 80 %, and channels that do not fill a
-  vector leave lanes idle (33 of 48).
+- **1×1, 5×5, odd channel counts, groups, dilation at one thread.** Most forward passes reach 75 to 85 % of the matrix
+  peak (see the picture above), small ones and strided gradients far less: there packing, scratch copies and tiles with
+  few taps weigh more, and channels that do not fill a vector leave lanes idle (33 of 48).
 - **Depthwise convolution and pooling in eager mode** are bound by memory: a checksum of the input, which the tape keeps to
   detect changed data, is one more pass over it. Compiled, nothing needs to be detected.
 - **Recorded operations** (the scalar chain) cost eight to ten microseconds there and back in eager mode, PyTorch's five.
