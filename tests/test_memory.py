@@ -108,3 +108,25 @@ def test_models_that_are_dropped(growth):
 def test_growth_would_be_seen(growth):
     model, (x, labels), kept = small_cnn(), data(), []
     assert growth(lambda n: kept.append(mg.cross_entropy(model(x), labels)), 1) > SLACK  # one tape is kept
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_inference_allocates_the_same_after_the_first_call(compiled):
+    model = nn.models.resnet8(rng=0).eval()
+    run = mg.compile(model) if compiled else model
+    x = np.random.default_rng(0).standard_normal((8, 3, 16, 16)).astype(np.float32)
+    with mg.no_grad():
+        run(x), run(x)
+        gc.collect()
+        tracemalloc.start()
+        try:
+            peaks = []
+            for _ in range(30):
+                tracemalloc.reset_peak()
+                before = tracemalloc.get_traced_memory()[0]
+                run(x)
+                peaks.append(tracemalloc.get_traced_memory()[1] - before)
+        finally:
+            tracemalloc.stop()
+    assert max(peaks[5:]) <= 1.01 * min(peaks[5:])
+    assert min(peaks) < 6 * 8 * 16 * 16 * 16 * 4, "a few activations at a time, not those of all layers"
