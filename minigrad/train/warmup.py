@@ -118,7 +118,7 @@ def _conv(c: int, o: int, k: int, **options: Any) -> Callable[[], nn.Module]:
     return lambda: nn.Sequential(nn.Conv2d(c, o, k, **options), nn.BatchNorm2d(o), nn.ReLU())
 
 
-_IMAGES, _ROWS = (8, 32, 12, 12), (16, 32)
+_IMAGES, _ROWS = (8, 32, 12, 12), (160, 32)  # rows of more numbers than `kernels.FEW`
 _LAYERS: list[tuple[Callable[[], nn.Module], tuple[int, ...]]] = [
     (_conv(3, 16, 3, padding=1), (8, 3, 12, 12)),
     (_conv(32, 32, 3, padding=1), _IMAGES),

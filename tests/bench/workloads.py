@@ -201,11 +201,11 @@ def scalar_chain(length: int) -> Steps:
 
     x = mg.tensor(np.float32(1), requires_grad=True)
 
-    def step() -> None:
+    def step() -> list[mg.Tensor]:
         y = x
         for _ in range(length):
             y = y * 1.0000001
-        mg.pull(y, [x])  # compiled, this would be a constant
+        return mg.pull(y, [x])  # compiled, this would be a constant
 
     return {OWN: step} | _peers("scalar_chain", length)
 
