@@ -47,9 +47,10 @@ def conv2d_weight(x, g, padding):
     return winograd.correlate_weight(last(x), last(g), ys, xs)
 
 
-def close(ours, theirs):
+def close(ours, theirs, least=1e-30):
+    """Equal up to round-off of the largest, or of numbers as large as `least`, what the sums are by chance."""
     assert ours.shape == theirs.shape and ours.dtype == np.float32
-    scale = np.abs(theirs).max(initial=1e-30)
+    scale = np.abs(theirs).max(initial=least)
     np.testing.assert_allclose(ours / scale, theirs / scale, rtol=0, atol=TOLERANCE)
 
 
@@ -68,11 +69,12 @@ def test_agrees_with_plain(shape, seed):
     x, w = rng.standard_normal(shape).astype("f"), rng.standard_normal((o, shape[1], 3, 3)).astype("f")
     full = DEFAULT | {"padding": padding}
     y = plain.conv2d(x.astype("d"), w.astype("d"), **full)
-    close(conv2d(x, w, padding), y)
+    usual = 3 * np.sqrt(9 * shape[1])  # one of a few sums of normal numbers may be small, its round-off is not
+    close(conv2d(x, w, padding), y, usual)
 
     end = {"scale": rng.standard_normal(o).astype("f"), "shift": rng.standard_normal(o).astype("f")}
     end |= {"plus": rng.standard_normal(y.shape).astype("f"), "relu": True}
-    close(conv2d(x, w, padding, **end), plain.conv2d(x, w, **full, **end))
+    close(conv2d(x, w, padding, **end), plain.conv2d(x, w, **full, **end), usual)
 
     back = rng.standard_normal((shape[1], o, 3, 3)).astype("f")  # g has the channels of x: whole vectors
     size = tuple(s + 2 - 2 * p for s, p in zip(shape[2:], padding, strict=True))
