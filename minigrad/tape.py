@@ -29,7 +29,7 @@ import numpy as np
 from . import kernels
 
 Array = np.ndarray
-_tick = itertools.count(1)  # orders the nodes of all threads
+tick = itertools.count(1)  # orders the nodes of all threads
 _HOME = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
@@ -326,6 +326,11 @@ def effect(f: Callable[..., None], *args: Any) -> None:
         capture.affected(f, args)
 
 
+def real_dtype(dtype: np.dtype) -> np.dtype:
+    """The dtype of the real part: masks and statistics are real."""
+    return np.empty(0, dtype).real.dtype
+
+
 def fixed(array: Array) -> Array:
     """An array of the library's own making that depends on nothing but shapes and numbers."""
     if state.capture is not None:
@@ -442,8 +447,9 @@ class Primitive:
     Positional arguments are arrays and differentiable, keyword arguments are parameters. One of `elementwise`,
     `linear` and `general` fills in `vjp(i, g, y, *inputs, **params)`, the gradient for input i, and
     `jvp(ts, y, *inputs, **params)`, the tangent of y. For a fused primitive, `spec` is the composition it equals, and
-    `backward` and `tangent` are its own first-order rules, on ndarrays. `branch`, if given, returns the decisions a piecewise function
-    took, so that a gradient check can tell a kink from a mistake.
+    `backward` and `tangent` are its own first-order rules, on ndarrays; `known(saved)`, if given, are parameters that
+    spare `spec` computing again what the forward pass saved. `branch`, if given, returns the decisions that a piecewise
+    function took, so that a gradient check can tell a kink from a mistake.
 
     Two hooks let neighbours share a pass over memory, without a trace on the tape. `defer` is a pair of functions that
     together are `forward`: `prepare(*arrays, **params)` gives (saved, shape, dtype, args, options), with copies of what
@@ -466,6 +472,7 @@ class Primitive:
         self.backward: Callable | None = None
         self.tangent: Callable | None = None
         self.branch: Callable | None = None
+        self.known: Callable | None = None
         self.defer: tuple[Callable, Callable] | None = None
         self.fold: Callable | None = None
         self.fold_gradient: Callable | None = None
@@ -509,7 +516,7 @@ class Primitive:
                     y.requires_grad = True
                     stamps = tuple([_stamp(x) for x in inputs])
                     line = user_line()
-                    fields = (self, inputs, params, saved, stamps, next(_tick), line, state.scope)
+                    fields = (self, inputs, params, saved, stamps, next(tick), line, state.scope)
                     y.node = tuple.__new__(Node, fields)
                     break
         return y
@@ -598,14 +605,19 @@ def general(op: Primitive, vjps: Sequence[Callable], jvps: Sequence[Callable]) -
 
 
 def fused(
-    spec: Callable, forward: Callable, backward: Callable | None = None, tangent: Callable | None = None
+    spec: Callable,
+    forward: Callable | None = None,
+    backward: Callable | None = None,
+    tangent: Callable | None = None,
+    *,
+    defer: tuple[Callable, Callable] | None = None,
 ) -> Primitive:
     """Return the fast form of the composition `spec`: functions of ndarrays, which serve value and first order.
 
     `forward(*arrays, **params)` returns (y, saved); `backward(g, saved, *arrays, **params)` returns one gradient
     per input (an array or a Deferred); `tangent(ts, saved, *arrays, **params)` returns the tangent of y, ts holding one
-    array or None per input. At every other order, in forward mode and for complex input the engine differentiates `spec`, so speed
-    never costs correctness.
+    array or None per input. Instead of `forward`, the two functions of `defer` may be given. At every other order, in
+    forward mode and for complex input the engine differentiates `spec`, so speed never costs correctness.
 
     >>> cube = fused(
     ...     lambda x: mul(x, mul(x, x)),
@@ -623,7 +635,14 @@ def fused(
         moved = [(a, t) for a, t in zip(aliases, ts) if t is not None]
         return push([z], [a for a, _ in moved], [t for _, t in moved], create_graph=state.recording)[0]
 
+    def at_once(*arrays: Array, **params: Any) -> tuple[Array, Any]:
+        assert defer is not None
+        prepare, finish = defer
+        saved, _, _, args, options = prepare(*arrays, **params)
+        return finish(*args, **options), saved
+
     op = Primitive(spec)
+    op.defer, forward = defer, forward or at_once
     op.forward, op.backward, op.tangent, op.spec, op.kind, op.jvp = forward, backward, tangent, spec, "fused", jvp
     return op
 
@@ -760,6 +779,7 @@ def check(tape: list[Tensor], targets: set[int] | None, reached: set[int] | None
 
     What lies behind a freed node would be lost in silence; rules applied to changed data would be wrong in silence.
     """
+    stamps: dict[int, tuple | None] = {}  # a leaf may be an input of many operations
     for t in tape:
         node = t.node
         if isinstance(node, Freed):
@@ -770,7 +790,11 @@ def check(tape: list[Tensor], targets: set[int] | None, reached: set[int] | None
                 )
         elif node is not None and (reached is None or id(t) in reached):
             for i, (x, stamp) in enumerate(zip(node.inputs, node.stamps)):
-                if stamp is not None and stamp != _stamp(x):
+                if stamp is None:
+                    continue
+                if id(x) not in stamps:
+                    stamps[id(x)] = _stamp(x)
+                if stamp != stamps[id(x)]:
                     name = f" ({x.name})" if x.name else ""
                     raise RuntimeError(
                         f"backward: input {i}{name} of {_made_by(node)}, {x.dtype} {x.shape}, was changed after it "
@@ -793,7 +817,8 @@ def _pull_back(
         g_array, options = (g._data, {}) if folded is None else folded
         gxs = launch(op.backward, g_array, node.saved, *map(_array, inputs), **params, **options)
         return [(x, fit(_as_tensor(gxs[i]), x)) for i, x in wanted]
-    z, aliases = replay(op.spec, inputs, params)
+    known = {} if op.known is None else op.known(node.saved)
+    z, aliases = replay(op.spec, inputs, params | known)
     gzs = pull(z, [aliases[i] for i, _ in wanted], g, create_graph=create_graph)
     return [(x, gx) for (_, x), gx in zip(wanted, gzs)]
 
@@ -920,6 +945,8 @@ elementwise(mul, lambda y, a, b: b, lambda y, a, b: a)
 
 @primitive
 def _sum_to(x: Array, *, shape: tuple[int, ...]) -> Array:
+    if x.ndim == 2 and x.shape[1:] == shape and x.dtype.kind == "f":
+        return _ones(len(x), x.dtype).dot(x)  # the bias of a layer: BLAS is faster than a reduction
     lead = x.ndim - len(shape)
     if lead < 0 or any(n not in (1, m) for n, m in zip(shape, x.shape[lead:])):
         raise ValueError(f"sum_to: {shape} does not broadcast to {x.shape}, so there are no copies to add up")
@@ -927,6 +954,11 @@ def _sum_to(x: Array, *, shape: tuple[int, ...]) -> Array:
         return kernels.channel_sums(x).reshape(shape)  # the bias of a convolution
     ones = tuple(i + lead for i, n in enumerate(shape) if n == 1 and x.shape[i + lead] != 1)
     return np.add.reduce(x, axis=(*range(lead), *ones), keepdims=True).reshape(shape)
+
+
+@functools.lru_cache(16)
+def _ones(n: int, dtype: np.dtype) -> Array:
+    return np.ones(n, dtype)
 
 
 @primitive

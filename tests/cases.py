@@ -172,6 +172,10 @@ CASES = [
     case("avg_pool2d", lambda x: mg.avg_pool2d(x, 2), a(2, 2, 4, 4)),
     case("avg_pool2d overlapping, padded, odd", lambda x: mg.avg_pool2d(x, 3, stride=2, padding=1), a(1, 2, 5, 4)),
     case("avg_pool2d_input", lambda g: P["avg_pool2d_input"](g, size=(5, 4), **POOL), a(1, 2, 3, 2)),
+    case("fractional_max_pool2d", lambda x: mg.fractional_max_pool2d(x, (3, 4), rng=0), a(2, 2, 5, 6)),
+    case("fractional_max_pool2d disjoint, rows", lambda x: mg.fractional_max_pool2d(x, 3, **BY_ROW, rng=1), a(3, 1, 7, 4)),
+    case("fractional_max_pool2d default generator", lambda x: mg.fractional_max_pool2d(x, 2), a(1, 2, 4, 4)),
+    case("fractional_max_pool2d tied", lambda x: mg.fractional_max_pool2d(x, 3, rng=0), np.ones((1, 1, 5, 5)), kink=True),
     case("global_avg_pool2d", mg.global_avg_pool2d, a(2, 3, 2, 2)),
     # normalisation and noise
     case("batch_norm", mg.batch_norm, a(5, 3), a(3), a(3)),
@@ -184,12 +188,15 @@ CASES = [
     case("standardize_second", lambda *k: P["standardize_second"](*k, **stats(k[2])), a(5, 2), a(5, 2), a(5, 2)),
     case("dropout", lambda x: mg.dropout(x, 0.4, rng=3), a(3, 4)),
     case("dropout default generator", lambda x: mg.dropout(x, 0.4), a(3, 4)),
+    case("dropout scaled at test time", lambda x: mg.dropout(x, 0.4, training=False, scaling="test"), a(3, 4)),
+    case("dropout2d", lambda x: mg.dropout2d(x, 0.4, rng=3), a(3, 2, 2, 2)),
     # losses
     case("softmax", mg.softmax, a(2, 4)),
     case("softmax axis 0", lambda x: mg.softmax(x, axis=0), a(3, 2)),
     case("log_softmax", mg.log_softmax, a(2, 4)),
     case("cross_entropy", lambda x: mg.cross_entropy(x, LABELS), a(4, 3)),
     case("cross_entropy smoothing, sum", lambda x: mg.cross_entropy(x, LABELS, label_smoothing=0.1, reduction="sum"), a(4, 3)),
+    case("log_softmax times class probabilities (cross_entropy)", lambda x, t: mg.cross_entropy(x, mg.softmax(t), label_smoothing=0.1), a(4, 3), a(4, 3)),
     case("cross_entropy none", lambda x: mg.cross_entropy(x, LABELS, reduction="none"), a(4, 3)),
     case("mse_loss", mg.mse_loss, a(2, 3), a(2, 3)),
     case("mse_loss none", lambda x, y: mg.mse_loss(x, y, reduction="none"), a(2, 3), a(2, 3)),
@@ -197,4 +204,5 @@ CASES = [
 
 WINNERS = np.array([[[[3, 2], [1, 3]]]], np.uint8)  # overlapping windows share a winner
 OVERLAPPING = {"kernel": (2, 2), "stride": (1, 1), "padding": (0, 0)}
+BY_ROW = {"regions": "disjoint", "sequence": "random", "mode": "row"}
 POOL = {"kernel": (3, 3), "stride": (2, 2), "padding": (1, 1)}

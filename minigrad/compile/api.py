@@ -12,7 +12,7 @@ import numpy as np
 from .. import tree
 from ..tape import Tensor, state
 from .capture import Capture
-from .guards import Guards
+from .guards import Guards, Wrapper
 from .program import STALE, Program
 
 LIMIT = 32  # recordings after which a function is taken to change all the time
@@ -34,18 +34,14 @@ def compile(f: Callable) -> Callable:
     >>> w = mg.tensor([1.0, 2.0], requires_grad=True)
     >>> @mg.compile
     ... def step(x):
-    ...     w.grad = None
-    ...     loss = (w * x).sum()
-    ...     loss.backward()
-    ...     return loss
-    >>> step = mg.compile(lambda x: mg.grad(lambda w: (w * w * x).sum())(w))
+    ...     return mg.grad(lambda w: (w * w * x).sum())(w)
     >>> [step(np.array([1.0, s])).data.tolist() for s in (1.0, 10.0)]
     [[2.0, 4.0], [2.0, 40.0]]
     """
     return functools.wraps(f)(Compiled(f)) if hasattr(f, "__name__") else Compiled(f)
 
 
-class Compiled:
+class Compiled(Wrapper):
     """A function and its recorded programs."""
 
     def __init__(self, f: Callable) -> None:
@@ -57,7 +53,7 @@ class Compiled:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self.refused is not None or state.capture is not None or state.depth:  # an outer function sees all of it
             return self.f(*args, **kwargs)
-        plain = not kwargs and all(type(a) is np.ndarray or isinstance(a, Tensor) for a in args)
+        plain = not (kwargs or [a for a in args if type(a) is not np.ndarray and not isinstance(a, Tensor)])
         flat = args if plain else tree.flatten((args, kwargs))[0]
         try:
             key = _signature(flat)
@@ -113,14 +109,14 @@ def _signature(flat: Any) -> Any:
     first: dict[int, int] = {}
     for i, a in enumerate(flat):
         if type(a) is np.ndarray:
-            found.append((a.shape, a.dtype, first.setdefault(id(a), i)))
+            found += a.shape, a.dtype, first.setdefault(id(a), i)
         elif isinstance(a, Tensor):
             if a.requires_grad and a.node is not None:
                 return None
             # a parameter may also be reached in other ways: a program holds for this one alone
-            found.append((a.shape, a.dtype, a if a.requires_grad else first.setdefault(id(a), i), a.version == -1))
+            found += a.shape, a.dtype, a if a.requires_grad else first.setdefault(id(a), i), a.version == -1
         elif isinstance(a, (int, float, complex, str, bytes, bool, type(None), np.dtype, type)):
-            found.append((type(a), a))
+            found += type(a), a
         else:
             raise TypeError
     return (state.recording, *found)

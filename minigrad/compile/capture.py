@@ -13,7 +13,8 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from .. import tree
-from ..tape import Deferred, Node, Primitive, Tensor, _tick, check, state, user_line, where_is
+from ..tape import Deferred, Node, Primitive, Tensor, check, state, tick, user_line, where_is
+from .forms import written
 
 _FOREIGN = "an array that is no argument meets a tensor: pass it as an argument, or let it be a tensor made before"
 _SEEN = {"shape", "dtype", "ndim", "size", "nbytes", "itemsize", "__class__", "__array_ufunc__", "__array_priority__"}
@@ -66,18 +67,14 @@ for _name in (
 
 
 _PURE = {op.forward for op in Primitive.registry.values()} | {np.asarray}
-
-
 _SIZES = (np.integer, np.bool_)  # numbers that NumPy made of shapes
 
 
 class Entry(NamedTuple):
-    """`name = f(*args, **params)`, the arguments as expressions."""
+    """`name = code`; or, done for its effect alone, `code`."""
 
     name: str
-    f: str
-    args: list[str]
-    params: dict[str, str]
+    code: str
     effect: bool
 
 
@@ -93,7 +90,7 @@ class Capture:
         self._kept: list[Any] = []  # so that no identity is given to another object
         self._created: set[int] = set()
         self._fixed: set[int] = set()
-        self._start = next(_tick)
+        self._start = next(tick)
         for i, a in enumerate(flat):
             self._know(a, f"a{i}")
             if isinstance(a, Tensor):
@@ -191,8 +188,12 @@ class Capture:
 
     def _write(self, f: Callable, args: tuple, params: dict[str, Any], effect: bool) -> str:
         name = f"v{len(self.entries)}"
-        keywords = {k: self._expression(v) for k, v in params.items()}
-        self.entries.append(Entry(name, self._constant(f), [self._expression(a) for a in args], keywords, effect))
+        given = [self._expression(a) for a in args]
+        code = written(f, args, given, params)
+        if code is None:
+            given += [f"{k}={self._expression(v)}" for k, v in params.items()]
+            code = f"{self._constant(f)}({', '.join(given)})"
+        self.entries.append(Entry(name, code, effect))
         return name
 
     def _expression(self, value: Any) -> str:

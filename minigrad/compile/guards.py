@@ -43,6 +43,12 @@ _VALUES = {"state_dict", "load_state_dict", "version", "_data", "tobytes"}
 _MOST = 256  # entries of a container that is watched
 
 
+class Wrapper:
+    """What the library makes around a user's function f; it depends on what f depends on."""
+
+    f: Callable
+
+
 class Guards:
     """The checks that hold as long as f, called with these arguments, depends on nothing that has changed."""
 
@@ -121,9 +127,8 @@ class Guards:
         elif _from_minigrad(v):
             if not isinstance(v, type):
                 self._objects.append(v)
-                inner = getattr(v, "f", None) if type(v).__name__ == "Compiled" else None
-                if inner is not None:
-                    self._look(inner, name)
+                if isinstance(v, Wrapper):
+                    self._look(v.f, name)
         elif isinstance(v, type) or not hasattr(v, "__dict__") or not (_is_users(type(v)) or isinstance(v, _RECORDS)):
             kind = v.__name__ if isinstance(v, type) else type(v).__name__
             self._refuse(f"it uses '{name}', a {kind}, of which nothing is known")

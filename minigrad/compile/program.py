@@ -1,7 +1,8 @@
 """What was captured, as one straight Python function: no tape, no walk, no tensor until the end.
 
 def program(a0, a1):
-    if not (t0._data.shape == … and …): return STALE      parameters may have been exchanged
+    a = t0._data
+    if not (a.shape == t0_shape and …): return STALE       parameters may have been exchanged
     v0 = f0(a0, t0._data, t1._data)
     v1, v2 … ; del v0                                      an array is let go of after its last use
     return build([wrap(v7)])
@@ -14,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..tape import wrap
-from .capture import Capture, Entry
+from .capture import Capture
 from .guards import Guards
 
 STALE = object()
@@ -29,7 +30,7 @@ class Program:
         self.source = _source(capture, results, guards.arguments)
         names = {**capture.names, "STALE": STALE, "wrap": wrap, "build": build}
         for name, t in capture.tensors.items():
-            names[f"{name}_as"] = (t._data.shape, t._data.dtype, t.requires_grad)
+            names[f"{name}_shape"], names[f"{name}_dtype"] = t._data.shape, t._data.dtype
         exec(self.source, names)
         self.run = names["program"]
 
@@ -37,26 +38,22 @@ class Program:
 def _source(capture: Capture, results: list[str], arguments: int) -> str:
     needed, entries = _names(" ".join(results)), []
     for entry in reversed(capture.entries):
-        used = _names(" ".join([*entry.args, *entry.params.values()]))
+        used = _names(entry.code)
         if entry.effect or entry.name in needed:  # nobody asks for the others
             entries.append((entry, used - needed))  # nothing after this one needs those
             needed |= used
     lines = [f"def program({', '.join(f'a{i}' for i in range(arguments))}):"]
-    for t in capture.tensors:
-        lines.append(f"    s = {t}._data")
-        lines.append(f"    if (s.shape, s.dtype, {t}.requires_grad) != {t}_as: return STALE")
+    for name, t in capture.tensors.items():
+        as_before = f"a.shape == {name}_shape and a.dtype == {name}_dtype and {name}.requires_grad is {t.requires_grad}"
+        lines.append(f"    a = {name}._data")
+        lines.append(f"    if not ({as_before}): return STALE")
     alive = _names(" ".join(results))
     for entry, last in reversed(entries):
-        lines.append(f"    {_call(entry)}")
+        lines.append(f"    {entry.code}" if entry.effect else f"    {entry.name} = {entry.code}")
         if last - alive:
             lines.append(f"    del {', '.join(sorted(last - alive))}")
     lines.append(f"    return build([{', '.join(results)}])")
     return "\n".join(lines)
-
-
-def _call(entry: Entry) -> str:
-    given = ", ".join([*entry.args, *(f"{k}={v}" for k, v in entry.params.items())])
-    return f"{entry.f}({given})" if entry.effect else f"{entry.name} = {entry.f}({given})"
 
 
 def _names(expressions: str) -> set[str]:

@@ -9,7 +9,7 @@ kernel. Spatial arguments are pairs of ints. Callers have checked the shapes.
 
 import importlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import ModuleType
 
 import numpy as np
@@ -18,7 +18,6 @@ from . import plain
 from .threads import get_num_threads, set_num_threads
 
 __all__ = [
-    "adam_step",
     "avg_pool2d",
     "avg_pool2d_input",
     "batch_norm_backward",
@@ -43,15 +42,14 @@ __all__ = [
     "pool_put",
     "pool_take",
     "set_num_threads",
-    "sgd_step",
     "sigmoid",
     "sigmoid_backward",
     "silu",
     "silu_backward",
     "softmax_cross_entropy",
-    "softmax_cross_entropy_backward",
     "tanh_backward",
     "unfold",
+    "update",
 ]
 
 Array = np.ndarray
@@ -273,55 +271,27 @@ def batch_norm_second(g: Array, t: Array, x: Array, mean: Array, istd: Array) ->
 
 def softmax_cross_entropy(
     logits: Array, labels: Array, *, smoothing: float = 0.0
-) -> tuple[Array, Array]:  # (N,K), (N,) ints -> losses (N,), probs (N,K)
-    """The loss of each sample against the target (1 - smoothing) * onehot + smoothing / K."""
+) -> tuple[Array, Array]:  # (N,K), (N,) ints -> losses (N,), slopes (N,K)
+    """The loss of each sample against the target (1 - smoothing) * onehot + smoothing / K, and its gradient."""
     return _room("softmax", logits).softmax_cross_entropy(logits, labels, smoothing=smoothing)
 
 
-def softmax_cross_entropy_backward(
-    g: Array, probs: Array, labels: Array, *, smoothing: float = 0.0
-) -> Array:  # (N,), (N,K), (N,) -> (N,K)
-    """g * (probs - target), the gradient of the losses in the logits."""
-    return _room("softmax", g, probs).softmax_cross_entropy_backward(g, probs, labels, smoothing=smoothing)
-
-
-def sgd_step(
+def update(
+    rule: Callable[..., tuple],
     ps: Sequence[Array],
     gs: Sequence[Array],
-    vs: Sequence[Array] | None,
+    states: Sequence[Sequence[Array]],
+    numbers: Sequence[float],
     *,
-    lr: float,
-    momentum: float = 0.0,
-    dampening: float = 0.0,
-    nesterov: bool = False,
-    weight_decay: float = 0.0,
-    first: Sequence[bool],
+    keep: float = 1.0,
+    decay: float = 0.0,
 ) -> None:
-    """Move all ps, and their momentum buffers vs, in place. On its `first` step a buffer starts as the gradient, undamped.
+    """Move all ps, and their state, in place, by a rule of `rules.py` with these numbers as its coefficients.
 
-    Without momentum vs may be None.
+    Each entry of `states` has one array for each of ps. Decay comes before the rule, which sees keep * p in place of p,
+    and g + decay * p in place of g.
     """
-    rule = {"momentum": momentum, "dampening": dampening, "nesterov": nesterov, "weight_decay": weight_decay}
-    _room("step", ps[0]).sgd_step(ps, gs, vs, lr=lr, first=first, **rule)
-
-
-def adam_step(
-    ps: Sequence[Array],
-    gs: Sequence[Array],
-    ms: Sequence[Array],
-    ss: Sequence[Array],
-    *,
-    lr: float,
-    beta1: float = 0.9,
-    beta2: float = 0.999,
-    eps: float = 1e-8,
-    weight_decay: float = 0.0,
-    decoupled: bool = False,
-    t: Sequence[int],
-) -> None:
-    """Move all ps, and their moments ms and ss, in place: for each its step t = 1, 2, ... of Adam, AdamW if `decoupled`."""
-    rule = {"beta1": beta1, "beta2": beta2, "eps": eps, "weight_decay": weight_decay, "decoupled": decoupled}
-    _room("step", ps[0]).adam_step(ps, gs, ms, ss, lr=lr, t=t, **rule)
+    _room("step", ps[0]).update(rule, ps, gs, states, numbers, keep=keep, decay=decay)
 
 
 _FLOATS = (np.dtype("f4"), np.dtype("f8"))

@@ -13,9 +13,9 @@ def matmul(a, b):
     if a.ndim != 2 or b.ndim != 2:
         return a @ b
     (m, k), n = a.shape, b.shape[1]
-    parts = threads.spans(max(m, n), 2.0 * m * k * n)
-    if len(parts) == 1:
-        return a @ b
+    work = 2.0 * m * k * n
+    if work < threads.WORTH or len(parts := threads.spans(max(m, n), work)) == 1:
+        return a.dot(b)  # as `@`, with less ado
     out = np.empty((m, n), a.dtype)
     if m >= n:
         threads.run(np.matmul, [(a[lo:hi], b, out[lo:hi]) for lo, hi in parts])

@@ -14,7 +14,7 @@ from math import ceil, prod
 import numpy as np
 
 from .jit import kernel
-from .tile import ROWS, copy
+from .tile import ROWS, TALL, copy
 
 PAST = 64  # numbers that a vector may reach past the last
 LINE = 64  # bytes of a cache line
@@ -176,5 +176,5 @@ def locate(table, images, image_step, rows, row_step, cols, col_step):
             for j in range(cols.size):
                 table[p] = n * image_step + (rows[i] - rows[0]) * row_step + (cols[j] - cols[0]) * col_step
                 p += 1
-    for q in range(p, p + ROWS):
+    for q in range(p, p + TALL):
         table[q] = table[p - 1]

@@ -5,14 +5,15 @@
     conv2d_input   gx          = conv2d again, of g with taps in reverse; with a stride, one convolution per phase
 
 `blocks.py` says which input an output reads, axis by axis, and copies what a block of them reads into a scratch that
-stays in cache, unless no window leaves the image, which is then read in place. There, eight pixels times one or two
-vectors of output channels are summed in registers at a time, and finished there (`epilogue.py`). Weights are packed
-once per call, in the order in which they are read (`pack.py`). The scratch is all the memory it takes: there is no
-im2col. Only the adjoint in images of few channels is made of columns, one image at a time (`_spread`).
+stays in cache, unless no window leaves the image, which is then read in place. There, eight pixels times two
+vectors of output channels, or sixteen times one, are summed in registers at a time, and finished there
+(`epilogue.py`). Weights are packed once per call, in the order in which they are read (`pack.py`). The scratch is all
+the memory it takes: there is no im2col. Only the adjoint in images of few channels is made of columns (`_spread`).
 
 Depthwise convolutions go to `depthwise.py`, and most of those with 3x3 kernels at stride 1 to `winograd.py`.
 """
 
+from itertools import zip_longest
 from math import ceil
 
 import numpy as np
@@ -46,7 +47,7 @@ def conv2d(x, w, *, stride, padding, dilation, groups, scale=None, shift=None, p
     y = empty((n, ys.size, xs.size, o), x.dtype)
     parts = 1 if depthwise.applies(groups, o // groups, w.shape[1]) else groups
     end = epilogue.arguments(x.dtype, parts, scale, shift, plus, relu)
-    _correlate(channels_last(x), contiguous(w), groups, False, y, ys, xs, end)
+    _correlate(channels_last(x), contiguous(w), groups, False, y, [(ys, xs)], end)
     return channels_first(y)
 
 
@@ -61,8 +62,7 @@ def conv2d_input(g, w, *, size, stride, padding, dilation, groups):
     seen = [(ys, xs) for ys, xs in phases if ys.taps.size and xs.taps.size]
     if len(seen) < len(phases):
         gx.fill(0)
-    for ys, xs in seen:
-        _correlate(g, w, groups, True, gx, ys, xs, end)
+    _correlate(g, w, groups, True, gx, seen, end)
     return channels_first(gx)
 
 
@@ -85,24 +85,39 @@ def conv2d_weight(x, g, *, kernel, stride, padding, dilation, groups):
     return unpack(sums[0] if len(parts) == 1 else sums.sum(axis=0), og, c // groups, kernel)
 
 
-def _correlate(x, w, groups, adjoint, y, ys, xs, end):  # x (N,H,W,C), w (O,C/G,kh,kw) or its adjoint, y (N,OH,OW,O)
-    """Fill the pixels (ys.writes, xs.writes) of y; `end` is their epilogue."""
+def _correlate(x, w, groups, adjoint, y, phases, end):  # x (N,H,W,C), w (O,C/G,kh,kw) or its adjoint, y (N,OH,OW,O)
+    """Fill the pixels (ys.writes, xs.writes) of y for all pairs (ys, xs) in phases; `end` is their epilogue."""
     n, c, o = len(x), x.shape[3] // groups, y.shape[3] // groups
+    calls = []
+    work = 2 * n * c * y.shape[3] * sum(ys.size * xs.size * ys.taps.size * xs.taps.size for ys, xs in phases)
+    for ys, xs in phases:
+        if depthwise.applies(groups, o, c):
+            depthwise.correlate(x, w[:, 0, ys.taps[:, None], xs.taps], y, ys, xs, end)
+        elif groups == 1 and winograd.applies(x.dtype, n, c, o, ys, xs):
+            winograd.correlate(x, w, adjoint, order(w.shape[2:], ys, xs), y, ys, xs, end)
+        else:
+            calls.append(_calls(x, w, groups, adjoint, y, ys, xs, end, work))
+    if any(calls):  # a part of every phase for each thread: one phase alone may be too small to share
+        threads.run(_correlate_phases, [tuple(filter(None, part)) for part in zip_longest(*calls)])
+
+
+def _calls(x, w, groups, adjoint, y, ys, xs, end, work):
+    """The calls of _correlate_blocks that fill one phase; `work` is that of all phases."""
     taps = order(w.shape[2:], ys, xs)
-    if depthwise.applies(groups, o, c):
-        return depthwise.correlate(x, w[:, 0, ys.taps[:, None], xs.taps], y, ys, xs, end)
-    if groups == 1 and winograd.applies(x.dtype, n, c, o, ys, xs):
-        return winograd.correlate(x, w, adjoint, taps, y, ys, xs, end)
     x, y, ys, xs = _column(x, y, ys, xs)
-    n, k = len(x), ys.taps.size * xs.taps.size * c
-    weights = y.shape[3] * k
-    images, rows, count = blocks(n, x.shape[3] * x.itemsize, ys, xs, weights * x.itemsize, threads.get_num_threads())
+    n, o, k = len(x), y.shape[3] // groups, ys.taps.size * xs.taps.size * x.shape[3] // groups
+    weights = y.shape[3] * k * x.itemsize
+    images, rows, count = blocks(n, x.shape[3] * x.itemsize, ys, xs, weights, threads.get_num_threads())
     if count == 0:
-        return
+        return []
     axes = (ys.reads, ys.offsets, ys.writes, xs.reads, xs.offsets, xs.writes)
     args = (x, pack(w, groups, adjoint, taps, o, k), y, *end, *axes, images, rows, lanes(x.dtype))
-    parts = threads.spans(count, 2 * n * ys.size * xs.size * weights)
-    threads.run(_correlate_blocks, [(*args, lo, hi) for lo, hi in parts])
+    return [(*args, lo, hi) for lo, hi in threads.spans(count, work)]
+
+
+def _correlate_phases(*calls):
+    for args in calls:
+        _correlate_blocks(*args)
 
 
 def _column(x, y, ys, xs):
@@ -150,8 +165,8 @@ def _correlate_blocks(
     seen, line, area, inside = scratch(x, top, dh, left, dw, images, rows)
     runs, run = _runs(dh, dw, line, c, groups)
     end = scale, shift, plus, relu
-    pixels = np.empty(images * rows * left.size + ROWS, np.int64)  # where the window of a pixel starts in the scratch
-    places = np.empty(images * rows * left.size + ROWS, np.int64)  # where the pixel lies in y, counted from the first
+    pixels = np.empty(images * rows * left.size + TALL, np.int64)  # where the window of a pixel starts in the scratch
+    places = np.empty(images * rows * left.size + TALL, np.int64)  # where the pixel lies in y, counted from the first
     known = 0
     for block in range(lo, hi):
         n0, i0 = block // bands * images, block % bands * rows
@@ -176,16 +191,16 @@ def _correlate_blocks(
                     v += lane
 
 
-def _pixel_tiles(vecs):
-    """The inner loops of conv2d, for tiles of ROWS pixels x vecs vectors of output channels."""
+def _pixel_tiles(rows, vecs):
+    """The inner loops of conv2d, for tiles of `rows` pixels x vecs vectors of output channels."""
 
     @kernel
     def pixel_tiles(seen, pixels, count, runs, run, c0, w, panel, y, places, out, valid, end, first):
         width = vecs * lanes_of(y)
         scale, shift, plus, relu = end
-        for p in range(0, count, ROWS):
-            windows = tile_offsets(pixels, p, ROWS)
-            acc, j = tile_zero(y, ROWS, vecs), panel
+        for p in range(0, count, rows):
+            windows = tile_offsets(pixels, p, rows)
+            acc, j = tile_zero(y, rows, vecs), panel
             for r in runs:
                 i, last = r + c0, r + c0 + run
                 while i <= last - DEPTH:
@@ -194,14 +209,14 @@ def _pixel_tiles(vecs):
                 while i < last:
                     acc = tile_fma(acc, seen, windows, i, w, j, 1)
                     i, j = i + 1, j + width
-            offsets = tile_offsets(places, p, ROWS)
+            offsets = tile_offsets(places, p, rows)
             acc = tile_finish(acc, scale, shift, first, plus, offsets, out, valid, relu)
             tile_store(y, offsets, out, acc, valid)
 
     return pixel_tiles
 
 
-_pixels_wide, _pixels_slim = _pixel_tiles(VECS), _pixel_tiles(1)
+_pixels_wide, _pixels_slim = _pixel_tiles(ROWS, VECS), _pixel_tiles(TALL, 1)
 
 
 @kernel
@@ -214,7 +229,7 @@ def _correlate_weight(x, g, sums, top, dh, left, dw, images, rows, lane, lo, hi)
     k = dh.size * dw.size * cg
     bands = (top.size + rows - 1) // rows
     seen, line, area, inside = scratch(x, top, dh, left, dw, images, rows)
-    pixels = np.empty(images * rows * ow + ROWS, np.int64)
+    pixels = np.empty(images * rows * ow + TALL, np.int64)
     locate(pixels, images, area, top[:rows], line, left, c)
     weights, places = _weights(dh, dw, cg, line, c, padded), np.arange(padded) * width
     flat, panel = g.reshape(-1), cache_lines(images * rows * ow * VECS * lane, g)

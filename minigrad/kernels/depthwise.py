@@ -13,7 +13,7 @@ import numpy as np
 from . import threads
 from .blocks import blocks, locate, look, scratch
 from .jit import kernel
-from .tile import ROWS, lanes, lanes_of, tile_add, tile_finish, tile_fma_each, tile_offsets, tile_store, tile_zero
+from .tile import ROWS, TALL, lanes, lanes_of, tile_add, tile_finish, tile_fma_each, tile_offsets, tile_store, tile_zero
 
 TAPS = 9  # rows of a tile of sums of weights: all of a 3x3 kernel
 
@@ -63,9 +63,9 @@ def _correlate_blocks(x, w, y, scale, shift, plus, relu, top, dh, row_out, left,
     _, yh, yw, _ = y.shape
     bands = (top.size + rows - 1) // rows
     seen, line, area, inside = scratch(x, top, dh, left, dw, images, rows)
-    pixels = np.empty(images * rows * left.size + ROWS, np.int64)  # where the window of a pixel starts in the scratch
-    places = np.empty(images * rows * left.size + ROWS, np.int64)  # where the pixel lies in y, counted from the first
-    taps = np.empty(dh.size * dw.size + ROWS, np.int64)
+    pixels = np.empty(images * rows * left.size + TALL, np.int64)  # where the window of a pixel starts in the scratch
+    places = np.empty(images * rows * left.size + TALL, np.int64)  # where the pixel lies in y, counted from the first
+    taps = np.empty(dh.size * dw.size + TALL, np.int64)
     locate(taps, 1, 0, dh, line, dw, c)
     known = 0
     for block in range(lo, hi):
@@ -95,9 +95,9 @@ def _correlate_weight(x, g, sums, top, dh, left, dw, images, rows, lo, hi):
     _, oh, ow, o = g.shape
     bands = (top.size + rows - 1) // rows
     seen, line, area, inside = scratch(x, top, dh, left, dw, images, rows)
-    pixels = np.empty(images * rows * ow + ROWS, np.int64)
+    pixels = np.empty(images * rows * ow + TALL, np.int64)
     locate(pixels, images, area, top[:rows], line, left, c)
-    taps, places = np.empty(dh.size * dw.size + TAPS, np.int64), np.arange(len(sums)) * o
+    taps, places = np.empty(dh.size * dw.size + max(TAPS, TALL), np.int64), np.arange(len(sums)) * o
     locate(taps, 1, 0, dh, line, dw, c)
     for block in range(lo, hi):
         n0, i0 = block // bands * images, block % bands * rows

@@ -205,44 +205,22 @@ def leaky_relu_backward(g, x, *, slope):
 # Softmax cross-entropy: loss = -sum(target * log softmax(logits)), target = (1 - smoothing) * onehot + smoothing / K
 
 
-def softmax_cross_entropy(logits, labels, *, smoothing: float):  # (N,K), (N,) -> (N,), (N,K)
+def softmax_cross_entropy(logits, labels, *, smoothing: float):  # (N,K), (N,) -> losses (N,), slopes (N,K)
     shifted = logits - logits.real.max(axis=1, keepdims=True)
     e = np.exp(shifted)
     total = e.sum(axis=1, keepdims=True)
-    log_probs = shifted - np.log(total)
-    own = np.take_along_axis(log_probs, labels[:, None], axis=1)[:, 0]
-    return -(1 - smoothing) * own - smoothing * log_probs.mean(axis=1), e / total
-
-
-def softmax_cross_entropy_backward(g, probs, labels, *, smoothing: float):  # (N,), (N,K), (N,) -> (N,K)
-    n, k = probs.shape
-    glogits = probs - smoothing / k
-    glogits[np.arange(n), labels] -= 1 - smoothing
-    return glogits * g[:, None]
+    log_probs, target = shifted - np.log(total), np.full(logits.shape, smoothing / logits.shape[1], logits.dtype)
+    target[np.arange(len(labels)), labels] += 1 - smoothing
+    return -(target * log_probs).sum(axis=1), e / total - target
 
 
 # Optimizer steps, in place: parameters, gradients and state are lists of arrays
 
 
-def sgd_step(ps, gs, vs, *, lr, momentum, dampening, nesterov, weight_decay, first):
-    for p, g, v, fresh in zip(ps, gs, [None] * len(ps) if vs is None else vs, first, strict=True):
-        if weight_decay:
-            g = g + weight_decay * p
-        if v is not None:
-            v[...] = g if fresh else momentum * v + (1 - dampening) * g
-            g = g + momentum * v if nesterov else v
-        p -= lr * g
-
-
-def adam_step(ps, gs, ms, ss, *, lr, beta1, beta2, eps, weight_decay, decoupled, t):
-    for p, g, m, s, n in zip(ps, gs, ms, ss, t, strict=True):
-        if weight_decay and decoupled:
-            p *= 1 - lr * weight_decay
-        elif weight_decay:
-            g = g + weight_decay * p
-        m += (1 - beta1) * (g - m)
-        s[...] = beta2 * s + (1 - beta2) * (g * g)
-        p -= lr / (1 - beta1**n) * m / (np.sqrt(s) / (1 - beta2**n) ** 0.5 + eps)
+def update(rule, ps, gs, states, numbers, *, keep, decay):
+    for p, g, *own in zip(ps, gs, *states, strict=True):
+        for old, new in zip((p, *own), rule(keep * p, g + decay * p, *own, *numbers), strict=True):
+            old[...] = new
 
 
 def _windows(size, kernel, stride, padding, dilation=(1, 1)):

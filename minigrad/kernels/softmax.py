@@ -1,6 +1,7 @@
-"""Softmax cross-entropy, one row of logits at a time; the probabilities are kept for the way back.
+"""Softmax cross-entropy, one row of logits at a time: its loss, and the gradient of that.
 
-    loss = log(sum of exp(logits)) - (1 - smoothing) * own logit - smoothing * mean of logits
+    loss  = log(sum of exp(logits)) - (1 - smoothing) * own logit - smoothing * mean of logits
+    slope = softmax(logits) - smoothing / K, and less 1 - smoothing for the own class
 
 All logits are taken relative to their row's maximum, so that nothing overflows.
 """
@@ -18,25 +19,17 @@ BLOCK = 4096  # numbers that stay in the cache while a few rows are gone over se
 
 def softmax_cross_entropy(logits, labels, *, smoothing):
     logits, labels = contiguous(logits), contiguous(labels.astype(np.int64, copy=False))
-    losses, probs = np.empty(len(logits), logits.dtype), np.empty_like(logits)
-    args = (logits, labels, logits.dtype.type(smoothing), losses, probs)
+    losses, slopes = np.empty(len(logits), logits.dtype), np.empty_like(logits)
+    args = (logits, labels, logits.dtype.type(smoothing), losses, slopes)
     threads.run(_forward, [(*args, lo, hi) for lo, hi in threads.spans(len(logits), 2 * threads.PASS * logits.size)])
-    return losses, probs
-
-
-def softmax_cross_entropy_backward(g, probs, labels, *, smoothing):
-    g, probs, labels = contiguous(g), contiguous(probs), contiguous(labels.astype(np.int64, copy=False))
-    glogits = np.empty_like(probs)
-    args = (g, probs, labels, probs.dtype.type(smoothing), glogits)
-    threads.run(_backward, [(*args, lo, hi) for lo, hi in threads.spans(len(probs), threads.PASS * probs.size)])
-    return glogits
+    return losses, slopes
 
 
 @kernel
-def _forward(logits, labels, smoothing, losses, probs, lo, hi):
+def _forward(logits, labels, smoothing, losses, slopes, lo, hi):
     """A long row by itself. Of short ones many at once: exponentials are fastest over many numbers."""
     k = logits.shape[1]
-    classes, one, flat = logits.dtype.type(k), logits.dtype.type(1), probs.reshape(-1)
+    classes, own, flat = logits.dtype.type(k), logits.dtype.type(1) - smoothing, slopes.reshape(-1)
     tops = np.empty(LANES, logits.dtype)
     step = 1 if k >= LANES else max(1, BLOCK // max(1, k))
     for start in range(lo, hi, step):
@@ -44,18 +37,18 @@ def _forward(logits, labels, smoothing, losses, probs, lo, hi):
         for n in range(start, stop):
             top, mean = _largest(logits[n], tops), logits.dtype.type(0)
             for j in range(k):
-                probs[n, j] = logits[n, j] - top
-                mean += probs[n, j]
-            losses[n] = -(one - smoothing) * probs[n, labels[n]] - smoothing * (mean / classes)
-        if step == 1:
-            _normalize(probs[start], _exponentials(probs[start]), losses, start)
-            continue
-        _exponentials(flat[start * k : stop * k])
+                slopes[n, j] = logits[n, j] - top
+                mean += slopes[n, j]
+            losses[n] = -own * slopes[n, labels[n]] - smoothing * (mean / classes)
+        if step > 1:
+            _exponentials(flat[start * k : stop * k])
         for n in range(start, stop):
-            total = logits.dtype.type(0)
+            total = _exponentials(slopes[n]) if step == 1 else _sum(slopes[n])
+            losses[n] += math.log(total)
+            scale, rest = logits.dtype.type(1) / total, smoothing / classes
             for j in range(k):
-                total += probs[n, j]
-            _normalize(probs[n], total, losses, n)
+                slopes[n, j] = slopes[n, j] * scale - rest
+            slopes[n, labels[n]] -= own
 
 
 @kernel
@@ -69,11 +62,11 @@ def _exponentials(x):
 
 
 @kernel
-def _normalize(row, total, losses, n):
-    scale = row.dtype.type(1) / total
-    for j in range(row.size):
-        row[j] *= scale
-    losses[n] += math.log(total)
+def _sum(x):
+    total = x.dtype.type(0)
+    for i in range(x.size):
+        total += x[i]
+    return total
 
 
 LANES = 64  # how many maxima are sought side by side: one alone would wait for itself
@@ -94,13 +87,3 @@ def _largest(row, tops):
     for j in range(whole, row.size):
         top = row[j] if row[j] > top or top != top else top
     return top
-
-
-@kernel
-def _backward(g, probs, labels, smoothing, glogits, lo, hi):
-    k = probs.shape[1]
-    one, rest = probs.dtype.type(1), smoothing / probs.dtype.type(k)
-    for n in range(lo, hi):
-        for j in range(k):
-            glogits[n, j] = (probs[n, j] - rest) * g[n]
-        glogits[n, labels[n]] = (probs[n, labels[n]] - rest - (one - smoothing)) * g[n]

@@ -193,12 +193,12 @@ def tile_fma(typing, acc, a, offs, k, w, j, depth):
         sums = [builder.extract_value(sums, i) for i in range(acc.count)]
         row = [_pointer(context, builder, a, a_, builder.extract_value(offs_, i), k_) for i in range(rows)]
         ws = _pointer(context, builder, w, w_, j_)
-        for d in range(depth.literal_value):
-            wd = [_load(builder, builder.gep(ws, [I32((d * vecs + v) * vec.lanes)]), vec) for v in range(vecs)]
-            for i in range(rows):
+        wd = [_load(builder, builder.gep(ws, [I32(i * vec.lanes)]), vec) for i in range(depth.literal_value * vecs)]
+        for i in range(rows):  # one row after another: a row's address need not stay in a register
+            for d in range(depth.literal_value):
                 ai = _splat(builder, builder.load(builder.gep(row[i], [I32(d)])), _vector(vec))
                 for v in range(vecs):
-                    sums[i * vecs + v] = builder.call(fma, [ai, wd[v], sums[i * vecs + v]])
+                    sums[i * vecs + v] = builder.call(fma, [ai, wd[d * vecs + v], sums[i * vecs + v]])
         return context.make_tuple(builder, acc, sums)
 
     return acc(acc, a, offs, types.intp, w, types.intp, depth), codegen

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..ops import conv, norm, shape
-from ..tape import Array, Tensor, effect, fixed, snapshot
+from ..tape import Array, Tensor, effect, fixed, real_dtype, snapshot
 from .module import Buffer, Module, Parameter
 
 
@@ -45,8 +45,9 @@ class _BatchNorm(Module):
         name = type(self).__name__
         if x.ndim not in self.axes or x.shape[1] != self.num_features:
             raise ValueError(f"{name}: x has shape {x.shape}; it must be {self.wanted} with C = {self.num_features}")
-        gamma = self.weight if self.weight is not None else Tensor(fixed(np.ones(self.num_features, _real(x.dtype))))
-        beta = self.bias if self.bias is not None else Tensor(fixed(np.zeros(self.num_features, _real(x.dtype))))
+        c, real = self.num_features, real_dtype(x.dtype)
+        gamma = self.weight if self.weight is not None else Tensor(fixed(np.ones(c, real)))
+        beta = self.bias if self.bias is not None else Tensor(fixed(np.zeros(c, real)))
         conv.same_dtype(name, x, gamma)
         if self.training or self.running_mean is None:
             norm.check_batch(x)
@@ -65,10 +66,6 @@ class _BatchNorm(Module):
         rate = 1 / int(count.data) if self.momentum is None else self.momentum
         for running, new in ((self.running_mean, mean), (self.running_var, var * (n / (n - 1)))):
             running.data = ((1 - rate) * running.data + rate * new).astype(running.dtype)
-
-
-def _real(dtype: np.dtype) -> np.dtype:
-    return np.empty(0, dtype).real.dtype
 
 
 class BatchNorm1d(_BatchNorm):

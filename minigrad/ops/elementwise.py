@@ -156,13 +156,13 @@ def _along_tanh(u: Array, y: Array) -> Array:
     return kernels.tanh_backward(u, y)
 
 
-def _through_tanh(u: Tensor, y: Tensor, *_: Tensor) -> Tensor:
-    """u (1 − y²), up or down: the derivative of tanh asks for y, never for x."""
-    return _along_tanh(u, y)
+def _declare_by_value(op: Primitive, along: Primitive, *partials: Callable) -> None:
+    """Up or down, op's derivative asks for its value y, never for x: along(u, y), whose own partials are given."""
+    general(op, [lambda g, y, x: along(g, y)], [lambda t, y, x: along(t, y)])
+    elementwise(along, *partials)
 
 
-elementwise(_along_tanh, lambda z, u, y: 1 - y * y, lambda z, u, y: -2 * u * y)
-general(tanh, [_through_tanh], [_through_tanh])
+_declare_by_value(tanh, _along_tanh, lambda z, u, y: 1 - y * y, lambda z, u, y: -2 * u * y)
 
 
 @primitive
@@ -176,13 +176,7 @@ def _along_sigmoid(u: Array, y: Array) -> Array:
     return kernels.sigmoid_backward(u, y)
 
 
-def _through_sigmoid(u: Tensor, y: Tensor, *_: Tensor) -> Tensor:
-    """u y (1 − y), up or down."""
-    return _along_sigmoid(u, y)
-
-
-elementwise(_along_sigmoid, lambda z, u, y: y * (1 - y), lambda z, u, y: u * (1 - 2 * y))
-general(sigmoid, [_through_sigmoid], [_through_sigmoid])
+_declare_by_value(sigmoid, _along_sigmoid, lambda z, u, y: y * (1 - y), lambda z, u, y: u * (1 - 2 * y))
 
 
 # ---- piecewise functions: the branch is decided by the real part ----------------------------------------------------
@@ -317,9 +311,14 @@ def elu(x: Any, alpha: float = 1.0) -> Tensor:
     return _elu(x, alpha=alpha)
 
 
-def softplus(x: Any) -> Tensor:
+@primitive
+def softplus(x: Array) -> Array:
     """log(1 + eˣ), without overflow: a smooth relu."""
-    return relu(x) + log1p(exp(-abs(x)))
+    positive = x.real > 0
+    return np.where(positive, x, 0) + np.log1p(np.exp(np.where(positive, -x, x)))
+
+
+elementwise(softplus, lambda y, x: sigmoid(x))
 
 
 def _composed_silu(x: Tensor) -> Tensor:

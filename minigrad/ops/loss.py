@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -51,25 +52,22 @@ def _composed_cross_entropy(logits: Tensor, *, labels: Array, smoothing: float, 
 
 
 def _forward(logits: Array, *, labels: Array, smoothing: float, reduction: str) -> tuple[Array, Array]:
-    losses, probs = kernels.softmax_cross_entropy(logits, labels, smoothing=smoothing)
+    losses, slopes = kernels.softmax_cross_entropy(logits, labels, smoothing=smoothing)
     if reduction == "none":
-        return losses, probs
+        return losses, slopes
     total = np.add.reduce(losses)
-    return np.asarray(total / losses.dtype.type(len(losses)) if reduction == "mean" else total), probs
+    return np.asarray(total / losses.dtype.type(len(losses)) if reduction == "mean" else total), slopes
 
 
-def _backward(
-    g: Array, probs: Array, logits: Array, *, labels: Array, smoothing: float, reduction: str
-) -> tuple[Array]:
-    if reduction != "none":
-        g = np.full(len(probs), g / g.dtype.type(len(probs)) if reduction == "mean" else g, g.dtype)
-    return (kernels.softmax_cross_entropy_backward(g, probs, labels, smoothing=smoothing),)
+def _backward(g: Array, slopes: Array, logits: Array, *, reduction: str, **_: Any) -> tuple[Array]:
+    if reduction == "none":
+        return (g[:, None] * slopes,)
+    return ((g / g.dtype.type(len(slopes)) if reduction == "mean" else g) * slopes,)
 
 
-def _tangent(ts: tuple[Array], probs: Array, logits: Array, *, reduction: str, **k: Any) -> Array:
-    one = np.ones(len(logits) if reduction == "none" else (), logits.dtype)
-    (slope,) = _backward(one, probs, logits, reduction=reduction, **k)
-    return (ts[0] * slope).sum(axis=1 if reduction == "none" else None)
+def _tangent(ts: tuple[Array], slopes: Array, logits: Array, *, reduction: str, **_: Any) -> Array:
+    moved = (ts[0] * slopes).sum(axis=1 if reduction == "none" else None)
+    return moved / moved.dtype.type(len(slopes)) if reduction == "mean" else moved
 
 
 _cross_entropy = fused(_composed_cross_entropy, _forward, _backward, _tangent)
@@ -78,38 +76,71 @@ _cross_entropy = fused(_composed_cross_entropy, _forward, _backward, _tangent)
 def cross_entropy(logits: Any, labels: Any, *, label_smoothing: float = 0.0, reduction: str = "mean") -> Tensor:
     """−log softmax(logits)[label], averaged over the batch: logits (N, K), labels N ints in [0, K).
 
-    With `label_smoothing` s the target is (1 − s) · one-hot + s/K (Szegedy et al. 2016). `reduction` is 'mean', 'sum'
-    or 'none'. Raises TypeError for labels that are not integers, ValueError for shapes that do not fit, an empty
-    batch or a label out of range.
+    Labels may also be class probabilities, floats (N, K) whose rows have sum one (mixup, distillation): then
+    −Σ_k t_k log softmax(logits)_k. With `label_smoothing` s the target is (1 − s) · one-hot + s/K (Szegedy et al. 2016).
+    `reduction` is 'mean', 'sum' or 'none'. Raises TypeError for labels that are neither, ValueError for shapes that do
+    not fit, an empty batch, a label out of range or rows that are no probabilities.
 
     >>> round(cross_entropy(np.zeros((4, 10)), np.array([1, 2, 3, 4])).item(), 4)  # ln 10
     2.3026
     """
-    logits = as_tensor(logits)
+    logits, target = as_tensor(logits), labels
     labels = array_of(labels)
     if logits.ndim != 2:
         raise ValueError(f"cross_entropy: logits have shape {logits.shape}; they must be (N, K): samples, classes")
-    if labels.dtype.kind not in "iu":
-        raise TypeError(f"cross_entropy: labels have dtype {labels.dtype}; they must be class indices, integers")
+    soft = labels.ndim == 2 and labels.dtype.kind in "fc"
+    if labels.dtype.kind not in "iu" and not soft:
+        raise TypeError(
+            f"cross_entropy: labels have dtype {labels.dtype}; they must be class indices, integers, "
+            f"or class probabilities, floats {logits.shape}"
+        )
     n, k = logits.shape
-    if labels.shape != (n,):
+    if soft and labels.shape != (n, k):
+        raise ValueError(
+            f"cross_entropy: logits are {logits.shape}, class probabilities {labels.shape}; they must be the same"
+        )
+    if not soft and labels.shape != (n,):
         raise ValueError(f"cross_entropy: logits are {logits.shape}, labels {labels.shape}; labels must be ({n},)")
     if n == 0:
         raise ValueError(f"cross_entropy: the batch is empty (logits {logits.shape}); its mean is not defined")
-    effect(_check_range, labels, k)
+    effect(_check_probabilities if soft else _check_range, labels, k)
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"cross_entropy: label_smoothing is {label_smoothing}; it must lie in [0, 1]")
     _check_reduction("cross_entropy", reduction)
+    if soft:
+        return _soft_cross_entropy(logits, as_tensor(target), float(label_smoothing), reduction)
     return _cross_entropy(logits, labels=labels, smoothing=float(label_smoothing), reduction=reduction)
 
 
+def _soft_cross_entropy(logits: Tensor, target: Tensor, smoothing: float, reduction: str) -> Tensor:
+    if target.dtype != logits.dtype and target.dtype.kind == logits.dtype.kind:
+        target = target.astype(logits.dtype)
+    log_p = log_softmax(logits, 1)
+    loss = -sum(target * log_p, 1)
+    return reduced(loss if not smoothing else (1 - smoothing) * loss - smoothing * mean(log_p, 1), reduction)
+
+
+def _check_probabilities(target: Array, _: int) -> None:
+    t = target.real  # within what float16 rounds off, and a step of a gradient check
+    wrong = ~((t.min(1) >= -1e-3) & (abs(t.sum(1) - 1) <= 1e-2))
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise ValueError(
+            f"cross_entropy: class probabilities in row {row} are {t[row].tolist()}; they must be ≥ 0 with sum 1"
+        )
+
+
 def _check_range(labels: Array, k: int) -> None:
-    unsigned = f"{labels.dtype.byteorder}u{labels.itemsize}"  # as such, negative numbers are huge: one look is enough
-    if labels.view(unsigned).max() < k:
+    if np.maximum.reduce(labels.view(_unsigned(labels.dtype))) < k:  # negative numbers are huge: one look is enough
         return
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or high >= k:
         raise ValueError(f"cross_entropy: label {low if low < 0 else high} is out of range; logits have {k} classes")
+
+
+@functools.lru_cache
+def _unsigned(dtype: np.dtype) -> np.dtype:
+    return np.dtype(f"{dtype.byteorder}u{dtype.itemsize}")
 
 
 def _check_reduction(name: str, reduction: str) -> None:

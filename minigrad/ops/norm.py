@@ -103,11 +103,6 @@ def _prepare(x: Array, gamma: Array, beta: Array, *, eps: float, moments: Moment
     return (mean, istd), x.shape, x.dtype, (x, mean, gamma * istd, beta.copy()), {}
 
 
-def _forward(*arrays: Array, **params: Any) -> tuple[Array, Moments]:
-    saved, _, _, args, _ = _prepare(*arrays, **params)
-    return kernels.normalize(*args), saved
-
-
 def _backward(
     g: Array, saved: Moments, x: Array, gamma: Array, beta: Array, *, gate: Array | None = None, **_: Any
 ) -> tuple[Array, ...]:
@@ -130,9 +125,8 @@ def _plus_affine(moved: Array | None, x: Array, mean: Array, istd: Array, scale:
     return kernels.normalize(x, mean, scale, shift, plus=moved)
 
 
-_batch_norm = fused(_composed_batch_norm, _forward, _backward, _tangent)
+_batch_norm = fused(_composed_batch_norm, backward=_backward, tangent=_tangent, defer=(_prepare, kernels.normalize))
 _batch_norm.fold_gradient = gated
-_batch_norm.defer = _prepare, kernels.normalize
 
 
 def _composed_normalize(x: Tensor, mean: Tensor, var: Tensor, gamma: Tensor, beta: Tensor, *, eps: float) -> Tensor:
@@ -144,11 +138,6 @@ def _prepare_fixed(x: Array, mean: Array, var: Array, gamma: Array, beta: Array,
     istd = np.asarray(_inverse_root(var, eps), x.dtype)
     centre = np.array(mean, x.dtype)  # a copy: running statistics move
     return (centre, istd), x.shape, x.dtype, (x, centre, gamma * istd, beta.copy()), {}
-
-
-def _forward_fixed(*arrays: Array, **params: Any) -> tuple[Array, Moments]:
-    saved, _, _, args, _ = _prepare_fixed(*arrays, **params)
-    return kernels.normalize(*args), saved
 
 
 def _backward_fixed(
@@ -175,8 +164,9 @@ def _tangent_fixed(
     return _plus_affine(moved, x, mean, istd, t_gamma, t_beta)
 
 
-_normalize = fused(_composed_normalize, _forward_fixed, _backward_fixed, _tangent_fixed)
-_normalize.defer = _prepare_fixed, kernels.normalize
+_normalize = fused(
+    _composed_normalize, backward=_backward_fixed, tangent=_tangent_fixed, defer=(_prepare_fixed, kernels.normalize)
+)
 
 
 def _fold_normalize(x: Tensor, *vectors: Tensor, eps: float) -> Deferred | None:
@@ -190,7 +180,7 @@ def _fold_normalize(x: Tensor, *vectors: Tensor, eps: float) -> Deferred | None:
 
 
 def _scale_and_shift(mean: Array, var: Array, gamma: Array, beta: Array, *, eps: float) -> tuple[Array, Array]:
-    scale = gamma / np.sqrt(var + var.dtype.type(eps))
+    scale = gamma * _inverse_root(var, eps)
     return scale, beta - mean * scale
 
 

@@ -9,11 +9,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import kernels
-from ..tape import Array, Deferred, Tensor, fused, launch, linear, primitive
+import numpy as np
+
+from .. import kernels, random
+from ..tape import Array, Deferred, Tensor, array_of, fused, launch, linear, primitive
 from .conv import Pair, check_image, pair, windows
+from .indexing import getitem
+from .noise import check_choice
 from .reduce import mean
-from .shape import as_tensor, reshape
+from .shape import as_tensor, permute_dims, reshape
 
 
 @primitive
@@ -30,8 +34,9 @@ linear(_pool_take, lambda g, y, x, **k: _pool_put(g, size=x.shape[2:], **k))
 linear(_pool_put, lambda u, y, g, *, size, **k: _pool_take(u, **k))
 
 
-def _composed_max_pool2d(x: Tensor, **k: Pair) -> Tensor:
-    return _pool_take(x, winners=launch(kernels.max_pool2d, x._data, **k)[1], **k)
+def _composed_max_pool2d(x: Tensor, *, winners: Array | None = None, **k: Pair) -> Tensor:
+    winners = launch(kernels.max_pool2d, x._data, **k)[1] if winners is None else winners
+    return _pool_take(x, winners=winners, **k)
 
 
 def _forward(x: Array, **k: Pair) -> tuple[Array, tuple[Array, Array]]:
@@ -53,6 +58,7 @@ def _tangent(ts: tuple[Array], saved: tuple[Array, Array], x: Array, **k: Pair) 
 
 
 _max_pool2d = fused(_composed_max_pool2d, _forward, _backward, _tangent)
+_max_pool2d.known = lambda saved: {"winners": saved[0]}
 _max_pool2d.branch = lambda y, x, **k: kernels.max_pool2d(x, **k)[1]
 
 
@@ -107,3 +113,90 @@ def global_avg_pool2d(x: Any) -> Tensor:
     if 0 in size:
         return mean(x, (2, 3))
     return reshape(_avg_pool2d(x, kernel=size, stride=size, padding=(0, 0)), x.shape[:2])
+
+
+# ---- fractional max-pooling: a gather at the winners of random regions ------------------------------------------------
+
+
+def fractional_max_pool2d(
+    x: Any,
+    output_size: Any,
+    *,
+    regions: str = "overlapping",
+    sequence: str = "pseudorandom",
+    mode: str = "batch",
+    rng: np.random.Generator | int | None = None,
+) -> Tensor:
+    """The largest entry of each of output_size random regions of x (N, C, H, W), the first one where several tie.
+
+    With α = input over output size, regions are ⌊α⌋ or ⌈α⌉ pixels wide, in an order that is drawn: by sequence 'random'
+    any order, by 'pseudorandom' a_i = ⌈α(i + u)⌉, u uniform in (0, 1), which spreads them evenly. 'disjoint' regions
+    [a_i, a_i+1) tile the image; 'overlapping' ones [a_i, a_i+1] share their border pixels. Both reach to the last pixel.
+    One set of regions serves the batch, or with mode 'row' each image has its own; channels always share them.
+    Graham 2014, "Fractional Max-Pooling". Raises ValueError if the image is too small for as many regions.
+
+    >>> fractional_max_pool2d(np.arange(25.0).reshape(1, 1, 5, 5), 3, rng=0).data
+    array([[[[ 7.,  8.,  9.],
+             [12., 13., 14.],
+             [22., 23., 24.]]]])
+    """
+    x = as_tensor(x)
+    check_image("fractional_max_pool2d", x)
+    check_regions("fractional_max_pool2d", regions, sequence, mode)
+    out = pair("fractional_max_pool2d", "output_size", output_size, 1)
+    overlap = int(regions == "overlapping")
+    if any(n > size - overlap for n, size in zip(out, x.shape[2:])):
+        raise ValueError(
+            f"fractional_max_pool2d: an image of {x.shape[2:]} has no {out} {regions} regions; "
+            f"output_size may be at most {tuple(max(0, size - overlap) for size in x.shape[2:])}"
+        )
+    pixels = permute_dims(x, (0, 2, 3, 1))  # (N,C,H,W) -> (N,H,W,C), as it mostly lies in memory
+    winners = launch(_winners, array_of(pixels), rng, out, overlap, sequence, mode)  # (N,oh,ow,C)
+    return permute_dims(getitem(reshape(pixels, (-1,)), winners), (0, 3, 1, 2))
+
+
+def check_regions(name: str, regions: str, sequence: str, mode: str) -> None:
+    """Raise unless these settings of fractional max-pooling exist."""
+    check_choice(name, "regions", regions, "overlapping", "disjoint")
+    check_choice(name, "sequence", sequence, "pseudorandom", "random")
+    check_choice(name, "mode", mode, "batch", "row")
+
+
+def region_edges(size: int, n: int, overlap: int, sequence: str, count: int, rng: np.random.Generator) -> Array:
+    """`count` draws of where n regions meet on an axis of `size` pixels: (count, n + 1) ints, from 0 to size − overlap.
+
+    >>> region_edges(10, 7, 0, "pseudorandom", 2, np.random.default_rng(0))
+    array([[ 0,  1,  3,  4,  5,  7,  8, 10],
+           [ 0,  2,  3,  5,  6,  8,  9, 10]])
+    """
+    reach = size - overlap
+    if sequence == "pseudorandom":  # ⌈α(i + u)⌉ for α = reach/n, in whole numbers: reach · u is rounded up first
+        shift = rng.integers(1, reach + 1, (count, 1))
+        edges = -(-(reach * np.arange(n + 1) + shift) // n)
+        return edges - edges[:, :1]
+    widths = np.full((count, n), reach // n)
+    widths[:, : reach % n] += 1
+    return np.pad(rng.permuted(widths, axis=1).cumsum(1), ((0, 0), (1, 0)))
+
+
+def _winners(x: Array, rng: Any, out: Pair, overlap: int, sequence: str, mode: str) -> Array:
+    """Where in x (N, H, W, C), taken as flat, the largest entry of each region stands: (N, oh, ow, C)."""
+    n, h, w, c = x.shape
+    rng, count = random.generator(rng), n if mode == "row" else 1
+    rows, columns = (region_edges(size, k, overlap, sequence, count, rng) for size, k in zip((h, w), out))
+    tall, wide = (-(-(size - overlap) // k) + overlap for size, k in zip((h, w), out))
+    images, flat = np.arange(n)[:, None, None] * (h * w), x.real.reshape(-1, c)
+    best: Any = None
+    winners: Any = None
+    for a in range(tall):
+        row = np.minimum(rows[:, :-1] + a, rows[:, 1:] + (overlap - 1))[:, :, None]  # past its end: the last row again
+        for b in range(wide):
+            column = np.minimum(columns[:, :-1] + b, columns[:, 1:] + (overlap - 1))[:, None, :]
+            at = images + row * w + column  # (N,oh,ow)
+            values = flat[at]  # (N,oh,ow,C)
+            if best is None:
+                best, winners = values, np.broadcast_to(at[..., None], values.shape)
+            else:
+                wins = (values > best) | (values != values)
+                best, winners = np.where(wins, values, best), np.where(wins, at[..., None], winners)
+    return winners * c + np.arange(c)

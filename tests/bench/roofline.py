@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 from timing import median
 
 from minigrad import kernels
-from minigrad.kernels import winograd
+from minigrad.kernels import rules, winograd
 
 
 class Point(NamedTuple):
@@ -125,15 +125,12 @@ def _kernels() -> Iterator[tuple[str, str, float, float, Callable[[], object]]]:
     yield "gelu", other, 10 * n, 2 * n * number, lambda: kernels.gelu(x)
     yield "gelu backward", other, 20 * n, 3 * n * number, lambda: kernels.gelu_backward(g, x)
     logits, labels = batch((1024, 1000), 1000)
-    losses, probs = kernels.softmax_cross_entropy(logits, labels)
     loss = lambda: kernels.softmax_cross_entropy(logits, labels)  # noqa: E731
     yield "softmax cross-entropy", other, 5 * logits.size, 2 * logits.nbytes, loss
-    back_loss = lambda: kernels.softmax_cross_entropy_backward(losses, probs, labels)  # noqa: E731
-    yield "cross-entropy backward", other, logits.size, 2 * logits.nbytes, back_loss
     p, d, m, s = (np.ones(2**20, np.float32) for _ in range(4))
-    sgd = lambda: kernels.sgd_step([p], [d], [m], lr=1e-9, momentum=0.9, first=[False])  # noqa: E731
+    sgd = lambda: kernels.update(rules.momentum, [p], [d], [[m]], (1e-9, 0.9, 1.0))  # noqa: E731
     yield "SGD with momentum", other, 6 * p.size, 5 * p.nbytes, sgd
-    adam = lambda: kernels.adam_step([p], [d], [m], [s], lr=1e-9, t=[1])  # noqa: E731
+    adam = lambda: kernels.update(rules.adam, [p], [d], [[m], [s]], (1e-9, 0.1, 0.999, 1e-3, 0.0, 1e-8))  # noqa: E731
     yield "Adam", other, 12 * p.size, 7 * p.nbytes, adam
 
 

@@ -141,6 +141,30 @@ def test_odd_shapes(shape, w_shape, parameters, dtype):
     close(gw, plain.conv2d_weight(x, y, kernel=w_shape[2:], **full), dtype)
 
 
+@pytest.mark.parametrize(
+    "w_shape, parameters",
+    [
+        ((12, 6, 3, 3), {"stride": (2, 2), "padding": (1, 1)}),  # the input gradient in four phases
+        ((40, 6, 1, 2), {"stride": (3, 2)}),  # with pixels nobody reads
+        ((12, 3, 3, 3), {"groups": 2, "stride": (2, 1), "padding": (3, 0)}),
+        ((6, 1, 3, 3), {"groups": 6, "stride": (2, 2)}),  # depthwise
+        ((40, 6, 5, 5), {"padding": (2, 2)}),
+    ],
+)
+def test_threads_agree(eager_threads, w_shape, parameters):
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((3, 6, 11, 9)), rng.standard_normal(w_shape)
+    full = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1} | parameters
+    y = plain.conv2d(x, w, **full)
+    gx = plain.conv2d_input(y, w, size=(11, 9), **full)
+    gw = plain.conv2d_weight(x, y, kernel=w_shape[2:], **full)
+    for n in 1, 2, 5:
+        kernels.set_num_threads(n)
+        close(kernels.conv2d(x, w, **parameters), y, "d")
+        close(kernels.conv2d_input(y, w, size=(11, 9), **parameters), gx, "d")
+        close(kernels.conv2d_weight(x, y, kernel=w_shape[2:], **parameters), gw, "d")
+
+
 def test_results_are_stored_channels_last():
     x, w = np.ones((2, 3, 5, 4), "f"), np.ones((6, 3, 3, 3), "f")
     y = kernels.conv2d(x, w)

@@ -45,7 +45,7 @@ def test_one_signature_per_dtype():
     code = """
 import numpy as np
 from minigrad import kernels
-from minigrad.kernels import blocks, conv, depthwise, elementwise, norm, pool, softmax, step
+from minigrad.kernels import blocks, conv, depthwise, elementwise, norm, pool, rules, softmax, step
 
 rng = np.random.default_rng(0)
 base = rng.standard_normal((4, 6, 8, 8)).astype("f")
@@ -73,8 +73,8 @@ for x in base, base[::-1], frozen, same, base.transpose(0, 1, 3, 2), base[:1], b
     kernels.batch_norm_backward(x[::-1], x, gamma, mean, var)
     kernels.batch_norm_backward(x[::-1], x, gamma, mean, var, gate=x[:, ::-1])
     kernels.normalize(x[:, :, 0, 0], gamma, *kernels.channel_moments(x[:, :, 0, 0]))
-    losses, probs = kernels.softmax_cross_entropy(x[:, :, 0, 0], np.arange(len(x), dtype="i4"), smoothing=0)
-    kernels.softmax_cross_entropy_backward(losses[::-1], probs, np.arange(len(x)), smoothing=np.float64(0.5))
+    for smoothing in 0, np.float64(0.5):
+        kernels.softmax_cross_entropy(x[:, :, 0, 0], np.arange(len(x), dtype="i4"), smoothing=smoothing)
     for alpha in 1, 0.5, np.float64(0.5):
         kernels.gate(x[::-1], x), kernels.sigmoid_backward(x, x[::-1]), kernels.tanh_backward(x, x[::-1])
         kernels.gelu_backward(x[::-1], kernels.gelu(x)), kernels.silu_backward(x[::-1], kernels.silu(x)), kernels.sigmoid(x)
@@ -82,12 +82,14 @@ for x in base, base[::-1], frozen, same, base.transpose(0, 1, 3, 2), base[:1], b
         kernels.leaky_relu_backward(x[::-1], kernels.leaky_relu(x, slope=alpha), slope=alpha)
     p, m, s = (np.zeros(x.shape, "f") for _ in range(3))
     for lr in 1, 0.1, np.float32(0.1), np.float64(0.1):
-        kernels.sgd_step([p], [x], None, lr=lr, first=[True])
-        kernels.sgd_step([p], [x], [m], lr=lr, nesterov=True, momentum=0.5, first=[True])
-        kernels.adam_step([p], [x], [m], [s], lr=lr, t=[1])
+        kernels.update(rules.sgd, [p], [x], [], [lr])
+        kernels.update(rules.nesterov, [p], [x], [[m]], [lr, 0.5, 1], decay=lr)
+        kernels.update(rules.adam, [p], [x], [[m], [s]], [lr, 0.1, 0.9, 0.1, 0, 1e-8], keep=lr)
 rooms = blocks, conv, depthwise, elementwise, norm, pool, softmax, step
+own = [step._walk(rule, n, k) for rule, n, k in ((rules.sgd, 0, 1), (rules.nesterov, 1, 3), (rules.adam, 2, 6))]
 compiled = {f.py_func.__name__: len(f.signatures) for room in rooms
-            for f in vars(room).values() if hasattr(f, "signatures")}
+            for f in [*vars(room).values(), *own] if hasattr(f, "signatures")}
+assert all(compiled[name] == 1 for name in ("sgd", "nesterov", "adam"))
 print({name: count for name, count in compiled.items() if count > 1})
 """
     assert python(code) == "{}"

@@ -23,32 +23,26 @@ TOLERANCE = {"f": 2e-6, "d": 1e-13}
 )
 def test_jitted_agree_with_plain(laid_out, n, k, layout, dtype, smoothing, label_type, seed):
     rng = np.random.default_rng(seed)
-    logits, g = laid_out(rng, (n, k), dtype, layout), laid_out(rng, (n,), dtype, layout)
+    logits = laid_out(rng, (n, k), dtype, layout)
     labels = rng.integers(0, k, n).astype(label_type)
     ours, twin = (room.softmax_cross_entropy(logits, labels, smoothing=smoothing) for room in (kernels, plain))
     for a, b in zip(ours, twin, strict=True):
         assert a.dtype == b.dtype == np.dtype(dtype)
         np.testing.assert_allclose(a, b, rtol=10 * TOLERANCE[dtype], atol=TOLERANCE[dtype])
-    probs = twin[1]
-    ours, twin = (
-        room.softmax_cross_entropy_backward(g, probs, labels, smoothing=smoothing) for room in (kernels, plain)
-    )
-    np.testing.assert_allclose(ours, twin, rtol=0, atol=TOLERANCE[dtype])
 
 
 @pytest.mark.parametrize("room", [kernels, plain])
 def test_huge_logits_neither_overflow_nor_vanish(room):
     logits = np.array([[1e4, 0, -1e4], [-1e4, -1e4, -1e4]], "f")
-    losses, probs = room.softmax_cross_entropy(logits, np.array([1, 2]), smoothing=0.0)
+    losses, slopes = room.softmax_cross_entropy(logits, np.array([1, 2]), smoothing=0.0)
     np.testing.assert_allclose(losses, [1e4, np.log(3)], rtol=1e-6)
-    np.testing.assert_allclose(probs, [[1, 0, 0], [1 / 3] * 3], rtol=1e-6)
+    np.testing.assert_allclose(slopes, [[1, -1, 0], [1 / 3, 1 / 3, -2 / 3]], rtol=1e-6)
 
 
 def test_gradient_agrees_with_a_complex_step():
     rng = np.random.default_rng(0)
     logits, v = rng.standard_normal((2, 6, 5))
-    g, labels = rng.standard_normal(6), rng.integers(0, 5, 6)
+    labels = rng.integers(0, 5, 6)
     losses, _ = kernels.softmax_cross_entropy(logits + 1e-30j * v, labels, smoothing=0.2)
-    _, probs = kernels.softmax_cross_entropy(logits, labels, smoothing=0.2)
-    glogits = kernels.softmax_cross_entropy_backward(g, probs, labels, smoothing=0.2)
-    assert (glogits * v).sum() == pytest.approx((g * losses.imag).sum() / 1e-30, rel=1e-12)
+    _, slopes = kernels.softmax_cross_entropy(logits, labels, smoothing=0.2)
+    np.testing.assert_allclose((slopes * v).sum(axis=1), losses.imag / 1e-30, rtol=1e-12)

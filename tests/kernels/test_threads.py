@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from minigrad import kernels
-from minigrad.kernels import threads
+from minigrad.kernels import rules, threads
 
 
 def everything(seed=0):
@@ -31,11 +31,10 @@ def everything(seed=0):
     z = kernels.normalize(x, m, gamma, beta)
     back = kernels.batch_norm_backward(x[::-1], x, gamma, m, variance)
     logits, labels = y.reshape(12, -1), np.arange(12)
-    losses, probs = kernels.softmax_cross_entropy(logits, labels, smoothing=0.1)
-    glogits = kernels.softmax_cross_entropy_backward(losses, probs, labels, smoothing=0.1)
+    losses, slopes = kernels.softmax_cross_entropy(logits, labels, smoothing=0.1)
     p, v, s = w.copy(), w * 2, w * w
-    kernels.sgd_step([p], [w], [v], lr=0.1, momentum=0.9, first=[False])
-    kernels.adam_step([p], [w], [v], [s], lr=0.1, t=[3])
+    kernels.update(rules.momentum, [p], [w], [[v]], [0.1, 0.9, 1.0])
+    kernels.update(rules.adam, [p], [w], [[v], [s]], [0.1, 0.1, 0.999, 0.001, 0.0, 1e-8])
     return [
         y,
         gx,
@@ -52,8 +51,7 @@ def everything(seed=0):
         variance,
         *back,
         losses,
-        probs,
-        glogits,
+        slopes,
         p,
         v,
         s,
@@ -99,7 +97,7 @@ AFTER_FORK = """
 import os
 import numpy as np
 from minigrad import kernels
-from minigrad.kernels import threads
+from minigrad.kernels import rules, threads
 
 threads.WORTH = 0
 kernels.set_num_threads(2)

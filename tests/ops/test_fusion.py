@@ -262,3 +262,13 @@ def test_relu_between_batch_norms_leaves_its_gate_to_the_gradient_kernel():
         assert gates.pop()
         mg.tanh(mg.relu(mg.batch_norm(x * 1, gamma, beta))).sum().backward()
     assert not gates
+
+
+def test_higher_orders_of_max_pooling_keep_the_winners_of_the_forward_pass():
+    x = leaf(2, 3, 4, 4)
+    with pytest.MonkeyPatch.context() as patch:
+        y = mg.max_pool2d(x * 1, 2)
+        patch.setattr(mg.kernels, "max_pool2d", None)
+        (gx,) = mg.pull((y * y).sum(), [x], create_graph=True)
+        (second,) = mg.pull(gx.sum(), [x])
+    assert np.array_equal(second.data, 2 * (gx.data != 0))
