@@ -10,6 +10,7 @@ argument requires grad.
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from . import ops, tree
-from .tape import Tensor, alias, history, pull, push, recording, state, zeros_like
+from .tape import Node, Tensor, alias, history, pull, push, recording, replay, state, zeros_like
 
 
 class _Traced:
@@ -29,6 +30,8 @@ class _Traced:
             for i, p in enumerate(self.xs):
                 if not isinstance(p, Tensor) or not p.requires_grad:
                     raise TypeError(f"params[{i}] is not a tensor that requires grad, so nothing can be differentiated")
+            if len({id(p) for p in self.xs}) < len(self.xs):
+                raise ValueError("params: one tensor stands there twice; give each once, however often it is used")
             self.nested = state.depth > 0
             self.y = _run(f, args)
             return
@@ -159,11 +162,15 @@ def _pushed(traced: _Traced, ys: list[Tensor], build: Callable[[list[Tensor]], A
 
     def tangent(*vs: Any) -> Any:
         directions = tree.flatten(vs)[0]
-        if len(directions) != len(traced.xs):
-            raise ValueError(f"linearize: {len(directions)} directions were given for {len(traced.xs)} inputs")
+        _check_count("linearize", directions, traced.xs)
         return build(push(ys, traced.xs, directions, create_graph=traced.nested, tape=tape))
 
     return tangent
+
+
+def _check_count(name: str, directions: list[Any], xs: list[Tensor]) -> None:
+    if len(directions) != len(xs):
+        raise ValueError(f"{name}: {len(directions)} directions were given for {len(xs)} inputs")
 
 
 def jvp(f: Callable, xs: Sequence[Any], vs: Sequence[Any]) -> tuple[Tensor, Tensor]:
@@ -200,6 +207,112 @@ def hvp(f: Callable, xs: Sequence[Any], vs: Sequence[Any]) -> Any:
     if len(xs) != len(vs):
         raise ValueError(f"hvp: {len(vs)} directions were given for {len(xs)} inputs")
     return linearize_grad(f, xs)[2](*vs)
+
+
+def linearize_ggn(f: Callable, xs: Sequence[Any]) -> tuple[Tensor, Any, Callable[..., Any]]:
+    """Return the loss, its gradient and `product`: product(*vs) is the Gauss–Newton matrix Jᵀ H J times vs.
+
+    f returns (loss, outputs): one number, and the tensor it was computed from, or a list of them. J is the derivative
+    of the outputs, H the Hessian of the loss as a function of the outputs (Schraudolph 2002). xs are the arguments of
+    f; or, if it takes none, the parameters that it reads. Everything is recorded once; a product is a walk down from
+    xs to the outputs, one down the loss's own second tape, and one up. What the loss reads of xs around the outputs (a
+    penalty on the weights) counts as an output. Raises ValueError when the loss was computed from something else.
+
+    >>> w, x = np.array([1.0, 2.0]), np.array([[1.0, 1.0], [0.0, 2.0]])
+    >>> def f(w):
+    ...     z = ops.linalg.matmul(x, w)
+    ...     return (z * z).sum(), z
+    >>> loss, (gradient,), product = linearize_ggn(f, (w,))
+    >>> product(np.array([1.0, 0.0]))[0].data, 2 * x.T @ x @ [1, 0]  # the Hessian, where outputs are linear in w
+    (array([2., 2.]), array([2., 2.]))
+    """
+    traced, product = _gauss_newton(f, xs)
+    return traced.y, traced.build(_gradients(traced)), product
+
+
+def _gauss_newton(f: Callable, xs: Sequence[Any]) -> tuple[_Traced, Callable[..., Any]]:
+    outputs: list[Tensor] = []
+
+    @functools.wraps(f)
+    def loss(*args: Any) -> Tensor:
+        pair = f(*args)
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            raise TypeError(f"ggnvp: f returned {type(pair).__name__}; it must return a pair: (loss, outputs)")
+        outputs.extend(tree.flatten(pair[1])[0])
+        return pair[0]
+
+    traced = _traced(loss, xs)
+    traced.scalar("ggnvp")
+    points, loss_of = _split(traced.y, outputs, traced.xs)
+    value, zs = replay(loss_of, points, {})
+    slopes = pull(value, zs, create_graph=True)
+    assert isinstance(zs[0].node, Node)
+    tape, loss_tape = history(points), history(slopes, since=zs[0].node.time)
+    with recording(True):
+        joined = _joined(points)
+
+    def product(*vs: Any) -> Any:
+        directions = tree.flatten(vs)[0]
+        _check_count("ggnvp", directions, traced.xs)
+        down = push(points, traced.xs, directions, create_graph=traced.nested, tape=tape)
+        gs = push(slopes, zs, down, create_graph=traced.nested, tape=loss_tape)
+        with recording(traced.nested):
+            g = _joined(gs)
+        return traced.build(pull(joined, traced.xs, g, create_graph=traced.nested, retain_graph=True))
+
+    return traced, product
+
+
+def _split(loss: Tensor, outputs: list[Tensor], xs: list[Tensor]) -> tuple[list[Tensor], Callable[..., Tensor]]:
+    """The points where the tape is cut, which are the outputs and the xs that the loss reads itself; and the loss as
+    a function of them, which records its part of the tape again."""
+    stops = {id(x) for x in (*outputs, *xs)}
+    tape, needed = history([loss]), {id(loss)}
+    for t in reversed(tape):
+        if id(t) in needed and id(t) not in stops and isinstance(t.node, Node):
+            needed.update(id(x) for x in t.node.inputs)
+    for i, z in enumerate(outputs):
+        if id(z) not in needed or not z.requires_grad:
+            raise ValueError(
+                f"ggnvp: the loss was not computed from outputs[{i}], or that does not depend on what is "
+                "differentiated; return the very tensor that went into the loss"
+            )
+    points = [t for t in tape if id(t) in needed and id(t) in stops]
+    between = [(t, t.node) for t in tape if id(t) in needed and id(t) not in stops]
+
+    def loss_of(*zs: Tensor) -> Tensor:
+        made = {id(p): z for p, z in zip(points, zs)}
+        for t, node in between:
+            if isinstance(node, Node):
+                made[id(t)] = node.op(*(made.get(id(x), x) for x in node.inputs), **node.params)
+        return made[id(loss)]
+
+    return points, loss_of
+
+
+def _joined(ts: list[Tensor]) -> Tensor:
+    """One tensor of the entries of all, so that one walk up serves them."""
+    return ts[0] if len(ts) == 1 else ops.shape.concat([ops.shape.reshape(t, (-1,)) for t in ts])
+
+
+def ggnvp(f: Callable, loss: Callable[[Any], Tensor], xs: Sequence[Any], vs: Sequence[Any]) -> Any:
+    """Return the Gauss–Newton matrix of loss(f(*xs)) times vs, in the structure of xs; see `linearize_ggn`.
+
+    f returns the outputs, a tensor or a list of them, which `loss` makes into one number. xs are the arguments of f;
+    or, if f takes none, the parameters that it reads.
+
+    >>> ggnvp(ops.elementwise.exp, lambda z: (z * z).sum(), (np.zeros(2),), (np.array([1.0, 3.0]),))[0].data
+    array([2., 6.])
+    """
+
+    @functools.wraps(f)
+    def both(*args: Any) -> tuple[Tensor, Any]:
+        outputs = f(*args)
+        return loss(outputs), outputs
+
+    if len(xs) != len(vs):
+        raise ValueError(f"ggnvp: {len(vs)} directions were given for {len(xs)} inputs")
+    return _gauss_newton(both, xs)[1](*vs)
 
 
 def jacobian(f: Callable, argnum: int = 0) -> Callable[..., Tensor]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
@@ -44,10 +45,11 @@ def generator(rng: np.random.Generator | int | None = None) -> np.random.Generat
 
 
 @contextmanager
-def held() -> Iterator[Callable[[], None]]:
+def held(*, advance: bool = False) -> Iterator[Callable[[], None]]:
     """Give a function `rewind`: after it, every generator drawn from in the block starts again where it first stood.
 
-    The generators are rewound at the end too: the block leaves no trace.
+    The generators are rewound at the end too: the block leaves no trace. With `advance` it leaves that of one
+    evaluation: they stand where the first `rewind` after a draw found them.
 
     >>> with held() as rewind:
     ...     a = generator().random(); rewind(); b = generator().random()
@@ -56,8 +58,11 @@ def held() -> Iterator[Callable[[], None]]:
     """
     before, _local.states = getattr(_local, "states", None), {}
     states = _local.states
+    once: list[tuple[np.random.Generator, Any]] = []
 
     def rewind() -> None:
+        if not once:
+            once.extend((rng, rng.bit_generator.state) for rng, _ in states.values())
         for rng, state in states.values():
             rng.bit_generator.state = state
 
@@ -65,4 +70,6 @@ def held() -> Iterator[Callable[[], None]]:
         yield rewind
     finally:
         rewind()
+        for rng, state in once if advance else ():
+            rng.bit_generator.state = state
         _local.states = before

@@ -164,3 +164,138 @@ def test_newton_converges_quadratically_on_logistic_regression():
     assert norms[-1] < 1e-14
     exponents = [np.log(c) / np.log(a) for a, c in itertools.pairwise(norms) if c > 1e-14 and a < 0.1]
     assert exponents and min(exponents) > 1.7
+
+
+def test_softplus_is_smooth_at_zero_too():
+    """Where a composition of relu and abs would have its kinks: a logistic regression starts at 0."""
+    x = np.array([-2.0, 0.0, 1.0])
+    p = 1 / (1 + np.exp(-x))
+    assert np.allclose(mg.grad(lambda x: mg.softplus(x).sum())(x).data, p, rtol=1e-15)
+    assert np.allclose(mg.hvp(lambda x: mg.softplus(x).sum(), (x,), (np.ones(3),))[0].data, p * (1 - p), rtol=1e-14)
+
+
+# ---- Gauss–Newton --------------------------------------------------------------------------------------------------
+
+
+def dense_ggn(f, loss, x):
+    """Jᵀ H J from the dense Jacobian and Hessian."""
+    z = f(mg.tensor(x)).data
+    j = mg.jacobian(f)(x).data.reshape(z.size, x.size)
+    return j.T @ mg.hessian(loss)(z).data.reshape(z.size, z.size) @ j
+
+
+def columns(product, shape):
+    size = int(np.prod(shape))
+    return np.stack([product(e.reshape(shape))[0].data.ravel() for e in np.eye(size)], axis=1)
+
+
+LABELS = rng.integers(0, 3, 5)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [lambda z: (z * z).sum(), lambda z: mg.cross_entropy(z, LABELS), lambda z: (z**4).mean() + mg.exp(z[0, 0])],
+    ids=["squares", "cross-entropy", "quartic"],
+)
+def test_gauss_newton_products_equal_the_dense_matrix(loss):
+    x, w = mg.tensor(rng.standard_normal((5, 2))), rng.standard_normal((2, 3))
+
+    def outputs(w):
+        return mg.tanh(x @ w) * 2
+
+    exact = dense_ggn(outputs, loss, w)
+    assert np.allclose(columns(lambda v: mg.ggnvp(outputs, loss, (w,), (v,)), w.shape), exact, rtol=1e-12, atol=1e-14)
+    value, (gradient,), product = mg.linearize_ggn(lambda w: (loss(z := outputs(w)), z), (w,))
+    assert np.allclose(columns(product, w.shape), exact, rtol=1e-12, atol=1e-14)
+    assert value.item() == loss(outputs(mg.tensor(w))).item()
+    assert np.array_equal(gradient.data, mg.grad(lambda w: loss(outputs(w)))(w).data)
+    assert not product(w)[0].requires_grad
+
+
+def test_gauss_newton_of_softmax_cross_entropy_in_closed_form():
+    """(diag p − p pᵀ)/N for the logits themselves."""
+    z, u = rng.standard_normal((6, 4)), rng.standard_normal((6, 4))
+    labels = rng.integers(0, 4, 6)
+    p = np.exp(z) / np.exp(z).sum(1, keepdims=True)
+    (product,) = mg.ggnvp(lambda z: mg.mul(z, 1.0), lambda z: mg.cross_entropy(z, labels), (z,), (u,))
+    assert np.allclose(product.data, (p * u - p * (p * u).sum(1, keepdims=True)) / 6, rtol=1e-14, atol=1e-16)
+
+
+def test_gauss_newton_is_the_hessian_where_the_model_is_linear():
+    x, w, v = (rng.standard_normal(s) for s in ((5, 2), (2, 3), (2, 3)))
+
+    def f(w):
+        z = mg.tensor(x) @ w
+        return mg.cross_entropy(z, LABELS) + 0.1 * (w * w).sum(), z  # a penalty is read around the outputs
+
+    (product,) = mg.linearize_ggn(f, (w,))[2](v)
+    assert np.allclose(product.data, mg.hvp(lambda w: f(w)[0], (w,), (v,))[0].data, rtol=1e-13)
+
+
+def test_gauss_newton_with_several_outputs_one_of_them_behind_the_other():
+    """Each output is held on its own: of L(z₁, z₂) with z₂ = c(z₁), the loss reads z₁ directly and through z₂."""
+    w = rng.standard_normal(4)
+
+    def outputs(w):
+        z1 = mg.tensor(S) @ mg.tanh(w)
+        return [z1, mg.sin(z1)]
+
+    def loss(zs):
+        return (zs[0] ** 2 * zs[1]).sum() + mg.exp(zs[1]).sum()
+
+    def stacked(w):
+        return mg.concat(outputs(w))
+
+    exact = dense_ggn(stacked, lambda z: loss([z[:4], z[4:]]), w)
+    product = mg.linearize_ggn(lambda w: (loss(z := outputs(w)), z), (w,))[2]
+    assert np.allclose(columns(product, (4,)), exact, rtol=1e-12, atol=1e-13)
+
+
+def test_gauss_newton_of_parameters_with_a_deferred_output_inside_the_network():
+    """The output of a batch norm whose value waits for the operations after it; ones before it are left alone."""
+    x = rng.standard_normal((8, 3))
+    w = mg.tensor(rng.standard_normal((3, 4)), requires_grad=True)
+    gamma = mg.tensor(rng.standard_normal(4), requires_grad=True)
+
+    def outputs():
+        return mg.batch_norm(mg.tensor(x) @ w, gamma, np.zeros(4))
+
+    def loss(z):
+        return (mg.relu(z + 1.0) ** 3).sum()
+
+    def f():
+        z = outputs()
+        assert z.pending
+        return loss(z), z
+
+    _, grads, product = mg.linearize_ggn(f, [w, gamma])
+    vs = [rng.standard_normal((3, 4)), rng.standard_normal(4)]
+
+    def of(w, gamma):
+        return mg.batch_norm(mg.tensor(x) @ w, gamma, np.zeros(4))
+
+    _, jv = mg.jvp(of, (w.data, gamma.data), vs)
+    (hjv,) = mg.hvp(loss, (outputs().data,), (jv,))
+    exact = mg.vjp(of, w.data, gamma.data)[1](hjv)
+    assert all(np.allclose(p.data, e.data, rtol=1e-11, atol=1e-12) for p, e in zip(product(*vs), exact))
+    exact = mg.grad(lambda w, gamma: loss(of(w, gamma)), (0, 1))(w.data, gamma.data)
+    assert all(np.allclose(p.data, e.data, rtol=1e-12) for p, e in zip(grads, exact))
+    assert w.grad is None
+
+
+def test_gauss_newton_products_can_be_differentiated():
+    """L = z², z = x³: G = 18 x⁴, dG/dx = 72 x³."""
+    slope = mg.grad(lambda x: mg.ggnvp(lambda x: x**3, lambda z: z * z, (x,), (1.0,))[0])(2.0)
+    assert np.isclose(slope.item(), 72 * 8, rtol=1e-14)
+
+
+def test_gauss_newton_refuses_what_it_would_get_wrong():
+    w = rng.standard_normal(3)
+    with pytest.raises(TypeError, match=r"must return a pair: \(loss, outputs\)"):
+        mg.linearize_ggn(lambda w: (w * w).sum(), (w,))
+    with pytest.raises(ValueError, match=r"not computed from outputs\[0\]"):
+        mg.linearize_ggn(lambda w: ((w * w).sum(), w * 2), (w,))
+    with pytest.raises(ValueError, match="must return one number"):
+        mg.linearize_ggn(lambda w: (w * w, w), (w,))
+    with pytest.raises(ValueError, match="2 directions were given for 1 inputs"):
+        mg.ggnvp(lambda w: w * 2, lambda z: (z * z).sum(), (w,), (w, w))

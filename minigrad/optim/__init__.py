@@ -1,7 +1,44 @@
 """Optimizers: rules that move parameters along their gradients, and learning rates as functions of the step."""
 
-from . import schedules
-from .first_order import SGD, Adam, AdamW
+from . import curvature, schedules
+from .adaptive import Adadelta, AdaGrad, Adam, Adamax, AdamW, NAdam, RAdam, RMSProp
+from .clip import clip_grad_norm, clip_grad_value
+from .first_order import SGD, Lion, Momentum, Nesterov
+from .layerwise import LAMB, Muon
+from .minimize import Result, minimize
 from .optimizer import Optimizer
+from .second_order import BFGS, LBFGS, Newton, NewtonCG, NonlinearCG, TrustRegionNewtonCG
+from .stochastic import SQN, AdaHessian, Sophia
 
-__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "schedules"]
+__all__ = [
+    "BFGS",
+    "LAMB",
+    "LBFGS",
+    "SGD",
+    "SQN",
+    "AdaGrad",
+    "AdaHessian",
+    "Adadelta",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "Lion",
+    "Momentum",
+    "Muon",
+    "NAdam",
+    "Nesterov",
+    "Newton",
+    "NewtonCG",
+    "NonlinearCG",
+    "Optimizer",
+    "RAdam",
+    "RMSProp",
+    "Result",
+    "Sophia",
+    "TrustRegionNewtonCG",
+    "clip_grad_norm",
+    "clip_grad_value",
+    "curvature",
+    "minimize",
+    "schedules",
+]

@@ -1,136 +1,307 @@
-"""What all optimizers share: a checked list of parameters, the rate, and state that is saved and loaded exactly.
+"""What all optimizers share: checked parameters in groups, the rate, and state that is saved and loaded exactly.
 
-A rule is a subclass with one method, `_update`, that moves parameters. Nothing here knows of modules.
+A first-order rule is a subclass that names its hyperparameters in the constructor, the arrays of its state in
+`_entries`, and moves parameters in `_update`. Nothing here knows of modules.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+import math
+from collections.abc import Callable, Iterable, Iterator
+from numbers import Real
+from typing import Any, ClassVar
 
 import numpy as np
 
-from ..tape import Array, Tensor, effect
+from ..tape import Array, Freed, Tensor, effect, history, pull, recording
+
+Rate = float | Callable[[int], float]
+Params = Iterable[Tensor] | Iterable[dict[str, Any]]
+Closure = Callable[[], Tensor]
+Range = tuple[Callable[[Any], bool], str]  # what holds for a hyperparameter, and how to say it
+
+
+def _number(v: Any) -> bool:
+    return isinstance(v, Real) and not isinstance(v, bool) and math.isfinite(v)
+
+
+NOT_NEGATIVE: Range = (lambda v: _number(v) and v >= 0, "≥ 0")
+POSITIVE: Range = (lambda v: _number(v) and v > 0, "> 0")
+FRACTION: Range = (lambda v: _number(v) and 0 <= v < 1, "in [0, 1)")
+FRACTIONS: Range = (
+    lambda v: isinstance(v, tuple | list) and len(v) == 2 and all(map(FRACTION[0], v)),
+    "two numbers in [0, 1)",
+)
+COUNT: Range = (lambda v: isinstance(v, int) and not isinstance(v, bool) and v >= 1, "a whole number ≥ 1")
+SWITCH: Range = (lambda v: isinstance(v, bool | np.bool_), "True or False")
 
 
 class Optimizer:
-    """Base of first-order optimizers: `step()` moves every parameter that has a gradient and requires grad.
+    """Base of optimizers: `step()` moves every parameter that has a gradient and requires grad, in place.
 
-    `lr` is a float or a function of the number of steps taken before (0 at the first). State is a list parallel to
-    the parameters; a parameter that is skipped keeps its state, and its own count of updates where the rule has one.
-    Raises TypeError or ValueError when params is empty or holds anything but distinct float leaf tensors.
+    `params` is a list of tensors, or of groups: dicts of a list `params` and of any hyperparameters that differ from
+    those given to the constructor. `param_groups` holds them as dicts, which may be changed between steps. `lr` is a
+    float or a function of the number of steps taken before (0 at the first).
+
+    `params` and `state` are lists over the parameters of all groups. A parameter that is skipped keeps its state, and
+    its own count `t` of updates. Raises TypeError or ValueError when there is nothing to optimize, or anything but
+    distinct float leaf tensors, or a hyperparameter that is unknown or out of its range.
     """
 
-    def __init__(self, params: Iterable[Tensor], lr: float | Callable[[int], float]) -> None:
-        self.params = _checked(type(self).__name__, params)
-        self.lr = lr
+    _entries: ClassVar[tuple[str, ...]] = ()  # the arrays in a parameter's state
+    _ranges: ClassVar[dict[str, Range]] = {
+        "lr": NOT_NEGATIVE,
+        "momentum": NOT_NEGATIVE,
+        "dampening": (_number, "a number"),
+        "weight_decay": NOT_NEGATIVE,
+        "eps": NOT_NEGATIVE,
+        "momentum_decay": NOT_NEGATIVE,
+        "rho": FRACTION,
+        "betas": FRACTIONS,
+    }  # of each hyperparameter that is not a switch, one meaning in all rules
+
+    def __init__(self, params: Params, **defaults: Any) -> None:
+        self._check(defaults)
+        self.defaults = defaults
+        self.params: list[Tensor] = []
+        self.state: list[dict[str, Any]] = []
+        self.param_groups: list[dict[str, Any]] = []
         self.steps = 0
-        self.state: list[dict[str, Any]] = [{} for _ in self.params]
-        if not callable(lr):
-            self._require("lr", lr, lr >= 0, "≥ 0")
+        for group in self._groups(params):
+            self.add_param_group(group)
+
+    def add_param_group(self, group: dict[str, Any]) -> None:
+        """Optimize more parameters: those of `group["params"]`, with the other entries in place of the defaults."""
+        options = {k: v for k, v in group.items() if k != "params"}
+        unknown = sorted(options.keys() - self.defaults.keys())
+        if unknown or "params" not in group:
+            fault = f"the unknown {unknown[0]!r}" if unknown else "no 'params'"
+            raise ValueError(f"{self._who}: a group has {fault}; give 'params' and any of {', '.join(self.defaults)}")
+        options = {**self.defaults, **options}
+        self._check(options)
+        params = self._tensors(group["params"])
+        self.param_groups.append({"params": params, **options})
+        self.params += params
+        self.state += [{} for _ in params]
 
     @property
     def rate(self) -> float:
-        """The learning rate of the next step."""
-        return float(self.lr(self.steps)) if callable(self.lr) else self.lr
+        """The learning rate of the next step, of the first group."""
+        return self._rate(self.param_groups[0])
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
         effect(self._forget)
 
+    def step(self, closure: Closure | None = None) -> float | None:
+        """Move each parameter along its gradient. Those frozen, or without a gradient, are left alone.
+
+        With a `closure`, which returns the loss as a tensor, the gradients are computed first, by a walk of its tape,
+        and are left in `.grad`; returns the loss before the step. Without one, the gradients are those in `.grad`.
+        """
+        loss = None if closure is None else self._evaluate(closure)
+        effect(self._step)
+        return loss
+
     def _forget(self) -> None:
         for p in self.params:
             p.grad = None
 
-    def step(self) -> None:
-        """Move each parameter along its gradient, in place. Those frozen, or without a gradient, are left alone."""
-        effect(self._step)
+    def _evaluate(self, closure: Closure) -> float:
+        """The loss; `.grad` becomes its gradient, None for a parameter that it does not depend on."""
+        with recording(True):
+            loss = closure()
+        if not isinstance(loss, Tensor):
+            raise TypeError(f"{self._who}: the closure returned a {type(loss).__name__}; return the loss, a tensor")
+        if isinstance(loss.node, Freed):
+            raise RuntimeError(
+                f"{self._who}: the closure's loss has been walked; return it without calling backward, step does that"
+            )
+        value = float(loss.item())
+        self._forget()
+        read = {id(x) for x in history([loss])}
+        params = [p for p in self.params if p.requires_grad and id(p) in read]
+        for p, g in zip(params, pull(loss, params) if params else ()):
+            p.grad = np.array(g._data)
+        return value
 
     def _step(self) -> None:
-        moved, ps, gs, states = [], [], [], []
-        for i, (p, state) in enumerate(zip(self.params, self.state)):
+        states = iter(self.state)
+        todo = [(group, self._rate(group), self._to_move(group["params"], states)) for group in self.param_groups]
+        for group, rate, updates in todo:
+            options = {**group, "lr": rate}
+            del options["params"]
+            for t, (moved, of) in updates.items():
+                for state in of:
+                    state["t"] = t
+                gs = [p.grad for p in moved if p.grad is not None]
+                self._update([p._data for p in moved], gs, of, t, options)
+                for p in moved:
+                    p.version += 1
+        self.steps += 1
+
+    def _to_move(
+        self, params: list[Tensor], states: Iterator[dict[str, Any]]
+    ) -> dict[int, tuple[list[Tensor], list[dict[str, Any]]]]:
+        """Those that have a gradient, and their states, by the number of their update: one, unless some were skipped."""
+        updates: dict[int, tuple[list[Tensor], list[dict[str, Any]]]] = {}
+        last = 0
+        for p, state in zip(params, states):
             g = p.grad
             if g is None or not p.requires_grad:
                 continue
             if g.shape != p._data.shape:
-                raise ValueError(f"{self._at(i)}: the gradient has shape {g.shape}, the parameter {p.shape}")
+                at = self._at(next(i for i, q in enumerate(self.params) if q is p))
+                raise ValueError(f"{at}: the gradient has shape {g.shape}, the parameter {p.shape}")
             if not p._data.flags.carray:  # to be moved in place
                 p.data = np.array(p._data, order="C")
+            t = state.get("t", 0) + 1
+            if t != last:
+                (moved, of), last = updates.setdefault(t, ([], [])), t
             moved.append(p)
-            ps.append(p._data)
-            gs.append(g)
-            states.append(state)
-        lr = self.rate
-        if moved:
-            self._update(ps, gs, states, lr)
-        for p in moved:
-            p.version += 1
-        self.steps += 1
+            of.append(state)
+        return updates
 
-    def _update(self, ps: list[Array], gs: list[Array], states: list[dict[str, Any]], lr: float) -> None:
-        """Move the arrays ps, given their gradients gs; `states` are their own dicts, empty at first."""
+    def _update(
+        self, ps: list[Array], gs: list[Array], states: list[dict[str, Any]], t: int, options: dict[str, Any]
+    ) -> None:
+        """Move the arrays ps, given their gradients, in their t-th update; `states` are their own dicts."""
         raise NotImplementedError
 
-    def state_dict(self) -> dict[str, Array]:
-        """Copies of the state as arrays: 'steps', and 'i.name' for entry `name` of the i-th parameter's state."""
-        entries = {f"{i}.{name}": np.array(v) for i, s in enumerate(self.state) for name, v in s.items()}
-        return {"steps": np.array(self.steps), **entries}
+    # ---- groups
 
-    def load_state_dict(self, values: dict[str, Array]) -> None:
-        """Take a state over, exactly: the optimizer then goes on as the one that saved it.
+    def _rate(self, group: dict[str, Any]) -> float:
+        lr = group["lr"]
+        rate = lr(self.steps) if callable(lr) else lr
+        if not 0 <= rate < math.inf:
+            raise ValueError(f"{self._who}: lr is {rate} at step {self.steps}; it must be {NOT_NEGATIVE[1]}")
+        return float(rate)
 
-        Raises ValueError, and changes nothing, when an entry is not this rule's or does not fit its parameter.
-        """
-        state: list[dict[str, Any]] = [{} for _ in self.params]
-        problems = [] if "steps" in values else ["missing: steps"]
-        for key, value in values.items():
-            if key == "steps":
+    def _check(self, options: dict[str, Any]) -> None:
+        for name, value in options.items():
+            if name == "lr" and callable(value):
                 continue
-            value = np.asarray(value)
-            i, _, name = key.partition(".")
-            if not i.isdigit() or int(i) >= len(self.params) or name not in self._entries:
-                problems.append(f"unexpected: {key} (there are {len(self.params)} parameters, with {self._entries})")
-                continue
-            p = self.params[int(i)]
-            if name == "t":
-                state[int(i)][name] = int(value)
-            elif value.shape != p.shape or value.dtype != p.dtype:
-                problems.append(f"{self._at(int(i))} is {p.dtype} {p.shape}, {key} is {value.dtype} {value.shape}")
-            else:
-                state[int(i)][name] = np.array(value, order="C")
-        problems += [
-            f"missing: {i}.{name}" for i, s in enumerate(state) if s for name in self._entries if name not in s
-        ]
-        if problems:
-            head = f"load_state_dict: this {type(self).__name__} and the state differ"
-            raise ValueError("\n  ".join([head, *problems]))
-        self.state, self.steps = state, int(values["steps"])
-
-    _entries: tuple[str, ...] = ()  # the names in a parameter's state
-
-    def _at(self, i: int) -> str:
-        name = self.params[i].name
-        return f"{type(self).__name__}: params[{i}]" + (f" ({name})" if name else "")
+            holds, wanted = self._ranges.get(name, SWITCH)
+            self._require(name, value, holds(value), wanted)
 
     def _require(self, name: str, value: Any, holds: bool, wanted: str) -> None:
         if not holds:
-            raise ValueError(f"{type(self).__name__}: {name} is {value}; it must be {wanted}")
+            raise ValueError(f"{self._who}: {name} is {value}; it must be {wanted}")
 
+    def _groups(self, params: Any) -> list[dict[str, Any]]:
+        if isinstance(params, Tensor | dict) or not isinstance(params, Iterable):
+            what = f"{self._who}: params is a {type(params).__name__}"
+            raise TypeError(f"{what}; give a list of tensors, e.g. model.parameters(), or of groups")
+        params = list(params)
+        if params and all(isinstance(p, dict) for p in params):
+            return params
+        return [{"params": params}]
 
-def _checked(name: str, params: Iterable[Tensor]) -> list[Tensor]:
-    if isinstance(params, Tensor | dict) or not isinstance(params, Iterable):
-        raise TypeError(f"{name}: params is a {type(params).__name__}; give a list of tensors, e.g. model.parameters()")
-    params = list(params)
-    if not params:
-        raise ValueError(f"{name}: params is empty; there is nothing to optimize")
-    first: dict[int, int] = {}
-    for i, p in enumerate(params):
-        if not isinstance(p, Tensor):
-            raise TypeError(f"{name}: params[{i}] is a {type(p).__name__}, not a tensor; give model.parameters()")
-        if not p.is_leaf or p.dtype.kind != "f":
-            what = "the result of an operation" if not p.is_leaf else f"of dtype {p.dtype}"
-            raise ValueError(f"{name}: params[{i}] is {what}; only float leaf tensors can be optimized")
-        if id(p) in first:
-            raise ValueError(f"{name}: params[{i}] and params[{first[id(p)]}] are one tensor; give each once")
-        first[id(p)] = i
-    return params
+    def _tensors(self, params: Any) -> list[Tensor]:
+        """The tensors of a new group, checked."""
+        if isinstance(params, Tensor | dict) or not isinstance(params, Iterable):
+            raise TypeError(f"{self._who}: a group's params is a {type(params).__name__}; give a list of tensors")
+        params = list(params)
+        if not params:
+            raise ValueError(f"{self._who}: params is empty; there is nothing to optimize")
+        first = {id(p): i for i, p in enumerate(self.params)}
+        for i, p in enumerate(params, len(self.params)):
+            at = f"{self._who}: params[{i}]"
+            if not isinstance(p, Tensor):
+                raise TypeError(f"{at} is a {type(p).__name__}, not a tensor; give model.parameters()")
+            if not p.is_leaf or p.dtype.kind != "f":
+                what = "the result of an operation" if not p.is_leaf else f"of dtype {p.dtype}"
+                raise ValueError(f"{at} is {what}; only float leaf tensors can be optimized")
+            if id(p) in first:
+                raise ValueError(f"{at} and params[{first[id(p)]}] are one tensor; give each once")
+            first[id(p)] = i
+        return params
+
+    @property
+    def _who(self) -> str:
+        return type(self).__name__
+
+    def _at(self, i: int) -> str:
+        name = self.params[i].name
+        return f"{self._who}: params[{i}]" + (f" ({name})" if name else "")
+
+    # ---- saving and loading
+
+    def state_dict(self) -> dict[str, Array]:
+        """Copies of the state as arrays: 'steps', 'i.name' for entry `name` of the state of params[i], and
+        'groups.j.name' for the hyperparameters of the j-th group. A rate that is a function is not among them: its
+        position is the number of steps.
+        """
+        saved = {"steps": np.array(self.steps)}
+        for j, group in enumerate(self.param_groups):
+            numbers = {**group, "params": len(group["params"])}
+            saved |= {f"groups.{j}.{name}": np.array(v) for name, v in numbers.items() if not callable(v)}
+        return saved | {f"{i}.{name}": np.array(v) for i, s in enumerate(self.state) for name, v in s.items()}
+
+    def load_state_dict(self, values: dict[str, Array]) -> None:
+        """Take a state over, exactly, hyperparameters included: the optimizer then goes on as the one that saved it.
+
+        Raises ValueError, and changes nothing, when an entry is missing, is not this rule's or does not fit its
+        parameter, and when a rate was a function and is a number here, or the reverse.
+        """
+        left = {key: np.asarray(value) for key, value in values.items()}
+        problems: list[str] = []
+        groups: list[dict[str, Any]] = []
+        state: list[dict[str, Any]] = []
+        for j, group in enumerate(self.param_groups):
+            groups.append(self._load_group(f"groups.{j}.", group, left, problems))
+            for _ in group["params"]:
+                state.append(self._load_entries(len(state), groups[-1], left, problems))
+        steps = left.pop("steps", None)
+        problems += ["missing: steps"] * (steps is None)
+        problems += [
+            f"unexpected: {key} (there are {len(self.params)} parameters, {len(groups)} groups)" for key in left
+        ]
+        if problems:
+            head = f"load_state_dict: this {self._who} and the state differ"
+            raise ValueError("\n  ".join([head, *problems]))
+        for group, loaded in zip(self.param_groups, groups):
+            group.update(loaded)
+        self.state, self.steps = state, int(steps)  # type: ignore[arg-type]
+
+    def _load_group(
+        self, prefix: str, group: dict[str, Any], left: dict[str, Array], problems: list[str]
+    ) -> dict[str, Any]:
+        """The group with the hyperparameters that are taken out of `left`."""
+        loaded = dict(group)
+        for name, value in group.items():
+            found = left.pop(prefix + name, None)
+            if name == "params":
+                if found is not None and found != len(value):
+                    problems.append(f"{prefix}params: {len(value)} parameters here, {found} in the state")
+            elif found is None and not callable(value):
+                was = " (it was a function of the step: give that again)" if name == "lr" else ""
+                problems.append(f"missing: {prefix}{name}{was}")
+            elif found is not None and callable(value):
+                problems.append(f"{prefix}{name} is {found} in the state, a function of the step here")
+            elif found is not None:
+                loaded[name] = tuple(found.tolist()) if found.ndim else found.item()
+        try:
+            self._check({k: v for k, v in loaded.items() if k != "params"})
+        except ValueError as error:
+            problems.append(str(error))
+        return loaded
+
+    def _load_entries(
+        self, i: int, group: dict[str, Any], left: dict[str, Array], problems: list[str]
+    ) -> dict[str, Any]:
+        """The state of params[i] that is taken out of `left`; empty if there is none."""
+        p, names = self.params[i], self._names(self.params[i].shape, group)
+        found = {name: left.pop(f"{i}.{name}") for name in ("t", *names) if f"{i}.{name}" in left}
+        if not found:
+            return {}
+        problems += [f"missing: {i}.{name}" for name in ("t", *names) if name not in found]
+        for name in found.keys() - {"t"}:
+            value = found[name]
+            if value.shape != p.shape or value.dtype != p.dtype:
+                problems.append(f"{self._at(i)} is {p.dtype} {p.shape}, {i}.{name} is {value.dtype} {value.shape}")
+        return {name: int(v) if name == "t" else np.array(v, order="C") for name, v in found.items()}
+
+    def _names(self, shape: tuple[int, ...], options: dict[str, Any]) -> tuple[str, ...]:
+        """The arrays in the state of a parameter of this shape, in a group with these options."""
+        return self._entries

@@ -1,12 +1,14 @@
 """Learning rates as functions of the step: 0 at the first step. An optimizer takes one wherever it takes a number.
 
-There is no scheduler object to call in the right order: the optimizer counts its own steps.
+There is no scheduler object to call in the right order: the optimizer counts its own steps. Schedules are made of
+schedules: `warmup` scales any of them up at its start, `sequence` joins them.
 """
 
 from __future__ import annotations
 
+import bisect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 Schedule = Callable[[int], float]
 
@@ -24,6 +26,47 @@ def step_decay(lr: float, every: int, factor: float = 0.1) -> Schedule:
     """
     _at_least_one("step_decay", every=every)
     return lambda step: lr * factor ** (step // every)
+
+
+def multi_step(lr: float, milestones: Sequence[int], factor: float = 0.1) -> Schedule:
+    """lr, multiplied by `factor` from each of these steps on, which ascend.
+
+    >>> [multi_step(1.0, [1, 4], 0.5)(k) for k in range(6)]
+    [1.0, 0.5, 0.5, 0.5, 0.25, 0.25]
+    """
+    milestones = _ascending("multi_step", milestones)
+    return lambda step: lr * factor ** bisect.bisect_right(milestones, step)
+
+
+def exponential(lr: float, k: float) -> Schedule:
+    """lr · e^(−k · step), the lecture's exponential decay. For PyTorch's lr · gamma^step, k is −log(gamma).
+
+    >>> [round(exponential(1.0, 0.5)(t), 3) for t in range(4)]
+    [1.0, 0.607, 0.368, 0.223]
+    """
+    _not_negative("exponential", k=k)
+    return lambda step: lr * math.exp(-k * step)
+
+
+def inverse(lr: float, k: float) -> Schedule:
+    """lr / (1 + k · step): the 1/t decay, whose rates add up to infinity and their squares do not (Robbins, Monro 1951).
+
+    >>> [inverse(1.0, 1.0)(t) for t in (0, 1, 3)]
+    [1.0, 0.5, 0.25]
+    """
+    _not_negative("inverse", k=k)
+    return lambda step: lr / (1 + k * step)
+
+
+def polynomial(lr: float, steps: int, power: float = 1.0, end: float = 0.0) -> Schedule:
+    """From lr down to `end` as (1 − step/steps)^power, a straight line where power is 1; then constant.
+
+    >>> [polynomial(1.0, 4, power=2.0)(k) for k in range(6)]
+    [1.0, 0.5625, 0.25, 0.0625, 0.0, 0.0]
+    """
+    _at_least_one("polynomial", steps=steps)
+    _not_negative("polynomial", power=power)
+    return lambda step: end + (lr - end) * max(1 - step / steps, 0.0) ** power if step < steps else end
 
 
 def cosine(lr: float, steps: int, end: float = 0.0) -> Schedule:
@@ -70,6 +113,48 @@ def one_cycle(lr: float, steps: int, *, rise: float = 0.3, start: float = 1 / 25
     return rate
 
 
+def warm_restarts(lr: float, steps: int, *, factor: int = 1, end: float = 0.0) -> Schedule:
+    """Half a cosine from lr down to `end` over so many steps, again and again, each `factor` times as long as the last.
+
+    SGDR (Loshchilov, Hutter 2017), where `factor` is called T_mult. The last step of each cosine is where snapshot
+    ensembles take a model.
+
+    >>> [round(warm_restarts(1.0, 2, factor=2)(k), 3) for k in range(7)]
+    [1.0, 0.5, 1.0, 0.854, 0.5, 0.146, 1.0]
+    """
+    _at_least_one("warm_restarts", steps=steps, factor=factor)
+
+    def rate(step: int) -> float:
+        length = steps
+        while factor > 1 and step >= length:
+            step, length = step - length, length * factor
+        return _half_cosine(lr, end, step % length / length)
+
+    return rate
+
+
+def sequence(schedules: Sequence[float | Schedule], milestones: Sequence[int]) -> Schedule:
+    """The first of these schedules up to the first milestone, then the second from its own beginning, and so on.
+
+    `milestones` are the steps at which one begins after another: one fewer than there are schedules.
+
+    >>> [sequence([0.1, step_decay(1.0, 2)], [3])(k) for k in range(7)]
+    [0.1, 0.1, 0.1, 1.0, 1.0, 0.1, 0.1]
+    """
+    milestones = _ascending("sequence", milestones)
+    if len(schedules) != len(milestones) + 1:
+        counts = f"{len(schedules)} schedules and {len(milestones)} milestones"
+        raise ValueError(f"sequence: there are {counts}; give one milestone fewer than schedules")
+    parts = [schedule if callable(schedule) else constant(schedule) for schedule in schedules]
+    begins = [0, *milestones]
+
+    def rate(step: int) -> float:
+        i = bisect.bisect_right(milestones, step)
+        return parts[i](step - begins[i])
+
+    return rate
+
+
 def _half_cosine(a: float, b: float, part: float) -> float:
     """From a, where part is 0, to b, where it is 1 or more."""
     return b + (a - b) * (1 + math.cos(math.pi * min(part, 1))) / 2
@@ -79,3 +164,16 @@ def _at_least_one(name: str, **counts: int) -> None:
     for what, n in counts.items():
         if n < 1:
             raise ValueError(f"{name}: {what} is {n}; it must be at least 1")
+
+
+def _not_negative(name: str, **numbers: float) -> None:
+    for what, v in numbers.items():
+        if not v >= 0:
+            raise ValueError(f"{name}: {what} is {v}; it must be ≥ 0")
+
+
+def _ascending(name: str, milestones: Sequence[int]) -> list[int]:
+    milestones = list(milestones)
+    if milestones != sorted(set(milestones)) or any(m < 1 for m in milestones):
+        raise ValueError(f"{name}: milestones are {milestones}; they must ascend from 1 or more")
+    return milestones

@@ -1,0 +1,145 @@
+"""First-order rules that look at a whole parameter, not at each of its numbers: LAMB by its norm, Muon as a matrix."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .. import kernels
+from ..kernels import rules
+from ..tape import Array, Tensor  # noqa: F401 (doctests)
+from .adaptive import Betas, corrections, running
+from .first_order import entries
+from .optimizer import COUNT, Optimizer, Params, Rate
+
+
+def _adam(t: int, lr: float, options: dict[str, Any]) -> tuple[float, ...]:
+    """The coefficients of `rules.adam`."""
+    c1, c2 = corrections(t, options["betas"])
+    return lr * math.sqrt(c2) / c1, *running(options["betas"]), 0.0, options["eps"] * math.sqrt(c2)
+
+
+class LAMB(Optimizer):
+    """θ ← θ − lr · ‖θ‖/‖u‖ · u for each parameter, with u = m̂ / (√ŝ + eps) + weight_decay · θ (You et al. 2020).
+
+    m̂ and ŝ are Adam's. Where one of the norms is 0, their ratio is taken to be 1. For large batches.
+
+    >>> p = Tensor(np.array([3.0, 4.0]), requires_grad=True)
+    >>> opt = LAMB([p], lr=0.1, weight_decay=0.0)
+    >>> p.grad = np.array([0.0, 2.0])
+    >>> opt.step(); p.data.round(5)
+    array([3. , 3.5])
+    """
+
+    _entries = ("m", "s")
+
+    def __init__(
+        self,
+        params: Params,
+        lr: Rate = 1e-3,
+        betas: Betas = (0.9, 0.999),
+        eps: float = 1e-6,
+        weight_decay: float = 1e-2,
+    ) -> None:
+        super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
+
+    def _update(
+        self, ps: list[Array], gs: list[Array], states: list[dict[str, Any]], t: int, options: dict[str, Any]
+    ) -> None:
+        lr, decay = options["lr"], options["weight_decay"]
+        us = [np.zeros_like(p) for p in ps]  # moved by Adam at the rate −1, they become its steps
+        arrays = [entries(ps, states, name) for name in self._entries]
+        kernels.update(rules.adam, us, gs, arrays, _adam(t, -1.0, options))
+        for p, u in zip(ps, us):
+            u += decay * p
+            norms = float(np.linalg.norm(p)), float(np.linalg.norm(u))
+            p -= lr * (norms[0] / norms[1] if all(norms) else 1.0) * u
+
+
+class Muon(Optimizer):
+    """θ ← (1 − lr · weight_decay) θ − lr · scale · orthogonal(u) for matrices (Jordan et al. 2024); AdamW for the rest.
+
+    v ← momentum · v + (1 − momentum) g, and u is v, or with `nesterov` momentum · v + (1 − momentum) g. `orthogonal`
+    brings all singular values near 1, by `ns_steps` Newton–Schulz iterations. `scale` is √max(1, rows/columns) or, to
+    `match_adamw` in the size of steps, 0.2 √max(rows, columns).
+
+    Parameters with other than two axes (biases, norms, convolutions), and all of a group with `adamw=True` (embeddings
+    and the last layer, by the authors' advice), are moved by AdamW at the same lr; a group of their own may have
+    another. PyTorch's Muon refuses them, and iterates in bfloat16 where this one keeps the parameter's dtype.
+
+    >>> p = Tensor(np.array([[3.0, 0.0], [0.0, 2.0]]), requires_grad=True)
+    >>> opt = Muon([p], lr=0.1, weight_decay=0.0, ns_steps=20)
+    >>> p.grad = np.array([[0.0, 5.0], [1.0, 0.0]])
+    >>> opt.step(); bool(np.all(abs(np.linalg.svd(p.data - np.diag([3.0, 2.0]))[1] - 0.1) < 0.04))
+    True
+    """
+
+    _ranges = Optimizer._ranges | {"ns_steps": COUNT}
+
+    def __init__(
+        self,
+        params: Params,
+        lr: Rate = 1e-3,
+        momentum: float = 0.95,
+        weight_decay: float = 0.1,
+        nesterov: bool = True,
+        ns_steps: int = 5,
+        *,
+        match_adamw: bool = False,
+        adamw: bool = False,
+        betas: Betas = (0.9, 0.999),
+        eps: float = 1e-8,
+    ) -> None:
+        super().__init__(
+            params,
+            lr=lr,
+            momentum=momentum,
+            weight_decay=weight_decay,
+            nesterov=nesterov,
+            ns_steps=ns_steps,
+            match_adamw=match_adamw,
+            adamw=adamw,
+            betas=betas,
+            eps=eps,
+        )
+
+    def _names(self, shape: tuple[int, ...], options: dict[str, Any]) -> tuple[str, ...]:
+        return ("m", "s") if options["adamw"] or len(shape) != 2 else ("v",)
+
+    def _update(
+        self, ps: list[Array], gs: list[Array], states: list[dict[str, Any]], t: int, options: dict[str, Any]
+    ) -> None:
+        lr, keep = options["lr"], 1 - options["lr"] * options["weight_decay"]
+        by_adamw = [options["adamw"] or p.ndim != 2 for p in ps]
+        rest = [triple for triple, so in zip(zip(ps, gs, states), by_adamw) if so]
+        if rest:
+            ps_, gs_, states_ = map(list, zip(*rest))
+            arrays = [entries(ps_, states_, name) for name in ("m", "s")]
+            kernels.update(rules.adam, ps_, gs_, arrays, _adam(t, lr, options), keep=keep)
+        for p, g, state in (triple for triple, so in zip(zip(ps, gs, states), by_adamw) if not so):
+            take, (rows, columns) = 1 - options["momentum"], p.shape
+            (v,) = entries([p], [state], "v")
+            v += take * (g - v)
+            u = v + take * (g - v) if options["nesterov"] else v
+            scale = 0.2 * math.sqrt(max(p.shape)) if options["match_adamw"] else math.sqrt(max(1, rows / columns))
+            p *= keep
+            p -= lr * scale * orthogonal(u, options["ns_steps"])
+
+
+def orthogonal(a: Array, steps: int = 5) -> Array:
+    """U S Vᵀ with the U and Vᵀ of a's singular value decomposition, and an S between about 0.7 and 1.2 where a's is not 0.
+
+    Each Newton–Schulz step is an odd polynomial of degree five in the singular values, whose coefficients (of Jordan et
+    al. 2024) are the ones that raise small values fastest; it does not converge to 1.
+
+    >>> orthogonal(np.diag([9.0, 1.0, 0.0]), 10).diagonal().round(1)
+    array([1.1, 1. , 0. ])
+    """
+    x = a.T if a.shape[0] > a.shape[1] else a
+    x = x / max(float(np.linalg.norm(x)), 1e-7)  # no singular value is above 1
+    for _ in range(steps):
+        gram = x @ x.T
+        x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
+    return x.T if a.shape[0] > a.shape[1] else x

@@ -1,0 +1,339 @@
+"""Second order on mini-batches: curvature from Hessian-vector products or sampled gradients, never from noisy steps.
+
+`SQN` learns an inverse Hessian from products on a larger batch; `AdaHessian` and `Sophia` divide by an estimate of the
+curvature's diagonal. Random signs and labels depend on (seed, step) and on nothing else, so that a run resumes exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..calculus import linearize_ggn, linearize_grad
+from ..ops.loss import cross_entropy
+from ..tape import Array, Tensor, effect, history, pull
+from .curvature import placed, sample_labels, signs
+from .directions import accept, two_loop
+from .optimizer import COUNT, FRACTION, POSITIVE, Closure, Optimizer, Params, Rate
+from .vector import flat, split
+
+
+class _Closed(Optimizer):
+    """Rules whose `step` needs a closure. Their `_shared` options hold for all groups together."""
+
+    _shared: tuple[str, ...] = ("every", "seed")
+    _ranges = Optimizer._ranges | {
+        "every": COUNT,
+        "memory": COUNT,
+        "threshold": FRACTION,
+        "power": (lambda v: isinstance(v, (int, float)) and 0 <= v <= 1, "in [0, 1]"),
+        "gamma": POSITIVE,
+        "seed": (lambda v: isinstance(v, int) and v >= 0, "a whole number ≥ 0"),
+    }
+
+    def add_param_group(self, group: dict[str, Any]) -> None:
+        for name in self._shared:
+            if name in group:
+                raise ValueError(f"{self._who}: {name} is given for a group, but it is one for all")
+        super().add_param_group(group)
+
+    def _closure(self, closure: Any) -> Callable[[], Any]:
+        if not callable(closure):
+            raise TypeError(f"{self._who}: step needs a closure that returns the loss, to differentiate it twice")
+        return closure
+
+    def _option(self, name: str) -> Any:
+        return self.param_groups[0][name]
+
+    @property
+    def _trainable(self) -> list[Tensor]:
+        return [p for p in self.params if p.requires_grad]
+
+
+def _loss(value: Any) -> Any:
+    """The loss of what a closure returned: it, or (loss, outputs)."""
+    return value[0] if isinstance(value, tuple) else value
+
+
+class SQN(_Closed):
+    """θ ← θ − lr · H g, with L-BFGS's H from pairs (s, y = ∇²F s) of averaged iterates (Byrd et al. 2016).
+
+    After each `every` steps s is the difference of the last two means of as many iterates, and y the Hessian at the
+    newer mean times s. It is computed on the closure `curvature`, which should see a larger batch; on the step's own
+    if none is given. No difference of noisy gradients enters. H is the identity until the first pair. A pair with
+    sᵀy < threshold · ‖s‖ ‖y‖ is skipped, and counted in `skipped`. With `gauss_newton`, y is a Gauss–Newton product, for
+    losses that are not convex; closures then return (loss, outputs). Vectors are kept in float64.
+
+    >>> w = Tensor(np.array([1.0, 1.0]), requires_grad=True)
+    >>> opt = SQN([w], lr=lambda k: 0.01 if k < 20 else 1.0)
+    >>> losses = [opt.step(lambda: (np.array([1.0, 25.0]) * w * w).sum()) for _ in range(40)]
+    >>> losses[-1] < 1e-9, len(opt.pairs), opt.skipped
+    (True, 3, 0)
+    """
+
+    _shared = ("memory", "every", "threshold", "gauss_newton")
+
+    def __init__(
+        self,
+        params: Params,
+        lr: Rate,
+        memory: int = 10,
+        every: int = 10,
+        threshold: float = 1e-8,
+        gauss_newton: bool = False,
+    ) -> None:
+        super().__init__(params, lr=lr, memory=memory, every=every, threshold=threshold, gauss_newton=gauss_newton)
+        self.pairs: list[tuple[Array, Array]] = []
+        self.skipped = 0
+        self._sum = np.zeros(self._size)
+        self._last: Array | None = None  # the mean of the iterates before these
+
+    @property
+    def _size(self) -> int:
+        return sum(p.size for p in self.params)
+
+    def add_param_group(self, group: dict[str, Any]) -> None:
+        if self.steps:
+            raise RuntimeError("SQN: a group cannot be added after a step: the pairs are of the parameters there were")
+        super().add_param_group(group)
+        self._sum = np.zeros(self._size)
+
+    def step(  # type: ignore[override]
+        self, closure: Callable[[], Any], curvature: Callable[[], Any] | None = None
+    ) -> float:
+        """Move the parameters by the closure's gradient, and make a pair when it is time; return the loss before."""
+        closure = self._closure(closure)
+        loss = self._evaluate(lambda: _loss(closure()))
+        effect(self._step)
+        if self.steps % self._option("every") == 0:
+            self._pair(closure if curvature is None else curvature)
+        return loss
+
+    def _step(self) -> None:
+        moving = [p.requires_grad and p.grad is not None for p in self.params]
+        g = [Tensor(p.grad if moves else np.zeros(p.shape)) for p, moves in zip(self.params, moving)]
+        self._sum += flat(self.params)
+        direction = two_loop(flat(g), self.pairs)
+        rates = [self._rate(group) for group in self.param_groups for _ in group["params"]]
+        for p, moves, rate, d in zip(self.params, moving, rates, split(direction, self.params)):
+            if moves:
+                p.data = p.data - rate * d
+        self.steps += 1
+
+    def _pair(self, curvature: Callable[[], Any]) -> None:
+        mean, last = self._sum / self._option("every"), self._last
+        self._sum, self._last = np.zeros_like(mean), mean
+        if last is None:
+            return
+        s = mean - last
+        y = self._product(curvature, mean, s)
+        if accept(s, y, self._option("threshold")):
+            self.pairs = [*self.pairs, (s, y)][-self._option("memory") :]
+        else:
+            self.skipped += 1
+
+    def _product(self, curvature: Callable[[], Any], x: Array, s: Array) -> Array:
+        """The curvature at x times s; zero for what is frozen."""
+        along = {id(p): v for p, v in zip(self.params, split(s, self.params))}
+        params = self._trainable
+        with placed(self.params, split(x, self.params)):
+            if self._option("gauss_newton"):
+                product = linearize_ggn(lambda: curvature(), params)[2]
+            else:
+                product = linearize_grad(lambda: _loss(curvature()), params)[2]
+            found = dict(zip(map(id, params), product(*(along[id(p)] for p in params))))
+        return np.concatenate([found[id(p)].data.ravel() if id(p) in found else np.zeros(p.size) for p in self.params])
+
+    def state_dict(self) -> dict[str, Array]:
+        """Copies of the state as arrays: as `Optimizer`'s, with the pairs `s` and `y`, and the means of iterates."""
+        n = self._size
+        own = {
+            "s": np.reshape([s for s, _ in self.pairs], (-1, n)),
+            "y": np.reshape([y for _, y in self.pairs], (-1, n)),
+            "sum": self._sum.copy(),
+            "last": np.zeros(0) if self._last is None else self._last.copy(),
+            "skipped": np.array(self.skipped),
+        }
+        return super().state_dict() | own
+
+    def load_state_dict(self, values: dict[str, Array]) -> None:
+        """Take a state over, exactly. Raises ValueError, and changes nothing, when it is not one of these parameters."""
+        n, names = self._size, ("s", "y", "sum", "last", "skipped")
+        own = {name: np.array(values[name]) for name in names if name in values}
+        problems = [f"missing: {name}" for name in names if name not in own]
+        for name in own.keys() - {"skipped"}:
+            if own[name].shape[-1] not in (n, 0 if name == "last" else n):
+                problems.append(f"{name} has shape {own[name].shape}; the parameters have {n} entries")
+        if problems:
+            raise ValueError("\n  ".join(["load_state_dict: this SQN and the state differ", *problems]))
+        super().load_state_dict({k: v for k, v in values.items() if k not in names})
+        self.pairs = list(zip(own["s"], own["y"]))
+        self._sum, self._last = own["sum"], own["last"] if own["last"].size else None
+        self.skipped = int(own["skipped"])
+
+
+class _Diagonal(_Closed):
+    """Rules that divide by an estimate of the curvature's diagonal, renewed in each `every`-th step.
+
+    A new estimate is left in a parameter's state as `d`. A parameter that has none yet makes a step that renews them.
+    """
+
+    def step(self, closure: Closure | None = None) -> float:
+        """Move the parameters by the closure's gradient and curvature; return the loss before."""
+        loss = super().step(self._closure(closure))
+        assert loss is not None
+        return loss
+
+    @property
+    def _due(self) -> bool:
+        fresh = any(p.requires_grad and not state for p, state in zip(self.params, self.state))
+        return self.steps % self._option("every") == 0 or fresh
+
+    @property
+    def _rng(self) -> np.random.Generator:
+        return np.random.default_rng((self._option("seed"), self.steps))
+
+    def _note(self, params: list[Tensor], estimates: list[Array]) -> None:
+        found = dict(zip(map(id, params), estimates))
+        for p, state in zip(self.params, self.state):
+            if id(p) in found:
+                state["d"] = found[id(p)]
+
+    def _hutchinson(self, closure: Closure, estimate: Callable[[Array, Array], Array], draw: Callable) -> float:
+        """The loss, with gradients in `.grad`, and `estimate(v, Hv)` noted for one draw v."""
+        loss, grads, product = linearize_grad(lambda: closure(), self._trainable)
+        rng = self._rng
+        vs = [draw(p.shape, rng).astype(p.dtype) for p in self._trainable]
+        read = {id(x) for x in history([loss])}
+        self._forget()
+        found = [(p, g, v, h) for p, g, v, h in zip(self._trainable, grads, vs, product(*vs)) if id(p) in read]
+        for p, g, _, _ in found:
+            p.grad = np.array(g.data)
+        self._note([p for p, *_ in found], [estimate(v, h.data) for *_, v, h in found])
+        return float(loss.item())
+
+
+class AdaHessian(_Diagonal):
+    """θ ← θ − lr · (m̂ / (ŝ^(power/2) + eps) + weight_decay · θ), Adam with d², d = |v ⊙ Hv|, for g² (Yao et al. 2021).
+
+    v are random signs, H the Hessian of the closure's loss; d is averaged over the positions of a convolution's kernel.
+    It is renewed in each `every`-th step. m̂ and ŝ are running means of g and d² without their start at 0.
+
+    >>> w = Tensor(np.array([1.0, 1.0]), requires_grad=True)
+    >>> opt = AdaHessian([w], lr=0.5)
+    >>> opt.step(lambda: (np.array([1.0, 100.0]) * w * w).sum()), w.data.round(3)  # as if the loss were round
+    (101.0, array([0.5, 0.5]))
+    """
+
+    _entries = ("m", "s", "d")
+
+    def __init__(
+        self,
+        params: Params,
+        lr: Rate = 0.15,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-4,
+        weight_decay: float = 0.0,
+        power: float = 1.0,
+        every: int = 1,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(
+            params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, power=power, every=every, seed=seed
+        )
+
+    def _evaluate(self, closure: Closure) -> float:
+        return self._hutchinson(closure, _spatial_mean, signs) if self._due else super()._evaluate(closure)
+
+    def _update(
+        self, ps: list[Array], gs: list[Array], states: list[dict[str, Any]], t: int, options: dict[str, Any]
+    ) -> None:
+        lr, (beta1, beta2), power = options["lr"], options["betas"], options["power"]
+        for p, g, state in zip(ps, gs, states):
+            m, s = _moved(state, "m", g, beta1), _moved(state, "s", state["d"] ** 2, beta2)
+            scale = (s / (1 - beta2**t)) ** (power / 2) + options["eps"]
+            p -= lr * (m / (1 - beta1**t) / scale + options["weight_decay"] * p)
+
+
+def _spatial_mean(v: Array, hv: Array) -> Array:
+    """|v ⊙ Hv|, of a convolution's weights (O,C,kh,kw) the mean over kh and kw."""
+    d = np.abs(v * hv)
+    return d if d.ndim < 3 else np.broadcast_to(d.mean(axis=tuple(range(2, d.ndim)), keepdims=True), d.shape).copy()
+
+
+def _moved(state: dict[str, Any], name: str, new: Array, beta: float) -> Array:
+    """The running mean state[name], from 0 on, moved towards `new`."""
+    mean = state[name] = beta * state.get(name, 0) + (1 - beta) * new
+    return mean
+
+
+class Sophia(_Diagonal):
+    """θ ← (1 − lr · weight_decay) θ − lr · clip(m / max(gamma · h, eps), −1, 1), with running means m of g and h of the
+    curvature's diagonal, renewed in each `every`-th step (Liu et al. 2024).
+
+    Its estimate of h needs the outputs: the closure returns (loss, logits), logits (N, K). Labels are *sampled* from
+    softmax(logits), and h moves towards N · ĝ², ĝ the gradient of their mean cross-entropy: unbiased for the diagonal of
+    the Gauss–Newton matrix. With `hutchinson` the closure returns the loss alone, and h moves towards v ⊙ Hv, v normal.
+
+    >>> w = Tensor(np.array([1.0, 1.0]), requires_grad=True)
+    >>> opt = Sophia([w], lr=0.1, gamma=1.0, hutchinson=True)
+    >>> opt.step(lambda: (np.array([1.0, 100.0]) * w * w).sum()), w.data.round(3)
+    (101.0, array([0.9, 0.9]))
+    """
+
+    _entries = ("m", "h")
+    _shared = ("every", "seed", "hutchinson")
+
+    def __init__(
+        self,
+        params: Params,
+        lr: Rate = 1e-4,
+        betas: tuple[float, float] = (0.96, 0.99),
+        gamma: float = 0.05,
+        eps: float = 1e-12,
+        weight_decay: float = 0.0,
+        every: int = 10,
+        hutchinson: bool = False,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(
+            params, lr=lr, betas=betas, gamma=gamma, eps=eps, weight_decay=weight_decay, every=every,
+            hutchinson=hutchinson, seed=seed,
+        )  # fmt: skip
+
+    def _evaluate(self, closure: Callable[[], Any]) -> float:
+        due = self._due
+        if self._option("hutchinson"):
+            return self._hutchinson(closure, np.multiply, _normal) if due else super()._evaluate(closure)
+        return super()._evaluate(lambda: self._sampled(closure, due))
+
+    def _sampled(self, closure: Callable[[], Any], due: bool) -> Tensor:
+        """The loss; when it is due, the diagonal is estimated on the way."""
+        pair = closure()
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            raise TypeError("Sophia: the closure must return (loss, logits); or the loss alone, with hutchinson=True")
+        loss, logits = pair
+        if due:
+            sampled = cross_entropy(logits, sample_labels(logits.data, self._rng))
+            read = {id(x) for x in history([sampled])}
+            params = [p for p in self._trainable if id(p) in read]
+            grads = pull(sampled, params, retain_graph=True)
+            self._note(params, [len(logits) * g.data**2 for g in grads])
+        return loss
+
+    def _update(
+        self, ps: list[Array], gs: list[Array], states: list[dict[str, Any]], t: int, options: dict[str, Any]
+    ) -> None:
+        lr, (beta1, beta2) = options["lr"], options["betas"]
+        for p, g, state in zip(ps, gs, states):
+            m = _moved(state, "m", g, beta1)
+            if "d" in state or "h" not in state:
+                _moved(state, "h", state.pop("d", np.zeros_like(p)), beta2)
+            p *= 1 - lr * options["weight_decay"]
+            p -= lr * np.clip(m / np.maximum(options["gamma"] * state["h"], options["eps"]), -1, 1)
+
+
+def _normal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    return rng.standard_normal(shape)
