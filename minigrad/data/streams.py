@@ -25,15 +25,17 @@ def _mixed(z: Array) -> Array:
 class Streams:
     """Independent random streams, one for each of the integer `samples`, that depend on (seed, epoch, sample) only.
 
+    Another `use` gives the same samples other streams, independent of these.
+
     >>> both = Streams(0, epoch=3, samples=[7, 8]).uniform(-1, 1)
     >>> alone = Streams(0, epoch=3, samples=[8]).uniform(-1, 1)
     >>> both[1] == alone[0], both[0] == both[1]
     (np.True_, np.False_)
     """
 
-    def __init__(self, seed: int, epoch: int, samples: Any) -> None:
+    def __init__(self, seed: int, epoch: int, samples: Any, use: int = 0) -> None:
         key = np.zeros(len(samples), np.uint64)
-        for part in (seed, epoch, samples):
+        for part in (seed, epoch, samples, *([use] if use else [])):
             key = _mixed((key ^ np.asarray(part).astype(np.uint64)) + _STEP)
         self.key, self.drawn = key, 0
 
@@ -47,3 +49,31 @@ class Streams:
         self.drawn += count
         bits = _mixed(self.key[:, None] + counter * _STEP) >> np.uint64(11)  # 53 bits: a float64's mantissa
         return (low + (high - low) * (bits * 2.0**-53)).reshape(-1, *shape)
+
+    def integers(self, high: Any, shape: Sequence[int] = ()) -> Array:
+        """The next integers of every stream, uniform in [0, high), where `high` may be an array (N, *shape)."""
+        return (self.uniform(0, 1, shape) * high).astype(np.int64)
+
+    def normal(self, shape: Sequence[int] = ()) -> Array:
+        """The next numbers of every stream, normal with mean 0 and deviation 1: (N, *shape), float64.
+
+        Two uniform numbers give two (Box, Muller 1958).
+        """
+        count = int(np.prod(shape, dtype=int))
+        half = (count + 1) // 2
+        radius = np.sqrt(-2 * np.log1p(-self.uniform(0, 1, (half,))))
+        angle = 2 * np.pi * self.uniform(0, 1, (half,))
+        pairs = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+        return pairs[:, :count].reshape(-1, *shape)
+
+    def beta(self, a: float, shape: Sequence[int] = ()) -> Array:
+        """The next numbers of every stream, of the law Beta(a, a): (N, *shape), float64.
+
+        Two uniform numbers give one, for every a > 0. √(2a (u^(−1/a) − 1)) cos 2πv follows Student's law of 2a degrees
+        of freedom (Bailey 1994), and t ↦ ½ + ½ t/√(2a + t²) makes it this one. Written with p = u^(1/a), nothing
+        overflows.
+        """
+        u, v = self.uniform(0, 1, shape), self.uniform(0, 1, shape)
+        p, cos = u ** (1 / a), np.cos(2 * np.pi * v)
+        part = (1 - p) * cos * cos
+        return (1 + np.sign(cos) * np.sqrt(part / (p + part))) / 2

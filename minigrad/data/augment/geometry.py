@@ -1,8 +1,4 @@
-"""Random changes of images that leave their class alone. NumPy only, a whole batch at a time.
-
-A transform is a function of (images, streams): (N, C, H, W) in, the same shape and dtype out, its randomness drawn
-from the samples' own `Streams`.
-"""
+"""Where pixels go: crops, flips, and affine changes by bilinear interpolation."""
 
 from __future__ import annotations
 
@@ -10,9 +6,72 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .streams import Streams
+from ..streams import Streams
+from .compose import check_images, check_setting, chosen
 
 Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class RandomCrop:
+    """A part of each image, framed by `padding` pixels of zeros first, or of its mirror image with `reflect`.
+
+    Every place of the part is equally likely. `size` is its (height, width), that of the images if None.
+    Raises ValueError if the part is larger than the framed image, or the padding is no int ≥ 0.
+
+    >>> RandomCrop(padding=4)(np.ones((2, 3, 32, 32)), Streams(0, epoch=0, samples=[0, 1])).shape
+    (2, 3, 32, 32)
+    """
+
+    padding: int = 0
+    size: tuple[int, int] | None = None
+    reflect: bool = False
+
+    def __post_init__(self) -> None:
+        good = isinstance(self.padding, int) and self.padding >= 0
+        check_setting("RandomCrop", "padding", self.padding, good, "an int ≥ 0")
+
+    def __call__(self, x: Array, streams: Streams) -> Array:
+        check_images("RandomCrop", x, streams)
+        pad = self.padding
+        h, w = self.size or x.shape[2:]
+        if self.reflect and pad >= min(x.shape[2:]):
+            raise ValueError(f"RandomCrop: padding is {pad}; images {x.shape} reflect at most {min(x.shape[2:]) - 1}")
+        framed = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)), mode="reflect" if self.reflect else "constant")
+        high, wide = framed.shape[2] - h + 1, framed.shape[3] - w + 1
+        if min(h, w, high, wide) < 1:
+            raise ValueError(f"RandomCrop: size is {(h, w)}; the images are {x.shape[2:]}, padded by {pad}")
+        top, left = streams.integers((high, wide), (2,)).T
+        parts = np.lib.stride_tricks.sliding_window_view(framed, (h, w), axis=(2, 3))
+        return parts[np.arange(len(x)), :, top, left]
+
+
+@dataclass(frozen=True)
+class HorizontalFlip:
+    """Each image mirrored left to right with probability p."""
+
+    p: float = 0.5
+
+    def __post_init__(self) -> None:
+        check_setting("HorizontalFlip", "p", self.p, 0 <= self.p <= 1, "in [0, 1]")
+
+    def __call__(self, x: Array, streams: Streams) -> Array:
+        check_images("HorizontalFlip", x, streams)
+        return np.where(chosen(self.p, streams), x[:, :, :, ::-1], x)
+
+
+@dataclass(frozen=True)
+class VerticalFlip:
+    """Each image mirrored upside down with probability p."""
+
+    p: float = 0.5
+
+    def __post_init__(self) -> None:
+        check_setting("VerticalFlip", "p", self.p, 0 <= self.p <= 1, "in [0, 1]")
+
+    def __call__(self, x: Array, streams: Streams) -> Array:
+        check_images("VerticalFlip", x, streams)
+        return np.where(chosen(self.p, streams), x[:, :, ::-1], x)
 
 
 def warp(x: Array, matrices: Array) -> Array:
@@ -61,6 +120,7 @@ class Affine:
     shift: float = 0.0
 
     def __call__(self, x: Array, streams: Streams) -> Array:
+        check_images("Affine", x, streams)
         return warp(x, self.matrices(streams))
 
     def matrices(self, streams: Streams) -> Array:

@@ -1,0 +1,58 @@
+"""Several transforms as one, and what every transform asks of its images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ..streams import Streams
+
+Array = np.ndarray
+Transform = Callable[[Array, Streams], Array]
+
+
+class Compose:
+    """The transforms one after the other; none: the images themselves.
+
+    >>> Compose(lambda x, streams: x + 1, lambda x, streams: 2 * x)(np.zeros(2), Streams(0, epoch=0, samples=[0, 1]))
+    array([2., 2.])
+    """
+
+    def __init__(self, *transforms: Transform) -> None:
+        self.transforms = transforms
+
+    def __call__(self, x: Array, streams: Streams) -> Array:
+        for transform in self.transforms:
+            x = transform(x, streams)
+        return x
+
+    def __repr__(self) -> str:
+        return f"Compose({', '.join(map(repr, self.transforms))})"
+
+
+def check_images(name: str, x: Array, streams: Streams, channels: int | None = None) -> None:
+    """Raise unless x is a batch of images of floats, one for each stream."""
+    if x.ndim != 4 or x.dtype.kind != "f":
+        raise ValueError(f"{name}: images are {x.dtype} {x.shape}; they must be floats (N, C, H, W)")
+    if len(x) != len(streams):
+        raise ValueError(f"{name}: {len(x)} images and {len(streams)} streams; there must be one for each")
+    if channels is not None and x.shape[1] != channels:
+        raise ValueError(f"{name}: images are {x.shape}; they must have {channels} channels")
+
+
+def check_setting(name: str, setting: str, value: object, good: bool, want: str) -> None:
+    """Raise unless the setting is good."""
+    if not good:
+        raise ValueError(f"{name}: {setting} is {value}; it must be {want}")
+
+
+def check_pair(name: str, setting: str, pair: tuple[float, float], low: float, high: float) -> None:
+    """Raise unless the pair is a range within [low, high]."""
+    good = len(pair) == 2 and low <= pair[0] <= pair[1] <= high
+    check_setting(name, setting, pair, good, f"(least, most), within [{low}, {high}]")
+
+
+def chosen(p: float, streams: Streams) -> Array:
+    """Whether each sample is chosen, with probability p: (N, 1, 1, 1)."""
+    return (streams.uniform() < p)[:, None, None, None]
