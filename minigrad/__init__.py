@@ -7,7 +7,19 @@ from importlib import import_module as _import_module
 from typing import Any as _Any
 
 from . import ops
-from .calculus import grad, hessian, hvp, jacobian, jvp, linearize, linearize_grad, value_and_grad, vjp
+from .calculus import (
+    ggnvp,
+    grad,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    linearize,
+    linearize_ggn,
+    linearize_grad,
+    value_and_grad,
+    vjp,
+)
 from .compile import compile
 from .gradcheck import gradcheck
 from .graph import graph
@@ -40,9 +52,9 @@ from .ops.elementwise import (
 )
 from .ops.linalg import affine, matmul
 from .ops.loss import cross_entropy, log_softmax, mse_loss, softmax
-from .ops.noise import dropout
+from .ops.noise import dropout, dropout2d
 from .ops.norm import batch_norm
-from .ops.pool import avg_pool2d, global_avg_pool2d, max_pool2d
+from .ops.pool import avg_pool2d, fractional_max_pool2d, global_avg_pool2d, max_pool2d
 from .ops.reduce import logsumexp, max, mean, min, std, sum, var
 from .ops.shape import concat, crop, expand_dims, flatten, matrix_transpose, pad, permute_dims, reshape, squeeze, stack
 from .random import seed
@@ -66,9 +78,9 @@ from .tape import (
 
 __all__ = [
     "Primitive", "Tensor", "abs", "add", "affine", "avg_pool2d", "batch_norm", "broadcast_to", "clip", "compile", "concat", "conv2d",
-    "cos", "crop", "cross_entropy", "div", "dropout", "elementwise", "elu", "exp", "expand_dims", "flatten", "fold",
-    "fused", "gelu", "general", "get_num_threads", "global_avg_pool2d", "grad", "gradcheck", "graph", "hessian",
-    "hvp", "jacobian", "jvp", "leaky_relu", "linear", "linearize", "linearize_grad", "log", "log1p", "log_softmax",
+    "cos", "crop", "cross_entropy", "div", "dropout", "dropout2d", "elementwise", "elu", "exp", "expand_dims", "flatten", "fold", "fractional_max_pool2d",
+    "fused", "gelu", "general", "get_num_threads", "ggnvp", "global_avg_pool2d", "grad", "gradcheck", "graph", "hessian",
+    "hvp", "jacobian", "jvp", "leaky_relu", "linear", "linearize", "linearize_ggn", "linearize_grad", "log", "log1p", "log_softmax",
     "logsumexp", "matmul", "matrix_transpose", "max", "max_pool2d", "maximum", "mean", "min", "minimum", "mse_loss",
     "mul", "neg", "no_grad", "ops", "pad", "permute_dims", "power", "primitive", "pull", "push", "relu", "reshape",
     "seed", "set_num_threads", "sigmoid", "silu", "sin", "softmax", "softplus", "sqrt", "squeeze", "stack", "std",

@@ -170,6 +170,124 @@ def _recorded(net: nn.Module, inputs: tuple) -> list[Tensor]:
 
 
 @main.command()
+@click.option("--preview", is_flag=True, help="Write the picture.")
+@click.option("--transform", "names", metavar="NAME", multiple=True,
+              help="Show this transform, on several samples; given again, one row for each. All, if not given.")  # fmt: skip
+@click.option("--data", "source", default="digits", show_default=True,
+              help="'digits', 'scenes' (drawn colour images), or a folder or archive of MNIST or CIFAR files.")  # fmt: skip
+@click.option("--epochs", type=click.IntRange(1, 20), default=5, show_default=True, help="How many epochs to show.")
+@_seed
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), default="augment.png", show_default=True,
+              help="The file to write: .png, .pdf or .svg.")  # fmt: skip
+def augment(preview: bool, names: tuple[str, ...], source: str, epochs: int, seed: int, out: Path) -> None:
+    """List the transforms of images; with --preview, write a picture of what they do.
+
+    Each row is a sample: as it is, then as training would see it in the first epochs.
+    """
+    from . import viz
+
+    images, drawn = _images(source, seed), viz.scenes(seed=seed)
+    own, colored = viz.usual_transforms(images), viz.usual_transforms(drawn)
+    for name in names:
+        if name not in colored:
+            raise click.BadParameter(f"{name!r} is none of {', '.join(colored)}", param_hint="--transform")
+    if not preview:
+        for name in names or colored:
+            change = own.get(name, colored[name])
+            click.echo(f"{name:9} {change!r}\n{'':9} {(type(change).__doc__ or '').partition(chr(10))[0]}")
+        return
+    rows = []
+    for name in names or colored:
+        dataset, change = (images, own[name]) if name in own else (drawn, colored[name])
+        role = {"mix": change} if isinstance(change, data.Mix) else {"transform": change}
+        loader = data.Loader(dataset, 1, seed=seed, **role)
+        if len(names) == 1:
+            rows = [(f"{name}, class {y}", loader, i) for i, y in enumerate(dataset.y[:6])]
+        else:
+            rows.append((name, loader, 0))
+    if any(loader.dataset is drawn for _, loader, _ in rows) and images is not drawn:
+        click.echo(f"{source} has no colours: what needs them is shown on drawn scenes.")
+    try:
+        viz.preview(rows, epochs, out)
+    except (OSError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{out}: {len(rows)} rows, {epochs} epochs")
+
+
+def _images(source: str, seed: int) -> data.Dataset:
+    """The training images of that name, folder or archive."""
+    from . import viz
+
+    if source == "digits":
+        return data.digits().train
+    if source == "scenes":
+        return viz.scenes(seed=seed)
+    try:
+        return data.read(source).train
+    except (OSError, ValueError) as error:
+        raise click.BadParameter(str(error), param_hint="--data") from error
+
+
+@main.command()
+@click.argument("surface", required=False)
+@click.option("--optimizers", default="sgd,momentum,adam,lbfgs", show_default=True,
+              help="Names, with commas between them.")  # fmt: skip
+@click.option("--budget", type=click.IntRange(1), default=100, show_default=True,
+              help="Gradients (and Hessian products) that each may evaluate.")  # fmt: skip
+@click.option("--lr", "rates", metavar="NAME=RATE", multiple=True,
+              help="The learning rate of an optimizer; the best of a grid, if not given.")  # fmt: skip
+@click.option(
+    "--start", type=float, nargs=2, help="Where to start, two numbers; the surface's own place, if not given."
+)
+@click.option("--animate", type=click.Choice(["gif", "html"]), help="Write an animation too.")
+@click.option("--lecture", is_flag=True, help="Write the pictures of a first lecture on optimization instead.")
+@_seed
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default="runs/playground", show_default=True,
+              help="The folder to write to.")  # fmt: skip
+def playground(surface: str | None, optimizers: str, budget: int, rates: tuple[str, ...],
+               start: tuple[float, float] | None, animate: str | None, lecture: bool, seed: int, out: Path) -> None:  # fmt: skip
+    """Let optimizers race on SURFACE, with one budget of gradients; write the paths and the losses as pictures.
+
+    Without a SURFACE, list surfaces and optimizers.
+    """
+    from .viz import playground as ground
+
+    if lecture:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, draw in ground.LECTURE.items():
+            draw(out / f"{name}.png")
+            click.echo(out / f"{name}.png")
+        return
+    if surface is None:
+        for found in ground.SURFACES.values():
+            click.echo(f"{found.name:12} {found.hard}")
+        click.echo(f"\noptimizers: {', '.join(ground.OPTIMIZERS)}")
+        return
+    if surface not in ground.SURFACES:
+        raise click.BadParameter(f"{surface!r} is none of {', '.join(ground.SURFACES)}", param_hint="SURFACE")
+    place = ground.SURFACES[surface]
+    try:
+        given = {name: float(rate) for name, rate in (text.split("=") for text in rates)}
+    except ValueError:
+        raise click.BadParameter("give NAME=RATE, e.g. sgd=0.01", param_hint="--lr") from None
+    try:
+        tracks = ground.race(place, optimizers.split(","), budget, rates=given, start=start, seed=seed)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    out.mkdir(parents=True, exist_ok=True)
+    ground.paths(place, tracks, out / f"{surface}-paths.png")
+    ground.losses(place, tracks, out / f"{surface}-losses.png")
+    for track in tracks:
+        click.echo(
+            f"{track.label:24} {track.losses[-1] - place.least:9.2e} above the minimum after {track.spent[-1]} evaluations"
+        )
+    files = [f"{surface}-paths.png", f"{surface}-losses.png"]
+    if animate:
+        files.append(ground.animate(place, tracks, out / f"{surface}.{animate}").name)
+    click.echo("\n".join(str(out / name) for name in files))
+
+
+@main.command()
 @_model
 @_seed
 def summary(model: str, seed: int) -> None:

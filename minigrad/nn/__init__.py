@@ -2,12 +2,13 @@
 
 from . import init, models
 from .activations import ELU, GELU, LeakyReLU, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
+from .dropout import Averaged, DropConnect, Dropout, Dropout2d, averaged
 from .layers import (
     AdaptiveAvgPool2d,
     AvgPool2d,
     Conv2d,
-    Dropout,
     Flatten,
+    FractionalMaxPool2d,
     Identity,
     Linear,
     MaxPool2d,
@@ -16,6 +17,7 @@ from .layers import (
 from .losses import CrossEntropyLoss, MSELoss
 from .module import Buffer, Module, Parameter
 from .norm import BatchNorm1d, BatchNorm2d
+from .regularise import gradient_noise_, l1_penalty, l2_penalty, max_norm_, weights
 from .residual import Residual, StochasticDepth, expected_depth, linear_decay
 from .summary import Summary, summary
 
@@ -23,14 +25,18 @@ __all__ = [
     "ELU",
     "GELU",
     "AdaptiveAvgPool2d",
+    "Averaged",
     "AvgPool2d",
     "BatchNorm1d",
     "BatchNorm2d",
     "Buffer",
     "Conv2d",
     "CrossEntropyLoss",
+    "DropConnect",
     "Dropout",
+    "Dropout2d",
     "Flatten",
+    "FractionalMaxPool2d",
     "Identity",
     "LeakyReLU",
     "Linear",
@@ -49,9 +55,15 @@ __all__ = [
     "StochasticDepth",
     "Summary",
     "Tanh",
+    "averaged",
     "expected_depth",
+    "gradient_noise_",
     "init",
+    "l1_penalty",
+    "l2_penalty",
     "linear_decay",
+    "max_norm_",
     "models",
     "summary",
+    "weights",
 ]  # fmt: skip

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from .. import random
-from ..ops import conv, linalg, noise, pool, shape
-from ..tape import Tensor
+from ..ops import conv, linalg, pool, shape
+from ..tape import Tensor, total
 from . import init
 from .module import Module, Parameter
 
@@ -97,6 +97,20 @@ class Linear(Module):
         self.bias = _bias(out_features, in_features, rng, dtype) if bias else None
 
     def forward(self, x: Any) -> Tensor:
+        return self.with_weights(x, self.weight, self.bias)
+
+    def with_weights(self, x: Any, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """What the layer gives for x if these are its weight and bias, of its own shapes."""
+        x = self.checked(x)
+        if bias is None:
+            return linalg.matmul(x, shape.matrix_transpose(weight))
+        if x.ndim == 2:
+            return linalg.affine(x, weight, bias)
+        rows = shape.reshape(x, (math.prod(x.shape[:-1]), self.in_features))
+        return shape.reshape(linalg.affine(rows, weight, bias), (*x.shape[:-1], self.out_features))
+
+    def checked(self, x: Any) -> Tensor:
+        """x as a tensor, if it has the layer's features and dtype."""
         x = shape.as_tensor(x)
         if not x.ndim or x.shape[-1] != self.in_features:
             given = f"{x.shape[-1]} features" if x.ndim else "no axis of features"
@@ -105,12 +119,7 @@ class Linear(Module):
                 f"x has shape {x.shape}, it must be (…, {self.in_features})"
             )
         conv.same_dtype("linear", x, self.weight)
-        if self.bias is None:
-            return linalg.matmul(x, shape.matrix_transpose(self.weight))
-        if x.ndim == 2:
-            return linalg.affine(x, self.weight, self.bias)
-        rows = shape.reshape(x, (math.prod(x.shape[:-1]), self.in_features))
-        return shape.reshape(linalg.affine(rows, self.weight, self.bias), (*x.shape[:-1], self.out_features))
+        return x
 
 
 class Conv2d(Module):
@@ -154,24 +163,23 @@ class Conv2d(Module):
         self.bias = _bias(out_channels, init.fans(size)[0], rng, dtype) if bias else None
 
     def forward(self, x: Any) -> Tensor:
-        padding = (0, 0) if self.padding == "valid" else self.padding
-        if self.padding == "same":
-            reach = [d * (k - 1) for d, k in zip(self.dilation, self.kernel_size)]
-            padding = tuple(r // 2 for r in reach)
-            if any(r % 2 for r in reach):  # the odd row or column goes below or to the right, as in PyTorch
-                x = shape.pad(x, [0, 0, *((0, r % 2) for r in reach)])
-        return conv.conv2d(x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+        return self.with_weights(x, self.weight, self.bias)
 
+    def with_weights(self, x: Any, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """What the layer gives for x if these are its weight and bias, of its own shapes."""
+        x, padding = self.padded(x)
+        return conv.conv2d(x, weight, bias, self.stride, padding, self.dilation, self.groups)
 
-class Dropout(Module):
-    """In training, entries zeroed with probability p and the others divided by 1 − p; at test time x itself."""
-
-    def __init__(self, p: float = 0.5, *, rng: np.random.Generator | int | None = None) -> None:
-        noise.check_probability("Dropout", p)
-        self.p, self.rng = p, own_generator(rng)
-
-    def forward(self, x: Any) -> Tensor:
-        return noise.dropout(x, self.p, training=self.training, rng=self.rng)
+    def padded(self, x: Any) -> tuple[Any, Any]:
+        """x, with what 'same' adds on one side only, and the padding on both sides."""
+        if self.padding == "valid":
+            return x, (0, 0)
+        if self.padding != "same":
+            return x, self.padding
+        reach = [d * (k - 1) for d, k in zip(self.dilation, self.kernel_size)]
+        if any(r % 2 for r in reach):  # the odd row or column goes below or to the right, as in PyTorch
+            x = shape.pad(x, [0, 0, *((0, r % 2) for r in reach)])
+        return x, tuple(r // 2 for r in reach)
 
 
 class MaxPool2d(Module):
@@ -182,6 +190,52 @@ class MaxPool2d(Module):
 
     def forward(self, x: Any) -> Tensor:
         return pool.max_pool2d(x, self.kernel_size, self.stride, self.padding)
+
+
+class FractionalMaxPool2d(Module):
+    """The largest entry of each of output_size random regions, between one and a few pixels wide (Graham 2014).
+
+    Give `output_size`, or `output_ratio`, output over input, in (0, 1): an image can shrink by √2, say, and so pass more
+    poolings than halving allows. In training regions are drawn anew in each call: see `mg.fractional_max_pool2d` for
+    `regions`, `sequence` and `mode`. At test time the layer gives the mean of poolings over `samples` choices of
+    regions, always the same ones. What follows the layer is not linear, so that a network's mean prediction over random
+    regions is something else: for it, see `nn.averaged`.
+
+    >>> pool = FractionalMaxPool2d(output_ratio=0.7, rng=0)
+    >>> pool(np.ones((2, 3, 10, 10), np.float32)).shape
+    (2, 3, 7, 7)
+    """
+
+    def __init__(
+        self,
+        output_size: Any = None,
+        output_ratio: Any = None,
+        *,
+        regions: str = "overlapping",
+        sequence: str = "pseudorandom",
+        mode: str = "batch",
+        samples: int = 8,
+        rng: np.random.Generator | int | None = None,
+    ) -> None:
+        name = "FractionalMaxPool2d"
+        if (output_size is None) == (output_ratio is None):
+            raise ValueError(f"{name}: give one of output_size and output_ratio")
+        pool.check_regions(name, regions, sequence, mode)
+        _positive(name, samples=samples)
+        self.output_size = None if output_size is None else conv.pair(name, "output_size", output_size, 1)
+        self.output_ratio = None if output_ratio is None else _ratios(name, output_ratio)
+        self.regions, self.sequence, self.mode, self.samples = regions, sequence, mode, samples
+        self.rng = own_generator(rng)
+
+    def forward(self, x: Any) -> Tensor:
+        x = shape.as_tensor(x)
+        conv.check_image("fractional_max_pool2d", x)
+        size = self.output_size or tuple(max(1, int(n * r)) for n, r in zip(x.shape[2:], self.output_ratio or ()))
+        kind = {"regions": self.regions, "sequence": self.sequence}
+        if self.training:
+            return pool.fractional_max_pool2d(x, size, **kind, mode=self.mode, rng=self.rng)
+        poolings = [pool.fractional_max_pool2d(x, size, **kind, rng=seed) for seed in range(self.samples)]
+        return total(poolings) * (1 / self.samples)
 
 
 class AvgPool2d(Module):
@@ -231,6 +285,15 @@ def _padding(padding: Any, stride: conv.Pair) -> Any:
     if padding == "same" and stride != (1, 1):
         raise ValueError(f"Conv2d: padding='same' needs stride 1, not {stride}")
     return padding
+
+
+def _ratios(name: str, ratio: Any) -> tuple[float, float]:
+    two = (ratio, ratio) if isinstance(ratio, int | float) else tuple(ratio)
+    if len(two) != 2 or not all(0 < r < 1 for r in two):
+        raise ValueError(
+            f"{name}: output_ratio is {ratio!r}; it must be a number, or two, in (0, 1): output over input"
+        )
+    return two
 
 
 def _positive(name: str, **sizes: int) -> None:

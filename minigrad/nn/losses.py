@@ -10,7 +10,7 @@ from .module import Module
 
 
 class CrossEntropyLoss(Module):
-    """−log softmax(logits)[label]: logits (N, K), labels N class indices; see `mg.cross_entropy`."""
+    """−log softmax(logits)[label]: logits (N, K), labels N class indices, or probabilities (N, K): `mg.cross_entropy`."""
 
     def __init__(self, *, reduction: str = "mean", label_smoothing: float = 0.0) -> None:
         self.reduction, self.label_smoothing = reduction, label_smoothing

@@ -13,7 +13,8 @@ import numpy as np
 from ..ops import elementwise, pool, shape
 from ..tape import Tensor
 from . import init
-from .layers import Conv2d, Dropout, Linear, Sequential, own_generator
+from .dropout import Dropout
+from .layers import Conv2d, Linear, Sequential, own_generator
 from .module import Module
 from .norm import BatchNorm2d
 from .residual import Residual, StochasticDepth, linear_decay

@@ -15,7 +15,7 @@ import numpy as np
 
 from .. import random
 from ..ops import noise, shape
-from ..tape import Array, Tensor, launch, state
+from ..tape import Tensor, state
 from .layers import own_generator
 from .module import Module
 
@@ -43,10 +43,8 @@ class StochasticDepth(Module):
         rng: np.random.Generator | int | None = None,
     ) -> None:
         noise.check_probability("StochasticDepth", p)
-        if mode not in ("batch", "row"):
-            raise ValueError(f"StochasticDepth: mode is {mode!r}; it must be 'batch' or 'row'")
-        if scaling not in ("inverted", "test"):
-            raise ValueError(f"StochasticDepth: scaling is {scaling!r}; it must be 'inverted' or 'test'")
+        noise.check_choice("StochasticDepth", "mode", mode, "batch", "row")
+        noise.check_choice("StochasticDepth", "scaling", scaling, "inverted", "test")
         self.p, self.mode, self.scaling, self.rng = p, mode, scaling, own_generator(rng)
 
     def __call__(self, shortcut: Any, branch: Callable[[], Any]) -> Tensor:
@@ -65,24 +63,11 @@ class StochasticDepth(Module):
             raise ValueError(
                 f"stochastic_depth: the shortcut has shape {shortcut.shape}, the branch {y.shape}; they must be one"
             )
-        factor: Any = float(self._scale())
         if drops and self.mode == "row":
             size = (len(shortcut), *[1] * (shortcut.ndim - 1))
-            factor = Tensor(launch(_survivors, self.rng, size, shortcut.dtype, self.p, factor))
-        return shortcut + (y if isinstance(factor, float) and factor == 1 else y * factor)
-
-    def _scale(self) -> float:
-        survival = 1 - self.p
-        if self.scaling == "inverted":
-            return 1 / survival if self.training else 1
-        return 1 if self.training else survival
-
-
-def _survivors(
-    rng: np.random.Generator | None, size: tuple[int, ...], dtype: np.dtype, p: float, scale: float
-) -> Array:
-    """`scale` with probability 1 − p, else 0."""
-    return ((random.generator(rng).random(size) >= p) * scale).astype(np.empty(0, dtype).real.dtype)
+            return shortcut + noise.drop("stochastic_depth", y, size, self.p, self.scaling, True, self.rng)
+        factor = noise.factor(self.p, self.scaling, self.training)
+        return shortcut + (y if factor == 1 else y * factor)
 
 
 class Residual(Module):

@@ -11,6 +11,7 @@ import numpy as np
 from .. import random, tree
 from ..tape import Array, Node, Tensor, history, recording, state
 from .module import Module, Parameter, holdings
+from .residual import StochasticDepth, expected_depth
 
 
 class Row(NamedTuple):
@@ -25,7 +26,12 @@ class Row(NamedTuple):
 
 
 class Summary(list[Row]):
-    """The rows of a summary; its text is a table with a line of totals."""
+    """The rows of a summary; its text is a table with a line of totals.
+
+    `depth` is (expected, all): how many branches with stochastic depth are executed on average in training, of how many.
+    """
+
+    depth: tuple[float, int] = (0, 0)
 
     @property
     def parameters(self) -> int:
@@ -46,7 +52,12 @@ class Summary(list[Row]):
         widths = [max(map(len, column)) for column in zip(*table)]
         lines = [_aligned(cells, widths).rstrip() for cells in table]
         rule = "-" * max(map(len, lines))
-        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+        depth = (
+            [f"stochastic depth: {self.depth[0]:.4g} of {self.depth[1]} branches expected in training"]
+            if self.depth[0] < self.depth[1]
+            else []
+        )
+        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1], *depth])
 
 
 def summary(model: Module, *inputs: Any) -> Summary:
@@ -84,6 +95,7 @@ def summary(model: Module, *inputs: Any) -> Summary:
             free.add(id(a))
             kept[scope] = kept.get(scope, 0) + a.nbytes
     rows, counted = Summary(), set[int]()
+    rows.depth = expected_depth(model), sum(isinstance(m, StochasticDepth) for _, m in named)
     for path, m in named:
         own = {id(x): x.size for _, x in holdings(vars(m)) if isinstance(x, Parameter) and id(x) not in counted}
         counted |= own.keys()

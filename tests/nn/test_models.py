@@ -109,7 +109,10 @@ def test_summary_counts_and_leaves_the_model_alone():
     assert 0 <= rows["conv1"].kept - 4 * 16 * 8 * 8 * 4 <= 64  # kernels align what they allocate
     assert random.generator().bit_generator.state == drawn and "forward" not in vars(net)
     assert all(np.array_equal(before[k], v) for k, v in net.state_dict().items())
-    assert str(table).splitlines()[-1].split()[:2] == ["total", "75,290"]
+    *_, total, depth = str(table).splitlines()
+    assert total.split()[:2] == ["total", "75,290"] and table.depth == (2, 3)
+    assert depth == "stochastic depth: 2 of 3 branches expected in training"
+    assert str(nn.summary(MODELS.resnet8(), x)).splitlines()[-1].startswith("total")
 
 
 def test_summary_says_which_modules_were_not_called_and_counts_shared_parameters_once():

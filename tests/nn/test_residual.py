@@ -107,3 +107,24 @@ def test_linear_decay_and_expected_depth():
         executed += sum(after) - sum(counts)
     deviation = sum(p * (1 - p) for p in drops) ** 0.5 / 60**0.5
     assert abs(executed / 60 - nn.expected_depth(net)) < 4 * deviation
+
+
+@pytest.mark.parametrize("mode", ["batch", "row"])
+@pytest.mark.parametrize("scaling", ["inverted", "test"])
+def test_derivatives_with_the_draws_held(mode, scaling):
+    branch = nn.Linear(3, 3, dtype="float64", rng=0)
+    block = nn.Residual(
+        branch, drop=nn.StochasticDepth(0.4, mode, scaling, rng=0)
+    )  # whose first draw lets the branch run
+    for training in (True, False):
+        report = mg.gradcheck(block.train(training), X[:4, [0, 1, 0]] / 10, order=2, loss=lambda y: mg.sin(y).sum())
+        assert report.ok and {row.verdict for row in report.rows} == {"exact"}, str(report)
+
+
+@pytest.mark.parametrize("scaling", ["inverted", "test"])
+def test_dropping_rows_is_captured(scaling):
+    plain, model = (nn.Residual(nn.Tanh(), drop=nn.StochasticDepth(0.5, "row", scaling, rng=0)) for _ in "ab")
+    fast = mg.compile(lambda x: model(x))
+    for mode in (True, False):
+        plain.train(mode), model.train(mode)
+        assert all(np.array_equal(fast(x).data, plain(x).data) for x in np.arange(24.0).reshape(3, 4, 2))
