@@ -69,21 +69,42 @@ _model = click.argument("model", default="digits")
 @_seed
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default="runs/digits", show_default=True,
               help="The folder to write to.")  # fmt: skip
+@click.option("--resume", is_flag=True, help="Go on from the folder's checkpoint, as if never interrupted.")
+@click.option("--checkpoint-every", type=click.IntRange(1), metavar="STEPS",
+              help="Write a checkpoint each so many steps too, not only after each epoch.")  # fmt: skip
+@click.option("--average", type=click.FloatRange(0, 1, max_open=True), metavar="DECAY",
+              help="Test and keep the exponential average of the weights, e.g. 0.995.")  # fmt: skip
+@click.option("--log", "logs", type=click.Choice(["csv", "tensorboard"]), multiple=True,
+              help="Write metrics.csv, or TensorBoard's event files, too.")  # fmt: skip
 @_threads
 @click.option("--quiet", is_flag=True, help="Show no progress bar.")
-def train(epochs: int | None, seed: int, out: Path, quiet: bool) -> None:
+def train(epochs: int | None, seed: int, out: Path, resume: bool, checkpoint_every: int | None, average: float | None,
+          logs: tuple[str, ...], quiet: bool) -> None:  # fmt: skip
     """Train a small residual CNN on handwritten digits.
 
-    Leaves the weights, the metrics, the learning curves, the graph of one training step and a report in a folder.
-    Exits with 1 if a gradient of the trained model is wrong.
+    Leaves the weights, the metrics, the learning curves, the graph of one training step, a report and a checkpoint in
+    a folder. Exits with 1 if a gradient of the trained model is wrong; with 130 after Ctrl-C, which leaves a checkpoint.
     """
     from . import train as training
     from . import viz
 
-    settings = training.Settings(seed=seed)
+    settings = training.Settings(seed=seed, average=average)
     settings = settings if epochs is None else settings._replace(epochs=epochs)
     click.echo("Training on scikit-learn's handwritten digits.")
-    run = training.train_digits(settings, out=out, progress=not quiet)
+    makers: dict[str, Callable[[], Any]] = {
+        "csv": lambda: training.CSVLog(out / "metrics.csv"),
+        "tensorboard": lambda: training.TensorBoardLog(out),
+    }
+    try:
+        run = training.train_digits(
+            settings, out=out, resume=resume, checkpoint_every=checkpoint_every, progress=not quiet,
+            callbacks=[makers[name]() for name in logs],
+        )  # fmt: skip
+    except training.CheckpointError as error:
+        raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt as stop:
+        click.echo(f"\n{stop}\nThe same command with --resume goes on from there.", err=True)
+        raise SystemExit(130) from None
     digits = data.Split(run.train.dataset, run.test.dataset)
     logits, labels = training.predict(run.model, run.test)
     right, svm = int((logits.argmax(1) == labels).sum()), training.svm_accuracy(digits)
@@ -111,6 +132,7 @@ def train(epochs: int | None, seed: int, out: Path, quiet: bool) -> None:
     for path, what in (
         (out / "weights.safetensors", "the weights"),
         (out / "metrics.jsonl", "loss, accuracy and time, a line for each epoch"),
+        (out / "checkpoint.safetensors", "all that --resume needs"),
         (out / "curves.png", "the learning curves"),
         (drawn, "the computation graph of one training step"),
     ):
@@ -289,6 +311,117 @@ def playground(surface: str | None, optimizers: str, budget: int, rates: tuple[s
 
 @main.command()
 @_model
+@click.option("--lr", type=click.FloatRange(0, min_open=True), default=1e-3, show_default=True,
+              help="The rate of the Adam that takes the steps, where MODEL comes without an optimizer.")  # fmt: skip
+@_seed
+@_threads
+def doctor(model: str, lr: float, seed: int) -> None:
+    """Examine MODEL before its training: can it learn, and if not, what is the likely cause?
+
+    Models of the library are examined on the handwritten digits. A function in a file returns (model, x, labels), a few
+    hundred samples; or also the optimizer, and a training step of yours, step(x, labels), after it. Exits with 1 if
+    anything is not as expected.
+    """
+    from . import optim
+    from . import train as training
+
+    net, x, y, *more = _patient(model, seed)
+    optimizer, step = (*more, None, None)[:2]
+    if optimizer is None and any(p.requires_grad for p in net.parameters()):
+        optimizer = optim.Adam(net.parameters(), lr)
+    try:
+        with extra("tqdm", "the progress bar of doctor").tqdm(total=13, unit="check", leave=False) as bar:
+            found = training.doctor(net, x, y, optimizer=optimizer, step=step, watch=lambda finding: bar.update())
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(str(found))
+    if not found.ok:
+        raise SystemExit(1)
+
+
+def _patient(name: str, seed: int) -> tuple:
+    """The model of that name with samples and labels; perhaps its optimizer and its training step."""
+    random.seed(seed)
+    rng = np.random.default_rng(seed)
+    if name != "digits" and name not in _IMAGES:
+        return _own(name, (3, 4, 5), "(model, x, labels), then perhaps an optimizer and a step")
+    if name == "digits":
+        from .train import DigitsNet
+
+        net: nn.Module = DigitsNet(rng=rng)
+    elif name == "lenet":
+        net = nn.models.lenet(image_size=8, rng=rng)
+    else:
+        net = getattr(nn.models, name)(in_channels=1, rng=rng)
+    return (net, *data.digits().train[:400])
+
+
+@main.command(name="lecture")
+@click.option("--table", is_flag=True, help="Run what has not been run yet, and write the table and its picture.")
+@click.option("--seeds", type=click.IntRange(2), default=10, show_default=True, help="Runs with and without each.")
+@click.option("--only", "names", metavar="NAME", multiple=True, help="This technique alone; may be given again.")
+@click.option("--images", type=click.IntRange(20), default=200, show_default=True, help="How many to train on.")
+@click.option("--epochs", type=click.IntRange(4), default=100, show_default=True, help="Passes over them.")
+@click.option("--data", "source", default="digits", show_default=True,
+              help="'digits', or a folder or archive of MNIST or CIFAR files.")  # fmt: skip
+@click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Processes that train.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default="runs/lecture", show_default=True,
+              help="The folder of lecture.json, whose runs are not repeated, lecture.md and images/lecture.png.")  # fmt: skip
+@click.option("--quiet", is_flag=True, help="Show no progress bar.")
+def experiment(table: bool, seeds: int, names: tuple[str, ...], images: int, epochs: int, source: str, workers: int,
+               out: Path, quiet: bool) -> None:  # fmt: skip
+    """List the lecture's techniques; with --table, measure the test error with and without each, on few images.
+
+    Runs that lecture.json has already are not repeated. The table is written between two marks in lecture.md.
+    """
+    from . import viz
+    from .train import lecture
+
+    for name in names:
+        if name not in lecture.TECHNIQUES:
+            raise click.BadParameter(f"{name!r} is none of {', '.join(lecture.TECHNIQUES)}", param_hint="--only")
+    chosen = [lecture.TECHNIQUES[name] for name in names or lecture.TECHNIQUES]
+    if not table:
+        for t in chosen:
+            click.echo(f"{t.name:26} {t.how}")
+        return
+    plain = lecture.Recipe(images=images, epochs=epochs)
+    with _runs(quiet) as watch:
+        try:
+            results = lecture.complete(
+                chosen, range(seeds), out / "lecture.json", plain=plain, data_from=source, workers=workers, watch=watch
+            )
+        except (ValueError, OSError, RuntimeError) as error:
+            raise click.ClickException(str(error)) from error
+    found = lecture.rows(results, lecture.TECHNIQUES.values(), plain)
+    (out / "images").mkdir(parents=True, exist_ok=True)
+    dots = [(row.technique.name, *row.difference, row.verdict) for row in found]
+    viz.effects(dots, out / "images" / "lecture.png", limit=8)
+    page = out / "lecture.md"
+    before = page.read_text(encoding="utf-8") if page.exists() else lecture.EMPTY_PAGE
+    page.write_text(lecture.renewed(before, lecture.markdown(found)), encoding="utf-8")
+    for row in found:
+        click.echo(f"{row.technique.name:26} {row.difference[0]:+6.2f} ± {row.difference[1]:.2f}  {row.verdict}")
+    click.echo(page)
+
+
+@contextlib.contextmanager
+def _runs(quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """What is to be called with the numbers of runs done and to do: it moves a bar."""
+    if quiet:
+        yield None
+        return
+    with extra("tqdm", "the progress bar of lecture (--quiet does without)").tqdm(unit="run") as bar:
+
+        def watch(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield watch
+
+
+@main.command()
+@_model
 @_seed
 def summary(model: str, seed: int) -> None:
     """Print the modules of MODEL: outputs, parameters, and the memory that the tape of one pass keeps."""
@@ -350,16 +483,20 @@ def _load(name: str, batch: int, seed: int) -> tuple[nn.Module, tuple]:
         return _with_images(
             getattr(nn.models, name)(in_channels=_IMAGES[name][0], rng=rng), (batch, *_IMAGES[name]), rng
         )
+    made = _own(name, (2, 3), "(model, x) or (model, x, labels)")
+    return made[0], made[1:]
+
+
+def _own(name: str, lengths: tuple[int, ...], wanted: str) -> tuple:
+    """What the user's function returned, whose file and name `name` says."""
     path, _, function = name.rpartition(":")
     if not path.endswith(".py"):
         known = ", ".join(["digits", *_IMAGES])
         raise _bad(f"{name!r} is none of {known}, and not of the form path/to/file.py:function")
     made = _called(Path(path), function)
-    if not (isinstance(made, tuple) and len(made) in (2, 3) and isinstance(made[0], nn.Module)):
-        raise _bad(
-            f"{function} in {path} returned {type(made).__name__}; it must return (model, x) or (model, x, labels)"
-        )
-    return made[0], made[1:]
+    if not (isinstance(made, tuple) and len(made) in lengths and isinstance(made[0], nn.Module)):
+        raise _bad(f"{function} in {path} returned {type(made).__name__}; it must return {wanted}")
+    return made
 
 
 def _with_images(net: nn.Module, shape: tuple[int, ...], rng: np.random.Generator) -> tuple[nn.Module, tuple]:

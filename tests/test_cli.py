@@ -4,6 +4,7 @@ import json
 import os
 import re
 import runpy
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 import minigrad as mg
-from minigrad import kernels, nn, train
+from minigrad import kernels, nn, optim, train
 from minigrad.cli import main
 
 
@@ -71,7 +72,9 @@ def models(tmp_path):
 def test_one_epoch_of_train_leaves_every_file(tmp_path):
     out = tmp_path / "runs" / "one"
     said = run("train", "--epochs", 1, "--seed", 3, "--out", out, "--threads", 1)
-    files = {"curves.png", "graph.svg", "metrics.jsonl", "report.html", "weights.safetensors"}
+    files = {
+        "checkpoint.safetensors", "curves.png", "graph.svg", "metrics.jsonl", "report.html", "weights.safetensors",
+    }  # fmt: skip
     assert {p.name for p in out.iterdir()} == files
     assert all(name in said for name in files) and "RBF SVM's: 96.89%" in said and "Gradient check" in said
     (record,) = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
@@ -88,6 +91,28 @@ def test_where_nothing_draws_train_still_ends_well(tmp_path, monkeypatch):
     monkeypatch.setattr(sys.modules["minigrad.graph"], "_has_pygraphviz", lambda: False)
     said = run("train", "--epochs", 1, "--out", tmp_path, "--quiet")
     assert (tmp_path / "graph.dot").exists() and "graph.dot" in said and "Warning" in said and "pip install" in said
+
+
+def test_train_is_interrupted_refuses_other_settings_and_resumes(tmp_path, monkeypatch):
+    options = f"train --epochs 1 --out {tmp_path} --average 0.9 --log csv --log tensorboard --quiet".split()
+    forget = optim.AdamW.zero_grad
+
+    def press(optimizer):
+        if optimizer.steps == 3:
+            signal.raise_signal(signal.SIGINT)
+        forget(optimizer)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(optim.AdamW, "zero_grad", press)
+        said = run(*options, code=130)
+    assert "stopped after step 4, 0 of 1 epochs done" in said and "The same command with --resume goes on" in said
+    said = run(*options, "--resume", "--seed", 1, code=1)
+    assert "train.seed: 0 in the checkpoint, 1 here" in said and "Traceback" not in said
+    run(*options, "--resume")
+    (record,) = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert f"{record['test_loss']!r}" in (tmp_path / "metrics.csv").read_text()
+    assert len(list(tmp_path.glob("events.out.tfevents.*"))) == 1
+    assert "average</td><td>0.9<" in (tmp_path / "report.html").read_text()
 
 
 def test_check_exits_with_1_when_a_derivative_is_wrong(models):

@@ -71,6 +71,7 @@ class Module:
     """
 
     training = True
+    frozen = False  # see `train.freeze`
     forward: Callable[..., Any]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -135,9 +136,9 @@ class Module:
     # ---- modes
 
     def train(self, mode: bool = True) -> Self:
-        """Set `training` here and in all modules below; returns self."""
+        """Set `training` here and in all modules below, but for those `frozen`, which stay in test mode; returns self."""
         for m in self.modules():
-            m.training = mode
+            m.training = mode and not m.frozen
         return self
 
     def eval(self) -> Self:

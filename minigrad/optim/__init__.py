@@ -1,7 +1,8 @@
 """Optimizers: rules that move parameters along their gradients, and learning rates as functions of the step."""
 
-from . import curvature, schedules
+from . import averaging, curvature, schedules
 from .adaptive import Adadelta, AdaGrad, Adam, Adamax, AdamW, NAdam, RAdam, RMSProp
+from .averaging import Average
 from .clip import clip_grad_norm, clip_grad_value
 from .first_order import SGD, Lion, Momentum, Nesterov
 from .layerwise import LAMB, Muon
@@ -22,6 +23,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "Adamax",
+    "Average",
     "Lion",
     "Momentum",
     "Muon",
@@ -36,6 +38,7 @@ __all__ = [
     "Result",
     "Sophia",
     "TrustRegionNewtonCG",
+    "averaging",
     "clip_grad_norm",
     "clip_grad_value",
     "curvature",

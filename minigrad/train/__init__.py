@@ -1,11 +1,41 @@
-"""Training: the loop, evaluation, weights on disk, and the recipe for the digits."""
+"""Training: the loop, its callbacks, averages, checkpoints and logs; evaluation; and the recipe for the digits."""
 
-from .checkpoint import load_weights, save_weights
+from .averaging import Averaging, recalibrate_batch_norm
+from .callbacks import EarlyStopping, after_step, before_step
+from .checkpoint import CheckpointError, load_tree, load_weights, save_tree, save_weights
 from .digits import DigitsNet, Settings, svm_accuracy, train_digits, training_step
-from .loop import Evaluation, evaluate, fit, predict
+from .doctor import Diagnosis, doctor
+from .ensemble import (
+    MembersFailed,
+    calibration,
+    disagreement,
+    ensemble,
+    judge,
+    probabilities,
+    processes,
+    snapshots,
+)
+from .evaluate import Evaluation, evaluate, predict
+from .logs import CSVLog, TensorBoardLog
+from .loop import fit
+from .lr_range import RateRange, lr_range
+from .state import State
+from .transfer import (
+    Audit,
+    GradualUnfreezing,
+    discriminative_rates,
+    freeze,
+    load_pretrained,
+    replace_head,
+    unfreeze,
+)
 from .warmup import Warmed, warm_up
 
 __all__ = [
-    "DigitsNet", "Evaluation", "Settings", "Warmed", "evaluate", "fit", "load_weights", "predict", "save_weights",
-    "svm_accuracy", "train_digits", "training_step", "warm_up",
+    "Audit", "Averaging", "CSVLog", "CheckpointError", "Diagnosis", "DigitsNet", "EarlyStopping", "Evaluation",
+    "GradualUnfreezing", "MembersFailed", "RateRange", "Settings", "State", "TensorBoardLog", "Warmed", "after_step",
+    "before_step", "calibration", "disagreement", "discriminative_rates", "doctor", "ensemble", "evaluate", "fit",
+    "freeze", "judge", "load_pretrained", "load_tree", "load_weights", "lr_range", "predict", "probabilities",
+    "processes", "recalibrate_batch_norm", "replace_head", "save_tree", "save_weights", "snapshots", "svm_accuracy",
+    "train_digits", "training_step", "unfreeze", "warm_up",
 ]  # fmt: skip

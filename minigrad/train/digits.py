@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +21,9 @@ from ..ops.elementwise import relu
 from ..ops.loss import cross_entropy
 from ..ops.shape import flatten
 from ..tape import Tensor, no_grad
+from .averaging import Averaging
 from .loop import fit
+from .state import State
 
 
 class DigitsNet(nn.Module):
@@ -66,6 +69,7 @@ class Settings(NamedTuple):
     weight_decay: float = 0.2
     label_smoothing: float = 0.1
     augment: data.Affine = data.Affine(rotate=15, scale=0.2, shear=0.25, shift=1)
+    average: float | None = None  # the decay of the exponential average that is tested and kept, if any
 
 
 class Run(NamedTuple):
@@ -82,9 +86,12 @@ def train_digits(
     settings: Settings = Settings(),  # noqa: B008 (a constant)
     *,
     out: str | os.PathLike | None = None,
+    resume: bool = False,
+    checkpoint_every: int | None = None,
+    callbacks: Sequence[Callable[[State], Any]] = (),
     progress: bool = True,
 ) -> Run:
-    """Train a DigitsNet; with `out`, leave weights and metrics in that folder, as `fit` does.
+    """Train a DigitsNet; with `out`, leave weights, metrics and a checkpoint in that folder, as `fit` does.
 
     The same settings and number of threads give the same weights, bit for bit.
     """
@@ -97,7 +104,15 @@ def train_digits(
     rate = optim.schedules.one_cycle(s.lr, steps, rise=s.warmup, start=0.0, end=0.0)
     optimizer = optim.AdamW(model.parameters(), rate, weight_decay=s.weight_decay)
     loss = functools.partial(cross_entropy, label_smoothing=s.label_smoothing)
-    records = fit(model, optimizer, train, test, epochs=s.epochs, loss=loss, out=out, progress=progress)
+    average = None
+    if s.average is not None:
+        average = Averaging(model, optim.averaging.ema(s.average, "warmup"), batch_norm="average")
+    records = fit(
+        model, optimizer, train, test, epochs=s.epochs, loss=loss, average=average, callbacks=callbacks, out=out,
+        resume=resume, checkpoint_every=checkpoint_every, progress=progress,
+    )  # fmt: skip
+    if average is not None:
+        average.put()
     return Run(model, records, train, test, s)
 
 

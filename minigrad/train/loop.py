@@ -1,27 +1,24 @@
-"""The training loop, and its mirror image without training: `fit`, `predict`, `evaluate`."""
+"""The training loop: `fit`. What a run is stands in state.py, how it is kept on disk in resume.py."""
 
 from __future__ import annotations
 
-import json
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import Any
 
 import numpy as np
 
-from ..extras import extra
 from ..nn import Module
 from ..ops.loss import cross_entropy
-from ..optim import Optimizer
-from ..tape import Array, Tensor, no_grad
-from .checkpoint import save_weights
-
-Batches = Iterable[tuple[Array, Array]]
-Loss = Callable[[Tensor, Array], Tensor]
+from ..optim import Optimizer, clip_grad_norm
+from .averaging import Averaging, swapped
+from .evaluate import Batches, Loss, evaluate
+from .progress import bar
+from .resume import Saving
+from .state import Batch, Epoch, State
 
 
 def fit(
@@ -32,124 +29,106 @@ def fit(
     *,
     epochs: int,
     loss: Loss = cross_entropy,
+    accumulate: int = 1,
+    clip_norm: float | None = None,
+    average: Averaging | None = None,
+    callbacks: Sequence[Callable[[State], Any]] = (),
     out: str | os.PathLike | None = None,
+    resume: bool = False,
+    checkpoint_every: int | None = None,
     progress: bool = True,
 ) -> list[dict[str, Any]]:
     """Train the model and return one record of metrics for each epoch.
 
-    `train` and `test` give batches (x, y) each time they are iterated over. With `out`, a folder, each epoch leaves
-    its record there as a line of `metrics.jsonl` and the weights as `weights.safetensors`. Losses are means over
-    samples, 'step_ms' is the median time of a step in milliseconds. `progress` shows a bar.
-    Raises FloatingPointError as soon as the loss is not finite.
+    `train` and `test` give batches (x, y) each time they are iterated over. Each step takes `accumulate` batches: the
+    gradient is that of the mean over all their samples, for losses that are means, as if they were one batch (which a
+    batch norm can tell). `clip_norm` bounds its norm. With an `average`, test metrics are those of the average.
+
+    Callbacks are functions of the run's `State`, called after each epoch, or when `before_step` and `after_step` say.
+    One that returns True ends the training: with the epoch, which then ends at once.
+
+    With `out`, a folder, each epoch leaves its record there as a line of `metrics.jsonl`, the weights (those of the
+    average, if there is one) as `weights.safetensors`, and a checkpoint, which is also written each `checkpoint_every`
+    steps. A run with `resume` goes on from the checkpoint, if there is one: killed at any moment and resumed, it equals
+    the uninterrupted run bit for bit. Ctrl-C lets the step end and leaves a checkpoint.
+
+    In records, losses are means over samples, 'lr' is the rate of the epoch's first step, 'step_ms' the median time of
+    a step in milliseconds. `progress` shows a bar. Raises FloatingPointError as soon as the loss is not finite,
+    CheckpointError (a ValueError) if the checkpoint is that of other settings, which are named.
     """
-    records: list[dict[str, Any]] = []
-    if out is not None:
-        Path(out).mkdir(parents=True, exist_ok=True)
-        (Path(out) / "metrics.jsonl").write_text("")
-    with _bar(progress, epochs, train) as tick:
-        for epoch in range(1, epochs + 1):
-            started, seen, times = time.perf_counter(), Running(), []
-            rate = optimizer.rate
+    settings = {"loss": loss, "accumulate": accumulate, "clip_norm": clip_norm}
+    state = State(model, optimizer, train, test, epochs=epochs, average=average, callbacks=callbacks, **settings)
+    with Saving(state, out, resume, checkpoint_every) as saving, bar(progress, state, accumulate) as tick:
+        while not state.over:
+            state.epoch, state.record = len(state.records) + 1, None
             model.train()
-            for x, y in train:
+            for batches in _groups(state.batches(), accumulate):
                 begun = time.perf_counter()
-                logits = model(x)
-                error = loss(logits, y)
+                if state.seen.rate is None:
+                    state.seen.rate = optimizer.rate
                 optimizer.zero_grad()
-                error.backward()
+                state.loss = _backward(state, batches, loss)
+                if clip_norm is not None:
+                    clip_grad_norm(optimizer.params, clip_norm)
+                state.call("before_step")
                 optimizer.step()
-                times.append(time.perf_counter() - begun)
-                seen.add(logits.data, y, _finite(error.item(), epoch))
-                tick(epoch, seen, records)
-            record = {"epoch": epoch, "loss": seen.loss, "accuracy": seen.accuracy, "lr": rate}
-            if test is not None:
-                record |= {f"test_{key}": value for key, value in evaluate(model, test, loss)._asdict().items()}
-            record |= {"step_ms": 1000 * statistics.median(times), "seconds": time.perf_counter() - started}
-            records.append(record)
-            if out is not None:
-                with open(Path(out) / "metrics.jsonl", "a", encoding="utf-8") as file:
-                    file.write(json.dumps(record) + "\n")
-                save_weights(model, Path(out) / "weights.safetensors")
-    return records
+                state.step += 1
+                if average is not None:
+                    average.after("step", state.epoch)
+                state.call("after_step")
+                state.seen.times.append(time.perf_counter() - begun)
+                tick()
+                if state.stopped:
+                    break
+                saving.after_step()
+            if average is not None:
+                average.after("epoch", state.epoch)
+            state.record = _record(state, loss)
+            state.records.append(state.record)
+            state.call("after_epoch")
+            state.seen = Epoch()
+            saving.after_epoch()
+        state.end()
+        saving.write_weights()
+    return state.records
 
 
-class Evaluation(NamedTuple):
-    """Mean loss and fraction of samples classified rightly."""
-
-    loss: float
-    accuracy: float
-
-
-def evaluate(model: Module, batches: Batches, loss: Loss = cross_entropy) -> Evaluation:
-    """Return the model's loss and accuracy, in test mode and without recording; its mode is then put back."""
-    seen = Running()
-    for logits, y in _tested(model, batches):
-        with no_grad():
-            seen.add(logits.data, y, loss(logits, y).item())
-    return Evaluation(seen.loss, seen.accuracy)
+def _groups(batches: Iterator[Batch], size: int) -> Iterator[list[Batch]]:
+    """So many batches at a time; the last group holds what is left."""
+    if size < 1:
+        raise ValueError(f"fit: accumulate is {size}; it must be a number of batches, at least 1")
+    while group := list(islice(batches, size)):
+        yield group
 
 
-def predict(model: Module, batches: Batches) -> tuple[Array, Array]:
-    """Return the model's outputs (N, K) and the labels (N,) of all batches, as `evaluate` sees them."""
-    outputs, labels = zip(*((logits.data, y) for logits, y in _tested(model, batches)), strict=True)
-    return np.concatenate(outputs), np.concatenate(labels)
+def _backward(state: State, batches: list[Batch], loss: Loss) -> float:
+    """Leave in `.grad` the gradient of the mean loss over all samples of the batches; return that mean."""
+    samples, mean = sum(len(y) for _, y in batches), 0.0
+    for x, y in batches:
+        share = len(y) / samples
+        logits = state.model(x)
+        error = loss(logits, y)
+        value = _finite(error.item(), state)
+        (error if share == 1 else error * share).backward()
+        state.seen.add(logits.data, y, value)
+        mean += share * value
+    return mean
 
 
-def _tested(model: Module, batches: Batches) -> Iterator[tuple[Tensor, Array]]:
-    modes = [(m, m.training) for m in model.modules()]
-    model.eval()
-    try:
-        for x, y in batches:
-            with no_grad():
-                logits = model(x)
-            yield logits, y
-    finally:
-        for m, mode in modes:
-            m.training = mode
-
-
-class Running:
-    """Mean loss and accuracy of the samples seen so far."""
-
-    def __init__(self) -> None:
-        self.count, self._loss, self._right = 0, 0.0, 0
-
-    def add(self, logits: Array, labels: Array, loss: float) -> None:
-        """Take in a batch and its mean loss."""
-        self.count += len(labels)
-        self._loss += loss * len(labels)
-        self._right += int((logits.argmax(1) == labels).sum())
-
-    @property
-    def loss(self) -> float:
-        return self._loss / self.count
-
-    @property
-    def accuracy(self) -> float:
-        return self._right / self.count
-
-
-def _finite(loss: float, epoch: int) -> float:
+def _finite(loss: float, state: State) -> float:
     if not np.isfinite(loss):
-        raise FloatingPointError(f"fit: the loss is {loss} in epoch {epoch}; try a smaller learning rate")
+        where = f"epoch {state.epoch}, step {state.step + 1}"
+        raise FloatingPointError(f"fit: the loss is {loss} in {where}; try a smaller learning rate")
     return loss
 
 
-@contextmanager
-def _bar(shown: bool, epochs: int, train: Any) -> Iterator[Callable]:
-    if not shown:
-        yield lambda epoch, seen, records: None
-        return
-    tqdm = extra("tqdm", "train.fit's progress bar (progress=False does without)").tqdm
-    total = epochs * len(train) if hasattr(train, "__len__") else None
-    with tqdm(total=total, unit="step", dynamic_ncols=True) as bar:
-
-        def tick(epoch: int, seen: Running, records: list[dict[str, Any]]) -> None:
-            bar.set_description_str(f"epoch {epoch}/{epochs}", refresh=False)
-            text = f"loss {seen.loss:.3f}, accuracy {seen.accuracy:.1%}"
-            if records and "test_accuracy" in records[-1]:
-                text += f", test {records[-1]['test_accuracy']:.1%}"
-            bar.set_postfix_str(text, refresh=False)
-            bar.update()
-
-        yield tick
+def _record(state: State, loss: Loss) -> dict[str, Any]:
+    seen = state.seen
+    if not seen.times:
+        raise ValueError(f"fit: train gave no batches in epoch {state.epoch}; give a Loader or a list of batches")
+    record = {"epoch": state.epoch, "loss": seen.loss, "accuracy": seen.accuracy, "lr": seen.rate}
+    if state.test is not None:
+        with swapped(state.average):
+            tested = evaluate(state.model, state.test, loss)
+        record |= {f"test_{key}": value for key, value in tested._asdict().items()}
+    return record | {"step_ms": 1000 * statistics.median(seen.times), "seconds": seen.seconds}

@@ -2,7 +2,10 @@
 
 from . import playground
 from .curves import curves
+from .effects import effects
 from .images import preview, scenes, usual_transforms
+from .lr_range import lr_range
+from .reliability import reliability
 from .report import Findings, report
 from .schedules import schedules
 from .spectrum import spectrum
@@ -10,8 +13,11 @@ from .spectrum import spectrum
 __all__ = [
     "Findings",
     "curves",
+    "effects",
+    "lr_range",
     "playground",
     "preview",
+    "reliability",
     "report",
     "scenes",
     "schedules",

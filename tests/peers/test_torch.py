@@ -215,53 +215,6 @@ def test_initialisers(name):
         assert abs(a.std() / q.std() - 1) < 4 / a.size**0.5
 
 
-# ---- optimizers ------------------------------------------------------------------------------------------------------
-
-RULES = {
-    "sgd": (optim.SGD, torch.optim.SGD, {"lr": 0.05}),
-    "sgd-decay": (optim.SGD, torch.optim.SGD, {"lr": 0.05, "weight_decay": 0.1}),
-    "momentum": (optim.SGD, torch.optim.SGD, {"lr": 0.02, "momentum": 0.9}),
-    "momentum-damped": (optim.SGD, torch.optim.SGD, {"lr": 0.02, "momentum": 0.9, "dampening": 0.3}),
-    "nesterov": (optim.SGD, torch.optim.SGD, {"lr": 0.02, "momentum": 0.9, "nesterov": True, "weight_decay": 0.01}),
-    "adam": (optim.Adam, torch.optim.Adam, {"lr": 0.01}),
-    "adam-options": (optim.Adam, torch.optim.Adam, {"betas": (0.8, 0.99), "eps": 1e-4, "weight_decay": 0.1}),
-    "adamw": (optim.AdamW, torch.optim.AdamW, {"lr": 0.01}),
-    "adamw-options": (optim.AdamW, torch.optim.AdamW, {"lr": 0.01, "betas": (0.7, 0.9), "weight_decay": 0.3}),
-}
-
-
-@pytest.mark.parametrize("name", RULES)
-def test_optimizer(name):
-    """50 steps on a bumpy function of two tensors; the second has no gradient at every third step."""
-    rule, rule_t, options = RULES[name]
-    rng = np.random.default_rng(5)
-    a, b = rng.normal(size=(4, 3)), rng.normal(size=3)
-    ps = [mg.tensor(a, requires_grad=True), mg.tensor(b, requires_grad=True)]
-    qs = [torch.tensor(a, requires_grad=True), torch.tensor(b, requires_grad=True)]
-    opt, opt_t = rule(ps, **options), rule_t(qs, **options)
-    for k in range(50):
-        opt.zero_grad(), opt_t.zero_grad()
-        if k % 3 == 2:
-            loss, loss_t = (mg.sin(ps[0]) * 3).sum() + (ps[0] ** 2).mean(), (torch.sin(qs[0]) * 3).sum()
-            loss_t = loss_t + (qs[0] ** 2).mean()
-        else:
-            loss, loss_t = (mg.sin(ps[0] * ps[1]) + ps[1] ** 2).sum(), (torch.sin(qs[0] * qs[1]) + qs[1] ** 2).sum()
-        loss.backward(), loss_t.backward()
-        opt.step(), opt_t.step()
-        for p, q in zip(ps, qs):
-            np.testing.assert_allclose(p.data, q.detach().numpy(), err_msg=f"step {k}", rtol=1e-9, atol=1e-12)
-
-
-def test_schedules_count_as_lambda_lr_does():
-    p, q = mg.tensor([1.0], requires_grad=True), torch.tensor([1.0], dtype=torch.float64, requires_grad=True)
-    opt, opt_t = optim.SGD([p], lr=optim.schedules.cosine(0.5, 10)), torch.optim.SGD([q], lr=0.5)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(opt_t, 10)
-    for _ in range(10):
-        p.grad, q.grad = np.ones(1), torch.ones(1, dtype=torch.float64)
-        opt.step(), opt_t.step(), schedule.step()
-        np.testing.assert_allclose(p.data, q.detach().numpy(), **CLOSE)
-
-
 # ---- training a residual network -------------------------------------------------------------------------------------
 
 

@@ -1,7 +1,6 @@
 """Training: the loop learns, tests without a trace, and the same settings give the same weights bit for bit."""
 
 import json
-import os
 import sys
 
 import numpy as np
@@ -9,7 +8,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import data, nn, optim, train
-from minigrad.train import checkpoint, digits
+from minigrad.train import digits
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((60, 4)).astype(np.float32)
@@ -88,6 +87,88 @@ def test_a_loss_that_is_not_finite_stops_the_run():
         train.fit(net, opt, [(X * np.nan, Y)], epochs=3, progress=False)
 
 
+def gradients(batches, **options):
+    """Of a linear map and its squared error, at each step, and the losses of the steps; it is never moved."""
+    net = nn.Linear(3, 1, dtype=np.float64)
+    net.weight.data[:], net.bias.data[:] = [[0.5, -0.25, 1.0]], 0.5
+    seen = []
+    note = train.before_step(lambda state: seen.append([state.loss, *(p.grad.copy() for p in net.parameters())]))
+    opt = optim.SGD(net.parameters(), 0.0)
+    train.fit(net, opt, batches, epochs=1, loss=mg.mse_loss, callbacks=[note], progress=False, **options)
+    return seen
+
+
+def cut(sizes):
+    """Batches of these sizes, one after another, of samples that are small whole numbers."""
+    rng = np.random.default_rng(4)
+    x, y = (
+        rng.integers(-8, 9, (sum(sizes), 3)).astype(np.float64),
+        rng.integers(-8, 9, (sum(sizes), 1)).astype(np.float64),
+    )
+    ends = np.cumsum(sizes)
+    return [(x[end - n : end], y[end - n : end]) for n, end in zip(sizes, ends)]
+
+
+def test_accumulated_gradients_are_exactly_those_of_the_large_batch():
+    """Groups have 8, 4 and 4 samples, the last fewer batches: all shares are powers of two, no number is rounded."""
+    few, many = gradients(cut([8, 4, 4])), gradients(cut([2, 2, 4, 1, 1, 2, 1, 3]), accumulate=3)
+    assert len(few) == len(many) == 3
+    assert all(np.array_equal(a, b) for step, other in zip(few, many) for a, b in zip(step, other))
+
+
+@pytest.mark.parametrize(("accumulate", "sizes"), [(1, [2] * 6 + [1]), (2, [4, 4, 4, 1]), (5, [10, 3]), (9, [13])])
+def test_every_sample_counts_the_same_however_they_are_cut(accumulate, sizes):
+    few, many = gradients(cut(sizes)), gradients(cut([2] * 6 + [1]), accumulate=accumulate)
+    assert len(few) == len(many)
+    assert all(np.allclose(a, b, rtol=1e-14, atol=1e-14) for x, y in zip(few, many) for a, b in zip(x, y))
+
+
+def test_accumulating_trains_the_same_network_as_large_batches():
+    """Cross-entropy, momentum and clipping, over epochs, in float64."""
+
+    def run(size, **options):
+        net = nn.Sequential(nn.Linear(4, 8, rng=0), nn.Tanh(), nn.Linear(8, 2, rng=1)).astype(np.float64)
+        opt = optim.SGD(net.parameters(), lr=0.5, momentum=0.9)
+        loader = data.Loader(data.Dataset(X.astype(np.float64), Y), size, seed=2)
+        records = train.fit(net, opt, loader, epochs=4, clip_norm=0.5, progress=False, **options)
+        return net, opt, records
+
+    (a, opt, few), (b, other, many) = run(24), run(8, accumulate=3)  # 60 samples: 24, 24, 12
+    assert opt.steps == other.steps == 12
+    assert all(np.allclose(p.data, q.data, rtol=0, atol=1e-12) for p, q in zip(a.parameters(), b.parameters()))
+    assert [r["loss"] for r in few] == pytest.approx([r["loss"] for r in many], rel=1e-13)
+
+
+def test_the_norm_of_the_gradients_is_clipped_over_all_parameters():
+    norms = []
+
+    def note(state):
+        norms.append(np.sqrt(sum((p.grad.astype(float) ** 2).sum() for p in state.model.parameters())))
+
+    trained(epochs=1, callbacks=[train.before_step(note)])
+    free, norms[:] = norms[0], []
+    trained(epochs=1, clip_norm=free / 2, callbacks=[train.before_step(note)])
+    assert norms[0] == pytest.approx(free / 2, rel=1e-5) and max(norms) <= free / 2 * (1 + 1e-5)
+
+
+def test_labels_may_be_distributions():
+    net = network()
+    soft = np.eye(2, dtype=np.float32)[Y] * 0.8 + 0.1
+    hard, mixed = train.evaluate(net, [(X, Y)]), train.evaluate(net, [(X, soft)])
+    assert hard.accuracy == mixed.accuracy and hard.loss != mixed.loss
+
+
+def test_fit_says_what_is_wrong_with_its_arguments():
+    net = network()
+    opt = optim.SGD(net.parameters(), lr=0.1)
+    with pytest.raises(ValueError, match="accumulate is 0"):
+        train.fit(net, opt, batches(), epochs=1, accumulate=0, progress=False)
+    with pytest.raises(ValueError, match="no batches in epoch 2; give a Loader or a list"):
+        train.fit(net, opt, iter([(X, Y)]), epochs=2, progress=False)
+    with pytest.raises(ValueError, match="max_norm is -1"):
+        train.fit(net, opt, batches(), epochs=1, clip_norm=-1, progress=False)
+
+
 def test_another_loss_and_generators_of_batches():
     net = nn.Linear(4, 1, rng=0)
     opt = optim.SGD(net.parameters(), lr=0.05)
@@ -119,54 +200,6 @@ def test_what_is_not_installed_is_named_with_the_command_that_installs_it(monkey
             train.save_weights(net, tmp_path / "w.safetensors")
 
 
-# ---- weights on disk -------------------------------------------------------------------------------------------------
-
-
-def test_weights_survive_a_round_trip_in_a_file_that_others_read(tmp_path):
-    from safetensors.numpy import load_file
-
-    net = network()
-    train.save_weights(net, tmp_path / "w.safetensors")
-    stored = load_file(tmp_path / "w.safetensors")
-    assert stored.keys() == net.state_dict().keys()
-    assert all(np.array_equal(stored[k], v) and stored[k].dtype == v.dtype for k, v in net.state_dict().items())
-    other = network(rng=5)
-    train.load_weights(other, tmp_path / "w.safetensors")
-    assert all(np.array_equal(x, y) for x, y in zip(net.state_dict().values(), other.state_dict().values()))
-    with pytest.raises(ValueError, match="differ"):
-        train.load_weights(nn.Linear(4, 2), tmp_path / "w.safetensors")
-
-
-def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
-    path = tmp_path / "w.safetensors"
-    train.save_weights(network(), path)
-    old = path.read_bytes()
-
-    def no_space(handle):
-        raise OSError("no space left on device")
-
-    monkeypatch.setattr(checkpoint.os, "fsync", no_space)
-    with pytest.raises(OSError, match="no space"):
-        train.save_weights(network(rng=9), path)
-    assert path.read_bytes() == old and os.listdir(tmp_path) == ["w.safetensors"]
-
-
-def test_the_file_is_never_half_written(tmp_path, monkeypatch):
-    """Until the very rename, the old content stands; the new one is complete beside it."""
-    path = tmp_path / "w.safetensors"
-    path.write_bytes(b"old")
-    replace, seen = os.replace, []
-
-    def watched(source, target):
-        seen.append((path.read_bytes(), os.stat(source).st_size))
-        replace(source, target)
-
-    monkeypatch.setattr(checkpoint.os, "replace", watched)
-    train.save_weights(network(), path)
-    assert seen == [(b"old", len(path.read_bytes()))]
-    assert path.stat().st_mode & 0o777 == 0o666 & ~checkpoint._umask()
-
-
 # ---- the digits ------------------------------------------------------------------------------------------------------
 
 
@@ -176,6 +209,24 @@ def test_an_epoch_on_the_digits_is_the_same_twice_and_another_with_another_seed(
     assert all(np.array_equal(a[k], b[k]) for k in a)
     assert not np.array_equal(a["fc.weight"], c["fc.weight"])
     assert runs[0].records[0]["accuracy"] > 0.15  # 0.1 is chance
+
+
+def test_the_digits_resume_and_keep_an_average(tmp_path):
+    settings = train.Settings(epochs=2, average=0.9)
+    whole = train.train_digits(settings, progress=False)
+
+    def stop(optimizer):
+        if optimizer.steps == 5:
+            raise RuntimeError("the lights went out")
+        optim.Optimizer.zero_grad(optimizer)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(RuntimeError, match="lights"):
+        patch.setattr(optim.AdamW, "zero_grad", stop)
+        train.train_digits(settings, out=tmp_path, checkpoint_every=2, progress=False)
+    run = train.train_digits(settings, out=tmp_path, resume=True, progress=False)
+    assert all(np.array_equal(a, b) for a, b in zip(run.model.state_dict().values(), whole.model.state_dict().values()))
+    tested = train.evaluate(run.model, run.test)
+    assert tested.accuracy == run.records[-1]["test_accuracy"]  # the average is what was tested, and what is left
 
 
 def test_the_training_step_shown_drops_no_block_and_its_draws_stand_ready():

@@ -1,0 +1,57 @@
+"""What each technique changed: paired differences with their standard errors, as a dot plot; by Matplotlib."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from ..extras import extra
+
+_INK, _GRID = "#3e4c59", "#e4e7eb"
+_COLORS = {"better": "#2f5d9b", "worse": "#d1603d", "no clear difference": "#9aa5b1"}
+
+
+def effects(
+    rows: Sequence[tuple[str, float, float, str]],
+    path: str | os.PathLike | None = None,
+    *,
+    label: str = "test error with it minus without it, percentage points",
+    limit: float | None = None,
+) -> Any:
+    """Return a Matplotlib figure of rows (name, difference, standard error, verdict), the best at the top.
+
+    The verdict, 'better', 'worse' or 'no clear difference', gives the colour. Bars span two standard errors to each
+    side. What lies beyond `limit` is drawn at the edge, with its number. With `path` the figure is also saved there.
+    """
+    if not rows:
+        raise ValueError("effects: there are no rows")
+    rows = sorted(rows, key=lambda row: -row[1])
+    size = (8.4, 1.1 + 0.27 * len(rows))
+    figure = extra("matplotlib.figure", "viz.effects").Figure(size, layout="constrained", facecolor="white")
+    axes = figure.subplots()
+    axes.axvline(0, color=_INK, linewidth=1)
+    for i, (_, mean, error, verdict) in enumerate(rows):
+        color = _COLORS[verdict]
+        if limit is not None and abs(mean) > limit:
+            edge = limit if mean > 0 else -limit
+            axes.plot(edge, i, ">" if mean > 0 else "<", color=color, markersize=7)
+            axes.annotate(f"{mean:+.1f}", (edge, i), (-8 if mean > 0 else 8, 0), textcoords="offset points",
+                          ha="right" if mean > 0 else "left", va="center", fontsize=8, color=color)  # fmt: skip
+            continue
+        axes.errorbar(mean, i, xerr=2 * error, fmt="o", color=color, markersize=5, elinewidth=1.6, capsize=0)
+    for verdict, color in _COLORS.items():
+        axes.plot([], [], "o", color=color, markersize=5, label=verdict)
+    if limit is not None:
+        axes.set_xlim(-1.05 * limit, 1.05 * limit)
+    axes.set_yticks(range(len(rows)), [row[0] for row in rows])
+    axes.set_ylim(-0.7, len(rows) - 0.3)
+    axes.set_xlabel(f"{label} (bars: ± 2 standard errors)", color=_INK, fontsize=9)
+    axes.grid(color=_GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=_INK, labelsize=9, length=0)
+    axes.spines[["top", "right", "left", "bottom"]].set_visible(False)
+    axes.legend(loc="upper right", frameon=False, fontsize=9, labelcolor=_INK)
+    if path is not None:
+        figure.savefig(path, dpi=150)
+    return figure
