@@ -677,6 +677,8 @@ def wrap(array: Array) -> Tensor:
     y.grad = y.name = y.node = None
     y.requires_grad = y.locked = False
     y.version = 0
+    if state.capture is not None:
+        state.capture.created(y)
     return y
 
 

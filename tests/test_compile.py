@@ -265,6 +265,69 @@ def test_products_on_a_tape_recorded_before():
         fast(*vs)
 
 
+def test_what_a_constant_meets_in_a_parameter_may_change():
+    """Labels, indices and winners are parameters: where they meet constants alone, the result is none."""
+    w = mg.tensor(rng.standard_normal((3, 5)).astype(np.float32), requires_grad=True)
+
+    def labels(x, y):
+        return mg.grad(lambda w: mg.cross_entropy(mg.matmul(x, w.T), y, label_smoothing=0.1))(w)
+
+    def indices(i):
+        return mg.grad(lambda w: w[i].sum())(w)
+
+    def winners(x, v):
+        return mg.grad(lambda z: (mg.grad(lambda z: mg.max_pool2d(z**3, 2).sum())(z) * v).sum())(mg.Tensor(x))
+
+    for f, calls in (
+        (labels, list(zip(ROWS, LABELS))),
+        (indices, [(mg.tensor([0, 1]),), (mg.tensor([2, 2]),)]),
+        (winners, list(zip(IMAGES, reversed(IMAGES)))),
+    ):
+        fast = mg.compile(f)
+        for args in calls:
+            assert np.array_equal(fast(*args).data, f(*args).data)
+
+
+def test_an_array_that_is_argument_and_tensor_at_once():
+    w = mg.tensor(rng.standard_normal(3), requires_grad=True)
+    x = rng.standard_normal(3)
+    closed, both = mg.compile(lambda x: (w * x).sum()), mg.compile(lambda t, x: (t * x * 2).sum())
+    assert closed(w.data).item() == (w.data * w.data).sum()
+    assert closed(x).item() == (w.data * x).sum()
+    t = mg.tensor(x)
+    for a in t.data, w.data:
+        assert both(t, a).item() == (x * a * 2).sum()
+
+
+@pytest.mark.parametrize("argument", [True, False])
+def test_tensors_that_share_an_array_are_refused(argument):
+    w = mg.tensor([1.0, 2.0], requires_grad=True)
+    shared = w.detach()
+    f = (lambda t: (w * t).sum()) if argument else (lambda t: (w * t - shared).sum())
+    fast, t = mg.compile(f), shared if argument else mg.tensor([1.0, 1.0])
+    with refuses("two tensors share one array"):
+        fast(t)
+    w.data = np.array([5.0, 7.0])
+    for t in shared, mg.tensor([3.0, 1.0]):
+        assert fast(t).item() == f(t).item()
+
+
+def test_logsumexp_of_a_tensor_made_before():
+    w = mg.tensor(rng.standard_normal((3, 4)), requires_grad=True)
+    fast = mg.compile(lambda x: (mg.logsumexp(w, 1) * x).sum())
+    for _ in range(3):
+        x, w.data = rng.standard_normal(3), rng.standard_normal((3, 4))
+        assert fast(x).item() == (mg.logsumexp(w, 1) * x).sum().item()
+
+
+def test_numbers_of_numpy_and_the_sign_of_zero():
+    f = mg.compile(lambda x, s: x / s + 0 * x)
+    x = mg.tensor([1.0, -1.0])
+    with np.errstate(divide="ignore"):
+        for s in (0.0, -0.0, np.float32(0.5), np.float64(-0.0), np.int64(2), np.float32(0.25)):
+            assert np.array_equal(f(x, s).data, (x / s + 0 * x).data)
+
+
 def test_checks_of_values_are_repeated():
     fast = mg.compile(lambda x, y: mg.cross_entropy(x, y))
     x, y = rng.standard_normal((4, 3)), np.array([0, 1, 2, 0])

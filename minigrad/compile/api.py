@@ -15,6 +15,7 @@ from .capture import Capture
 from .guards import Guards, Wrapper
 from .program import STALE, Program
 
+_NUMBERS = (int, float, complex, str, bytes, bool, type(None), np.number, np.bool_, np.dtype, type)
 LIMIT = 32  # recordings after which a function is taken to change all the time
 
 
@@ -27,8 +28,9 @@ def compile(f: Callable) -> Callable:
     Results are tensors without a tape: take derivatives inside.
 
     What cannot be replayed safely is not: if f reads the value of a tensor (`item()`, `data`, a comparison), prints,
-    draws random numbers other than by minigrad's layers, changes variables, or uses arrays that are neither arguments
-    nor tensors made before, f is called as it is, always, and a RuntimeWarning says why, once.
+    draws random numbers other than by minigrad's layers, changes variables, uses arrays that are neither arguments nor
+    tensors made before, or two tensors that share one array, f is called as it is, always, and a RuntimeWarning says
+    why, once.
 
     >>> import minigrad as mg
     >>> w = mg.tensor([1.0, 2.0], requires_grad=True)
@@ -81,7 +83,7 @@ class Compiled(Wrapper):
         with capture:
             outputs, build = tree.flatten(self.f(*args, **kwargs))
             values = [capture.result(x) for x in outputs]
-        outputs = [capture.given(x) for x in outputs]
+        outputs = [capture.returned(x) for x in outputs]
         if capture.refused is not None:
             self._warn(capture.refused)
             return build(outputs)
@@ -115,8 +117,9 @@ def _signature(flat: Any) -> Any:
                 return None
             # a parameter may also be reached in other ways: a program holds for this one alone
             found += a.shape, a.dtype, a if a.requires_grad else first.setdefault(id(a), i), a.version == -1
-        elif isinstance(a, (int, float, complex, str, bytes, bool, type(None), np.dtype, type)):
-            found += type(a), a
+            found.append(first.setdefault(id(a._data), i))  # two may have one array
+        elif isinstance(a, _NUMBERS):
+            found += type(a), a or str(a)  # 0.0 equals -0.0
         else:
             raise TypeError
     return (state.recording, *found)

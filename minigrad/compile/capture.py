@@ -37,9 +37,9 @@ class Argument(np.ndarray):
         return f(*args, **k)
 
 
-def _watch(a: np.ndarray, capture: Capture) -> Argument:
-    x = a.view(Argument)
-    vars(x).update(plain=a, capture=capture)
+def _watch(plain: np.ndarray, given: np.ndarray, capture: Capture) -> Argument:
+    x = plain.view(Argument)
+    vars(x).update(plain=plain, given=given, capture=capture)
     return x
 
 
@@ -89,12 +89,20 @@ class Capture:
         self._expressions: dict[int, str] = {}  # of arrays, tuples of them, and tensors, by identity
         self._kept: list[Any] = []  # so that no identity is given to another object
         self._created: set[int] = set()
+        self._owners: dict[int, Tensor] = {}  # whose array it is, of tensors that existed before
         self._fixed: set[int] = set()
+        self._watched: dict[int, Argument] = {}
         self._start = next(tick)
         for i, a in enumerate(flat):
-            self._know(a, f"a{i}")
             if isinstance(a, Tensor):
-                self._know(a._data, f"a{i}._data")
+                self._know(a, f"a{i}")
+                self._own(a, f"a{i}")
+            elif isinstance(a, np.generic):
+                self._know(a, f"a{i}")
+            elif type(a) is np.ndarray and id(a) not in self._watched:
+                plain = a.view()  # a tensor may have the very array itself
+                self._watched[id(a)] = _watch(plain, a, self)
+                self._know(plain, f"a{i}")
 
     def __enter__(self) -> Self:
         state.capture = self
@@ -104,12 +112,19 @@ class Capture:
         state.capture = None
 
     def watched(self, a: Any) -> Any:
-        """An argument, as the function gets it."""
-        return _watch(a, self) if type(a) is np.ndarray else a
+        """An argument, or an array of the library's own, as the function gets it."""
+        if type(a) is not np.ndarray:
+            return a
+        known = self._watched.get(id(a))
+        return _watch(a, a, self) if known is None else known
 
     def given(self, data: Any) -> Any:
-        """What the library got from the function: the argument itself, if it is one."""
+        """What the library got from the function: the array behind it, if it is an argument."""
         return vars(data)["plain"] if type(data) is Argument else data
+
+    def returned(self, x: Any) -> Any:
+        """What the function returned: the argument itself, if it is one."""
+        return vars(x)["given"] if type(x) is Argument else x
 
     def refuse(self, reason: str) -> None:
         """This call cannot be replayed."""
@@ -121,7 +136,7 @@ class Capture:
     def launched(self, f: Callable, args: tuple, params: dict[str, Any], out: Any) -> None:
         """f(*args, **params) gave out."""
         if self.refused is None and id(out) not in self._expressions:
-            if f in _PURE and all(id(a) in self._fixed for a in args):
+            if f in _PURE and all(id(a) in self._fixed for a in args) and self._is_fixed(list(params.values())):
                 self.knows(out)  # of constants only: one too
             else:
                 self._know(out, self._write(f, args, params, effect=False))
@@ -141,16 +156,24 @@ class Capture:
         self._fixed.add(id(array))
         self._know(array, self._constant(array))
 
+    def _is_fixed(self, value: Any) -> bool:
+        """Whether all arrays in a parameter are the same in every call; labels, indices and winners need not be."""
+        if isinstance(value, (tuple, list)):
+            return all(map(self._is_fixed, value))
+        return id(value) in self._fixed or not _has_arrays(value)
+
     def entered(self, tensors: Any) -> None:
         """An operation takes these tensors."""
         for x in tensors:
             if isinstance(x, Deferred) and x.pending:
                 continue
-            if id(x._data) not in self._expressions:
-                if id(x) in self._created:
+            if id(x) in self._created:
+                if id(x._data) not in self._expressions:
                     self.refuse(_FOREIGN)
-                else:
-                    self._know(x._data, f"{self._tensor(x)}._data")
+            elif id(x._data) not in self._expressions:
+                self._own(x, self._tensor(x))
+            elif x.node is None and self._owners.get(id(x._data), x) is not x:
+                self.refuse("two tensors share one array, and may not always: let one of them be a copy")
 
     def walked(self, tape: list[Tensor]) -> None:
         """A walk passes these tensors, some of which were perhaps recorded before."""
@@ -185,6 +208,11 @@ class Capture:
                 self._know(part, f"{expression}[{i}]")
         if isinstance(value, (np.ndarray, np.generic, Tensor)) or _has_arrays(value):
             self._expressions.setdefault(id(value), expression)
+
+    def _own(self, x: Tensor, expression: str) -> None:
+        """Remember that this tensor, which existed before, has this array."""
+        self._know(x._data, f"{expression}._data")
+        self._owners.setdefault(id(x._data), x)
 
     def _write(self, f: Callable, args: tuple, params: dict[str, Any], effect: bool) -> str:
         name = f"v{len(self.entries)}"

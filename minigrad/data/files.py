@@ -131,7 +131,10 @@ def _idx(path: Path, content: bytes) -> Array:
     expected = start + dtype.itemsize * math.prod(shape)
     if len(content) != expected:
         raise ValueError(f"{path}: {len(content)} bytes; {shape} of {dtype} need {expected}. Take it anew")
-    return np.frombuffer(content, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="))
+    try:
+        return np.frombuffer(content, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="))
+    except ValueError as error:  # more axes than NumPy has, or longer ones
+        raise ValueError(f"{path}: {len(shape)} axes; no array can have this shape ({error}). Take it anew") from error
 
 
 def _bytes(path: Path) -> bytes:
@@ -216,11 +219,14 @@ def _archived(archive: Path, form: _Form) -> dict[str, tuple[Path, bytes]]:
         with tarfile.open(archive) as tar:
             wanted = {n for name in form.train + form.test for n in (name, f"{name}.bin")}
             members = ((Path(member.name), tar.extractfile(member)) for member in tar if member.isfile())
-            return {
+            found = {
                 name.stem: (archive / name, file.read()) for name, file in members
                 if file and name.name in wanted and name.parent.name in form.folders
             }  # fmt: skip
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+            while tar.fileobj is not None and tar.fileobj.read(1 << 20):
+                pass  # what is packed has its checksum at the very end
+            return found
+    except Exception as error:  # what unpacks it may fail in any way
         raise ValueError(f"{archive}: the archive is cut or damaged ({error}); take it anew") from error
 
 
@@ -247,16 +253,19 @@ def _binary(file: Path, content: bytes, form: _Form, key: str) -> tuple[Array, A
 def _pickled(file: Path, content: bytes, form: _Form, key: str) -> tuple[Array, Array]:
     try:
         batch = pickles.load(BytesIO(content))
-        pixels, labels = batch.get("data"), np.asarray(batch.get(key))
-    except (pickle.UnpicklingError, ValueError) as error:
+    except pickle.UnpicklingError as error:
         raise ValueError(f"{file}: no file of {form.name} for Python: {error}. Take it anew from {_CIFAR}") from error
     if not {"data", key} <= batch.keys():
         raise ValueError(f"{file}: its keys are {[*batch]}; {form.name} has 'data' and {key!r}")
+    pixels, labels = batch["data"], batch[key]
     if not isinstance(pixels, Array) or pixels.dtype != np.uint8 or pixels.ndim != 2 or pixels.shape[1] != _PIXELS:
         found = f"{pixels.dtype} {pixels.shape}" if isinstance(pixels, Array) else type(pixels).__name__
         raise ValueError(f"{file}: its data are {found}; they must be uint8 (N, {_PIXELS})")
-    if labels.dtype.kind not in "iu":
-        raise ValueError(f"{file}: its {key} are {labels.dtype}; they must be integers")
+    if isinstance(labels, list) and all(isinstance(label, int | float | np.number) for label in labels):
+        labels = np.asarray(labels)  # but nothing nested: a few bytes could ask for all memory
+    if not isinstance(labels, Array) or labels.dtype.kind not in "iu":
+        found = labels.dtype if isinstance(labels, Array) else f"a {type(labels).__name__}"
+        raise ValueError(f"{file}: its {key} are {found}; they must be integers, in a list or an array")
     return pixels.reshape(-1, 3, 32, 32), labels.astype(np.int64)
 
 

@@ -59,10 +59,15 @@ class Loader:
         workers: int | Executor = 0,
         prefetch: int | None = None,
     ) -> None:
+        for name, number in ("batch_size", batch_size), ("seed", seed), ("workers", workers), ("prefetch", prefetch):
+            if not isinstance(number, int | np.integer | Executor | None):
+                raise TypeError(f"Loader: {name} is {number!r}; it must be a whole number")
         if batch_size < 1:
             raise ValueError(f"Loader: batch_size is {batch_size}; it must be at least 1")
         if drop_last and batch_size > len(dataset):
             raise ValueError(f"Loader: drop_last leaves no batch of {batch_size} of {len(dataset)} samples")
+        if not 0 <= seed < 2**63:
+            raise ValueError(f"Loader: seed is {seed}; it must lie in [0, 2^63)")
         if not isinstance(workers, Executor) and workers < 0:
             raise ValueError(f"Loader: workers is {workers}; it must be a number of threads or an Executor")
         if prefetch is not None and prefetch < 1:
@@ -106,7 +111,7 @@ class Loader:
         >>> loader.look(epoch=7, samples=[2, 0])
         (array([2., 0.]), array([2, 0]))
         """
-        return _made(*self._recipe(epoch, np.asarray(samples)))
+        return _made(*self._recipe(epoch, np.atleast_1d(np.arange(len(self.dataset))[samples])))
 
     def state_dict(self) -> dict[str, int]:
         """The epoch and the batch that come next, and what the loader must be for that to mean the same: ints."""
@@ -114,7 +119,7 @@ class Loader:
         return {"epoch": epoch, "batch": batch, **self._kind()}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go to that position. Raises ValueError if it is that of another seed, batch size or number of samples."""
+        """Go to that position. Raises ValueError if it is of another seed, batch size, order or number of samples."""
         for key, value in self._kind().items():
             if state.get(key) != value:
                 raise ValueError(f"Loader: the state has {key} {state.get(key)}, the loader {value}; they must agree")
@@ -124,7 +129,8 @@ class Loader:
         self._position = state["epoch"], state["batch"]
 
     def _kind(self) -> dict[str, int]:
-        return {"seed": self.seed, "batch_size": self.batch_size, "samples": len(self.dataset)}
+        order = {"shuffle": int(self.shuffle), "drop_last": int(self.drop_last)}
+        return {"seed": self.seed, "batch_size": self.batch_size, "samples": len(self.dataset), **order}
 
     def _batches(self, epoch: int, skip: int) -> Generator[Batch]:
         """An epoch without its first batches."""

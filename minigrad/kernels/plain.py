@@ -209,9 +209,12 @@ def softmax_cross_entropy(logits, labels, *, smoothing: float):  # (N,K), (N,) -
     shifted = logits - logits.real.max(axis=1, keepdims=True)
     e = np.exp(shifted)
     total = e.sum(axis=1, keepdims=True)
-    log_probs, target = shifted - np.log(total), np.full(logits.shape, smoothing / logits.shape[1], logits.dtype)
-    target[np.arange(len(labels)), labels] += 1 - smoothing
-    return -(target * log_probs).sum(axis=1), e / total - target
+    own, target = (np.arange(len(labels)), labels), np.full(logits.shape, smoothing / logits.shape[1], logits.dtype)
+    target[own] += 1 - smoothing
+    losses = np.log(total[:, 0]) - (1 - smoothing) * shifted[own]
+    if smoothing > 0:  # or an impossible class, of logit -inf, would make the loss NaN
+        losses -= smoothing * shifted.mean(axis=1)
+    return losses, e / total - target
 
 
 # Optimizer steps, in place: parameters, gradients and state are lists of arrays

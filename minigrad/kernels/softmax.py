@@ -39,7 +39,9 @@ def _forward(logits, labels, smoothing, losses, slopes, lo, hi):
             for j in range(k):
                 slopes[n, j] = logits[n, j] - top
                 mean += slopes[n, j]
-            losses[n] = -own * slopes[n, labels[n]] - smoothing * (mean / classes)
+            losses[n] = -own * slopes[n, labels[n]]
+            if smoothing > 0:  # or an impossible class, of logit -inf, would make the loss NaN
+                losses[n] -= smoothing * (mean / classes)
         if step > 1:
             _exponentials(flat[start * k : stop * k])
         for n in range(start, stop):

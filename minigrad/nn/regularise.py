@@ -106,12 +106,15 @@ def gradient_noise_(
         raise ValueError(f"gradient_noise_: step is {step} and eta is {eta}; both must be ≥ 0")
     if state.capture is not None:
         state.capture.refuse("gradient noise depends on the number of the step")
-    source = np.random.default_rng([rng, step]) if isinstance(rng, int) else random.generator(rng)
-    deviation = (eta / (1 + step) ** gamma) ** 0.5
-    tensors: Iterable[Tensor] = params.parameters() if isinstance(params, Module) else params
-    for p in tensors:
+    source = np.random.default_rng([rng, step]) if isinstance(rng, int | np.integer) else random.generator(rng)
+    deviation = float((eta / (1 + step) ** gamma) ** 0.5)
+    for p in params.parameters() if isinstance(params, Module) else _listed(params):
         if p.grad is not None and p.requires_grad:
             p.grad = p.grad + deviation * source.standard_normal(p.shape).astype(p.grad.dtype)
+
+
+def _listed(tensors: Iterable[Tensor]) -> list[Tensor]:
+    return [tensors] if isinstance(tensors, Tensor) else list(tensors)  # of one tensor, not its rows
 
 
 def _chosen(name: str, model: Module | Iterable[Tensor], leave_out: Sequence[str]) -> list[Tensor]:
@@ -120,7 +123,7 @@ def _chosen(name: str, model: Module | Iterable[Tensor], leave_out: Sequence[str
     elif leave_out:
         raise ValueError(f"{name}: leave_out names paths in a model; of a list, pass only the tensors that are meant")
     else:
-        chosen = list(model)
+        chosen = _listed(model)
     if not chosen:
         raise ValueError(f"{name}: there are no weights")
     return chosen

@@ -131,7 +131,8 @@ def _check_probabilities(target: Array, _: int) -> None:
 
 
 def _check_range(labels: Array, k: int) -> None:
-    if np.maximum.reduce(labels.view(_unsigned(labels.dtype))) < k:  # negative numbers are huge: one look is enough
+    huge = 1 << 8 * labels.itemsize - 1  # as unsigned, negative numbers are at least this: one look is enough
+    if np.maximum.reduce(labels.view(_unsigned(labels.dtype))) < min(k, huge):
         return
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or high >= k:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..tape import Array, Tensor, general, launch, primitive, sum_to
+from ..tape import Array, Tensor, array_of, general, launch, primitive, sum_to
 from .elementwise import constant, exp, log, sqrt
 from .shape import as_tensor, normal_axes, reshape
 
@@ -119,7 +119,7 @@ def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     x = as_tensor(x)
     axes = normal_axes("logsumexp", axis, x.ndim)
     _count("logsumexp", x, axes)
-    top = launch(_top, x._data, axes)  # a shift, so a constant: any value is right
+    top = launch(_top, array_of(x), axes)  # a shift, so a constant: any value is right
     y = log(sum(exp(x - top), axes, keepdims=True)) + top
     return _dropped(y, axes, keepdims)
 

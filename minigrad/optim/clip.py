@@ -53,7 +53,7 @@ def _clip_norm(params: list[Tensor], most: float, found: Array) -> None:
     if norm > most:
         for p in params:
             if p.grad is not None:
-                p.grad = p.grad * p.grad.dtype.type(most / norm)
+                p.grad = np.asarray(p.grad * p.grad.dtype.type(most / norm))
 
 
 def _clip_value(params: list[Tensor], most: float) -> None:
@@ -62,7 +62,7 @@ def _clip_value(params: list[Tensor], most: float) -> None:
         raise FloatingPointError(f"clip_grad_value: NaN is the gradient of {blamed}")
     for p in params:
         if p.grad is not None:
-            p.grad = np.clip(p.grad, -most, most)
+            p.grad = np.asarray(np.clip(p.grad, -most, most))
 
 
 def _not_finite(g: Array) -> Array:
@@ -98,8 +98,8 @@ def _blame(params: list[Tensor], bad: Callable[[Array], Array]) -> str:
 
 
 def _checked(name: str, params: Iterable[Tensor], what: str, most: float) -> list[Tensor]:
-    if isinstance(params, Tensor):
-        raise TypeError(f"{name}: params is a tensor; give a list of tensors, e.g. model.parameters()")
+    if isinstance(params, Tensor) or not isinstance(params, Iterable):
+        raise TypeError(f"{name}: params is a {type(params).__name__}; give a list of tensors, e.g. model.parameters()")
     if not most > 0:
         raise ValueError(f"{name}: {what} is {most}; it must be > 0")
-    return list(params)
+    return list({id(p): p for p in params}.values())  # one that stands there twice has one gradient

@@ -8,7 +8,7 @@ whatever the parameters are. All draws come from the generator, or the seed, tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ from ..extras import extra
 from ..ops.loss import cross_entropy
 from ..ops.reduce import mean
 from ..random import generator
-from ..tape import Array, Tensor, no_grad
+from ..tape import Array, Tensor, history, no_grad
 from .vector import flat, split
 
 Rng = np.random.Generator | int | None
@@ -50,8 +50,9 @@ class Operator:
         if isinstance(v, (list, tuple)):
             return [np.array(p.data) for p in self._product(*v)]
         v, n = np.asarray(v), self.shape[0]
-        if v.ndim not in (1, 2) or len(v) != n:
-            raise ValueError(f"H @ v: v has shape {v.shape}; it must be ({n},), ({n}, k), or a list of arrays")
+        if v.ndim not in (1, 2) or len(v) != n or v.dtype.kind not in "fiub":
+            what = f"v has shape {v.shape} and dtype {v.dtype}"
+            raise ValueError(f"H @ v: {what}; it must be ({n},), ({n}, k), or a list of arrays, and real")
         if v.ndim == 2:
             return np.stack([self @ column for column in v.T], axis=1)
         return flat(self._product(*split(v, self._tensors)))
@@ -155,15 +156,13 @@ def sample_labels(logits: Array, rng: np.random.Generator) -> Array:
 
 
 def _operator(linearize: Callable, f: Callable, params: Iterable[Tensor], batches: Iterable[Any] | None) -> Operator:
-    params = [p for p in params if p.requires_grad]
-    if not params:
-        raise ValueError("curvature: no parameter requires grad, so there is no curvature to speak of")
+    params = _trainable(params)
     if batches is None:
-        return Operator(linearize(_closed(f, ()), params)[2], params)
+        return Operator(_linearized(linearize, f, (), params)[1], params)
     kept = [_as_tuple(batch) for batch in batches]
     if not kept:
         raise ValueError("curvature: there are no batches")
-    sizes = [len(batch[0]) for batch in kept]
+    sizes = [_samples(batch[0]) for batch in kept]
     versions = [p.version for p in params]
     before: dict[int, float] = {}
 
@@ -172,10 +171,10 @@ def _operator(linearize: Callable, f: Callable, params: Iterable[Tensor], batche
             raise RuntimeError("H @ v: parameters changed since the operator was made; make it anew")
         sums = [np.zeros(p.shape) for p in params]
         for i, (batch, size) in enumerate(zip(kept, sizes)):
-            loss, _, along = linearize(_closed(f, batch), params)
-            if not np.isclose(loss.item(), before.setdefault(i, loss.item()), rtol=1e-5, equal_nan=True):
+            loss, along = _linearized(linearize, f, batch, params)
+            if not np.isclose(loss, before.setdefault(i, loss), rtol=1e-5, equal_nan=True):
                 raise RuntimeError(
-                    f"H @ v: the loss on batch {i} was {before[i]:.6g}, now it is {loss.item():.6g}, with the same "
+                    f"H @ v: the loss on batch {i} was {before[i]:.6g}, now it is {loss:.6g}, with the same "
                     "parameters; put the model in eval mode, and let it draw nothing"
                 )
             for total, p in zip(sums, along(*vs)):
@@ -185,8 +184,33 @@ def _operator(linearize: Callable, f: Callable, params: Iterable[Tensor], batche
     return Operator(product, params)
 
 
-def _closed(f: Callable, batch: tuple) -> Callable[[], Any]:
-    return lambda: f(*batch)
+def _trainable(params: Iterable[Tensor]) -> list[Tensor]:
+    if isinstance(params, Tensor) or not isinstance(params, Iterable):
+        what = f"curvature: params is a {type(params).__name__}"
+        raise TypeError(f"{what}; give a list of tensors, e.g. model.parameters()")
+    params = [p for p in params if p.requires_grad]
+    if not params:
+        raise ValueError("curvature: no parameter requires grad, so there is no curvature to speak of")
+    return params
+
+
+def _linearized(linearize: Callable, f: Callable, batch: tuple, params: list[Tensor]) -> tuple[float, Callable]:
+    """The loss on a batch, and the products there."""
+    loss, _, product = linearize(lambda: f(*batch), params)
+    if {id(t) for t in history([loss])}.isdisjoint(map(id, params)):
+        raise ValueError(
+            "curvature: the loss does not depend on the parameters; compute it from them in each call, and not from "
+            "detached tensors"
+        )
+    return loss.item(), product
+
+
+def _samples(x: Any) -> int:
+    if isinstance(x, Mapping):
+        raise TypeError(
+            "curvature: a batch is a dict, whose length is not the number of its samples; give tuples of arrays"
+        )
+    return len(x)
 
 
 def _as_tuple(batch: Any) -> tuple:
@@ -269,6 +293,7 @@ def power_iteration(A: Any, *, tol: float = 1e-3, max_products: int = 1000, rng:
     Each product shrinks the error of the vector by the ratio of the two largest moduli. Where `max_products` did not
     suffice, `errors` tells. `eigenvalues` needs fewer products.
     """
+    _at_least_one("power_iteration", max_products=max_products)
     v = _unit(generator(rng).standard_normal(A.shape[0]))
     for products in range(1, max_products + 1):
         w = _times(A, v)
@@ -278,6 +303,12 @@ def power_iteration(A: Any, *, tol: float = 1e-3, max_products: int = 1000, rng:
             break
         v = _unit(w)
     return Eigenvalues(np.array([value]), v[:, None], np.array([error]), products)
+
+
+def _at_least_one(name: str, **counts: int) -> None:
+    for what, n in counts.items():
+        if n < 1:
+            raise ValueError(f"{name}: {what} is {n}; it must be at least 1")
 
 
 def _unit(v: Array) -> Array:
@@ -305,8 +336,7 @@ def lanczos(A: Any, steps: int, start: Array | None = None, *, rng: Rng = None) 
     themselves (Parlett 1998, chapter 13). Where the space is exhausted, it goes on from a random vector, and `off` is 0.
     It keeps `steps` vectors.
     """
-    if steps < 1:
-        raise ValueError(f"lanczos: steps is {steps}; it must be at least 1")
+    _at_least_one("lanczos", steps=steps)
     *_, last = _lanczos(A, min(steps, A.shape[0]), start, rng)
     return last
 
@@ -378,7 +408,7 @@ def worst_rise(loss: Callable[[], Tensor], params: Iterable[Tensor], radius: flo
 
     The parameters are moved for one evaluation, and put back.
     """
-    params = [p for p in params if p.requires_grad]
+    params = _trainable(params)
     here, grads = value_and_grad(loss, params=params)()
     norm = np.linalg.norm(flat(grads))
     if norm == 0:
@@ -433,6 +463,7 @@ def density(A: Any, *, probes: int = 10, steps: int = 60, rng: Rng = None) -> De
     the eigenvalues of T, weights the squared first entries of its eigenvectors. It is exact for polynomials up to
     degree 2m − 1, and its mean over v is the spectrum's (Golub, Welsch 1969; Ubaru et al. 2017; Ghorbani et al. 2019).
     """
+    _at_least_one("density", probes=probes, steps=steps)
     rng = generator(rng)
     found = []
     for _ in range(probes):

@@ -135,6 +135,15 @@ def first_scale(state: State) -> float:
     return state.memory["scale"]
 
 
+def _require(holds: bool, who: str, what: str, value: Any, wanted: str) -> None:
+    if not holds:
+        raise ValueError(f"{who}: {what} is {value!r}; it must be {wanted}")
+
+
+def _at_least_one(who: str, what: str, value: Any) -> None:
+    _require(isinstance(value, int | np.integer) and bool(value >= 1), who, what, value, "a whole number ≥ 1")
+
+
 class Method:
     """One way to go from a point to a better one."""
 
@@ -232,8 +241,8 @@ class QuasiNewton(LineSearchMethod):
     """
 
     def __init__(self, curvature: float = 1e-8, on_reject: str = "skip") -> None:
-        if on_reject not in ("skip", "damp", "reset"):
-            raise ValueError(f"{self.name}: on_reject is {on_reject!r}; it must be 'skip', 'damp' or 'reset'")
+        _require(0 <= curvature < 1, self.name, "curvature", curvature, "in [0, 1)")
+        _require(on_reject in ("skip", "damp", "reset"), self.name, "on_reject", on_reject, "'skip', 'damp' or 'reset'")
         self.curvature, self.on_reject = curvature, on_reject
 
     def learn(self, state: State, d: Array, found: Trial, new: Point) -> None:
@@ -292,8 +301,7 @@ class LBFGS(QuasiNewton):
 
     def __init__(self, history_size: int = 30, curvature: float = 1e-8, on_reject: str = "skip") -> None:
         super().__init__(curvature, on_reject)
-        if history_size < 1:
-            raise ValueError(f"lbfgs: history_size is {history_size}; it must be at least 1")
+        _at_least_one(self.name, "history_size", history_size)
         self.history_size = history_size
 
     def direction(self, state: State) -> Array:
@@ -375,6 +383,7 @@ class Newton(NewtonType):
     remembers = (*Method.remembers, "plain")
 
     def __init__(self, damping: float = 0.0) -> None:
+        _require(0 <= damping < math.inf, self.name, "damping", damping, "≥ 0")
         self.damping = damping
 
     def solve(self, state: State) -> Array:
@@ -406,6 +415,8 @@ class NewtonCG(NewtonType):
         max_products: int | None = None,
         preconditioner: Callable[[Point], Array] | None = None,
     ) -> None:
+        _require(0 <= damping < math.inf, self.name, "damping", damping, "≥ 0")
+        _check_solve(self.name, forcing, max_products)
         self.damping, self.forcing, self.max_products = damping, forcing, max_products
         self.preconditioner = preconditioner
 
@@ -432,6 +443,12 @@ class NewtonCG(NewtonType):
             state.memory["lambda"] *= 1.5 if ratio < 0.25 or found.alpha < 1 else 2 / 3 if ratio > 0.75 else 1.0
 
 
+def _check_solve(who: str, forcing: float, max_products: int | None) -> None:
+    _require(0 <= forcing < 1, who, "forcing", forcing, "in [0, 1)")
+    if max_products is not None:
+        _at_least_one(who, "max_products", max_products)
+
+
 def _forcing(most: float, state: State) -> float:
     """The part of the gradient that may be left when a system is solved with it: ever less, for superlinear convergence."""
     size = norm(state.point.gradient)
@@ -452,6 +469,7 @@ class TrustNCG(Method):
     remembers = (*Method.remembers, "size", "radius")
 
     def __init__(self, forcing: float = 0.1, max_products: int | None = None) -> None:
+        _check_solve(self.name, forcing, max_products)
         self.forcing, self.max_products = forcing, max_products
 
     def iterate(self, objective: Objective, state: State) -> None:

@@ -139,7 +139,8 @@ def conjugate_gradients(
     It stops where the residual ‖g + Bp‖ ≤ tol · ‖g‖, at the boundary, or after `max_products` (by default twice the
     size of g). In a direction of non-positive curvature it goes on to the boundary, if there is one (Steihaug 1983;
     N&W algorithm 7.2); else it takes that direction too, as far as it would with the curvature's sign turned round,
-    and no more than FAR times what it has so far: the direction stays downhill. `preconditioner` is a positive vector, about the diagonal of B; ‖p‖ then is √pᵀMp.
+    and no more than FAR times what it has so far: the direction stays downhill. `preconditioner` is a positive vector,
+    about the diagonal of B; ‖p‖ then is √pᵀMp.
     """
     M = preconditioner
     scale = norm(g)  # of which everything is measured in parts, so that squares neither overflow nor vanish

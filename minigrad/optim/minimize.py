@@ -75,6 +75,8 @@ def minimize(
         raise TypeError(f"minimize: x0 has dtype {x0.dtype}; give floats, e.g. x0.astype('float64')")
     if not x0.size:
         raise ValueError("minimize: x0 is empty; there is nothing to minimize over")
+    if not (gtol >= 0 and gtol_rel >= 0 and max_iter >= 0):
+        raise ValueError(f"minimize: gtol, gtol_rel and max_iter are {gtol}, {gtol_rel}, {max_iter}; they must be ≥ 0")
     if max_evaluations is not None and max_evaluations < 1:
         raise ValueError(f"minimize: max_evaluations is {max_evaluations}; f has to be evaluated once at least")
     known = inspect.signature(descent.METHODS[method]).parameters
@@ -88,10 +90,13 @@ def minimize(
         state = descent.State(objective.at(x0.astype(np.float64).ravel()))
         points = [x0.copy()]
 
+        def here(state: descent.State) -> Array:
+            return state.point.x.reshape(x0.shape).astype(x0.dtype)
+
         def after(state: descent.State) -> Any:
             if path:
-                points.append(state.point.x.reshape(x0.shape))
-            return callback is not None and callback(state.point.x.reshape(x0.shape))
+                points.append(here(state))
+            return callback is not None and callback(here(state))
 
         status, message = descent.descend(
             rule, objective, state, gtol=gtol, gtol_rel=gtol_rel, max_iter=max_iter, callback=after

@@ -25,6 +25,11 @@ def _number(v: Any) -> bool:
     return isinstance(v, Real) and not isinstance(v, bool) and math.isfinite(v)
 
 
+def whole(v: Any) -> bool:
+    """Whether v is an integer, Python's or NumPy's."""
+    return isinstance(v, int | np.integer) and not isinstance(v, bool)
+
+
 NOT_NEGATIVE: Range = (lambda v: _number(v) and v >= 0, "≥ 0")
 POSITIVE: Range = (lambda v: _number(v) and v > 0, "> 0")
 FRACTION: Range = (lambda v: _number(v) and 0 <= v < 1, "in [0, 1)")
@@ -32,7 +37,7 @@ FRACTIONS: Range = (
     lambda v: isinstance(v, tuple | list) and len(v) == 2 and all(map(FRACTION[0], v)),
     "two numbers in [0, 1)",
 )
-COUNT: Range = (lambda v: isinstance(v, int) and not isinstance(v, bool) and v >= 1, "a whole number ≥ 1")
+COUNT: Range = (lambda v: whole(v) and v >= 1, "a whole number ≥ 1")
 SWITCH: Range = (lambda v: isinstance(v, bool | np.bool_), "True or False")
 
 
@@ -109,21 +114,39 @@ class Optimizer:
 
     def _evaluate(self, closure: Closure) -> float:
         """The loss; `.grad` becomes its gradient, None for a parameter that it does not depend on."""
+        loss, params = self._record(closure)
+        value = float(loss.item())
+        self._forget()
+        for p, g in zip(params, pull(loss, params) if params else ()):
+            p.grad = np.array(g._data)
+        return value
+
+    def _record(self, closure: Callable[[], Any]) -> tuple[Tensor, list[Tensor]]:
+        """The loss that the closure returns, checked, and those of the parameters to be moved that it depends on."""
+        if not callable(closure):
+            what = f"{self._who}: step was given a {type(closure).__name__}"
+            raise TypeError(f"{what}; give a function that computes the loss and returns it, or call backward first")
         with recording(True):
             loss = closure()
         if not isinstance(loss, Tensor):
             raise TypeError(f"{self._who}: the closure returned a {type(loss).__name__}; return the loss, a tensor")
+        if loss.size != 1:
+            raise ValueError(
+                f"{self._who}: the closure returned shape {loss.shape}; return one number, e.g. by .mean()"
+            )
         if isinstance(loss.node, Freed):
             raise RuntimeError(
                 f"{self._who}: the closure's loss has been walked; return it without calling backward, step does that"
             )
-        value = float(loss.item())
-        self._forget()
         read = {id(x) for x in history([loss])}
-        params = [p for p in self.params if p.requires_grad and id(p) in read]
-        for p, g in zip(params, pull(loss, params) if params else ()):
-            p.grad = np.array(g._data)
-        return value
+        trainable = [p for p in self.params if p.requires_grad]
+        params = [p for p in trainable if id(p) in read]
+        if trainable and not params:
+            raise ValueError(
+                f"{self._who}: the closure's loss does not depend on the parameters; compute it from them in each "
+                "call, and not under no_grad, from detached tensors or by a compiled function"
+            )
+        return loss, params
 
     def _step(self) -> None:
         states = iter(self.state)
@@ -150,8 +173,10 @@ class Optimizer:
             g = p.grad
             if g is None or not p.requires_grad:
                 continue
-            if g.shape != p._data.shape:
+            if not isinstance(g, np.ndarray | np.generic) or g.shape != p._data.shape:
                 at = self._at(next(i for i, q in enumerate(self.params) if q is p))
+                if not isinstance(g, np.ndarray | np.generic):
+                    raise TypeError(f"{at}: the gradient is a {type(g).__name__}; it must be a NumPy array")
                 raise ValueError(f"{at}: the gradient has shape {g.shape}, the parameter {p.shape}")
             if not p._data.flags.carray:  # to be moved in place
                 p.data = np.array(p._data, order="C")

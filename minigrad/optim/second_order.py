@@ -78,7 +78,7 @@ class SecondOrder(Optimizer):
         return self._descend(closure)
 
     def _descend(self, closure: Closure | None, **options: Any) -> float:
-        if closure is None:
+        if not callable(closure):
             raise TypeError(f"{self._who}: step needs a closure that computes the loss and returns it, a tensor")
         xs = [p for p in self.params if p.requires_grad]
         if not xs:
@@ -203,7 +203,6 @@ class Newton(SecondOrder):
 
     def __init__(self, params: Params, *, damping: float = 0.0, **options: Any) -> None:
         super().__init__(params, descent.Newton(damping), **options)
-        self._require("damping", damping, NOT_NEGATIVE[0](damping), NOT_NEGATIVE[1])
 
 
 class BFGS(SecondOrder):
@@ -267,8 +266,8 @@ class NewtonCG(SecondOrder):
     curvature; the closure then returns (loss, outputs), the outputs being the tensor that the loss was computed from.
     Each product is a walk or two over one recorded gradient. `damping`, if not 0, starts λ at so many times the
     curvature along g, and λ then follows how well the quadratic model told the decrease (Levenberg 1944; Martens
-    2010). `preconditioner()` returns positive arrays like the parameters, about the diagonal of B, at the point where
-    the parameters stand. The residual is at most `forcing` · ‖g‖, after at most `max_products` products.
+    2010). `preconditioner()` returns positive arrays like the parameters that require grad, about the diagonal of B, at
+    the point where they stand. The residual is at most `forcing` · ‖g‖, after at most `max_products` products.
 
     >>> p = Tensor(np.array([3.0, 4.0]), requires_grad=True)
     >>> opt = NewtonCG([p])
@@ -289,7 +288,6 @@ class NewtonCG(SecondOrder):
     ) -> None:
         of_vector = None if preconditioner is None else lambda point: _diagonal(preconditioner, point)
         super().__init__(params, descent.NewtonCG(damping, forcing, max_products, of_vector), **options)
-        self._require("damping", damping, NOT_NEGATIVE[0](damping), NOT_NEGATIVE[1])
         self._require("curvature", curvature, curvature in ("hessian", "gauss-newton"), "'hessian' or 'gauss-newton'")
         self.curvature = curvature
 
@@ -318,7 +316,13 @@ class TrustRegionNewtonCG(SecondOrder):
 
 def _diagonal(preconditioner: Callable[[], Sequence[Array | Tensor]], point: Point) -> Array:
     point.place()
-    return flat([a if isinstance(a, Tensor) else Tensor(a) for a in preconditioner()])
+    diagonal = flat([a if isinstance(a, Tensor) else Tensor(a) for a in preconditioner()])
+    if diagonal.size != point.x.size:
+        what = f"NewtonCG: preconditioner returned {diagonal.size} numbers"
+        raise ValueError(f"{what}; the parameters that require grad have {point.x.size}")
+    if not (diagonal > 0).all():
+        raise ValueError(f"NewtonCG: preconditioner returned {diagonal.min()}; all of it must be > 0")
+    return diagonal
 
 
 class _Buffers:

@@ -16,7 +16,7 @@ from ..ops.loss import cross_entropy
 from ..tape import Array, Tensor, effect, history, pull
 from .curvature import placed, sample_labels, signs
 from .directions import accept, two_loop
-from .optimizer import COUNT, FRACTION, POSITIVE, Closure, Optimizer, Params, Rate
+from .optimizer import COUNT, FRACTION, NOT_NEGATIVE, POSITIVE, Closure, Optimizer, Params, Rate, whole
 from .vector import flat, split
 
 
@@ -28,9 +28,9 @@ class _Closed(Optimizer):
         "every": COUNT,
         "memory": COUNT,
         "threshold": FRACTION,
-        "power": (lambda v: isinstance(v, (int, float)) and 0 <= v <= 1, "in [0, 1]"),
+        "power": (lambda v: NOT_NEGATIVE[0](v) and v <= 1, "in [0, 1]"),
         "gamma": POSITIVE,
-        "seed": (lambda v: isinstance(v, int) and v >= 0, "a whole number ≥ 0"),
+        "seed": (lambda v: whole(v) and v >= 0, "a whole number ≥ 0"),
     }
 
     def add_param_group(self, group: dict[str, Any]) -> None:
@@ -177,7 +177,8 @@ class SQN(_Closed):
 class _Diagonal(_Closed):
     """Rules that divide by an estimate of the curvature's diagonal, renewed in each `every`-th step.
 
-    A new estimate is left in a parameter's state as `d`. A parameter that has none yet makes a step that renews them.
+    A new estimate is left in a parameter's state as `d`. A step whose loss reads a parameter that has none yet renews
+    them too.
     """
 
     def step(self, closure: Closure | None = None) -> float:
@@ -186,10 +187,9 @@ class _Diagonal(_Closed):
         assert loss is not None
         return loss
 
-    @property
-    def _due(self) -> bool:
-        fresh = any(p.requires_grad and not state for p, state in zip(self.params, self.state))
-        return self.steps % self._option("every") == 0 or fresh
+    def _due(self, read: list[Tensor]) -> bool:
+        known = {id(p) for p, state in zip(self.params, self.state) if state}
+        return self.steps % self._option("every") == 0 or any(id(p) not in known for p in read)
 
     @property
     def _rng(self) -> np.random.Generator:
@@ -202,16 +202,18 @@ class _Diagonal(_Closed):
                 state["d"] = found[id(p)]
 
     def _hutchinson(self, closure: Closure, estimate: Callable[[Array, Array], Array], draw: Callable) -> float:
-        """The loss, with gradients in `.grad`, and `estimate(v, Hv)` noted for one draw v."""
-        loss, grads, product = linearize_grad(lambda: closure(), self._trainable)
+        """The loss, with gradients in `.grad`; and when it is due, `estimate(v, Hv)` noted for one draw v."""
+        loss, params = self._record(closure)
+        if not self._due(params):
+            return super()._evaluate(lambda: loss)
+        _, grads, product = linearize_grad(lambda: loss, params)
         rng = self._rng
-        vs = [draw(p.shape, rng).astype(p.dtype) for p in self._trainable]
-        read = {id(x) for x in history([loss])}
+        drawn = {id(p): draw(p.shape, rng).astype(p.dtype) for p in self._trainable}
+        vs = [drawn[id(p)] for p in params]
         self._forget()
-        found = [(p, g, v, h) for p, g, v, h in zip(self._trainable, grads, vs, product(*vs)) if id(p) in read]
-        for p, g, _, _ in found:
+        for p, g in zip(params, grads):
             p.grad = np.array(g.data)
-        self._note([p for p, *_ in found], [estimate(v, h.data) for *_, v, h in found])
+        self._note(params, [estimate(v, h.data) for v, h in zip(vs, product(*vs))])
         return float(loss.item())
 
 
@@ -245,7 +247,7 @@ class AdaHessian(_Diagonal):
         )
 
     def _evaluate(self, closure: Closure) -> float:
-        return self._hutchinson(closure, _spatial_mean, signs) if self._due else super()._evaluate(closure)
+        return self._hutchinson(closure, _spatial_mean, signs)
 
     def _update(
         self, ps: list[Array], gs: list[Array], states: list[dict[str, Any]], t: int, options: dict[str, Any]
@@ -304,21 +306,20 @@ class Sophia(_Diagonal):
         )  # fmt: skip
 
     def _evaluate(self, closure: Callable[[], Any]) -> float:
-        due = self._due
         if self._option("hutchinson"):
-            return self._hutchinson(closure, np.multiply, _normal) if due else super()._evaluate(closure)
-        return super()._evaluate(lambda: self._sampled(closure, due))
+            return self._hutchinson(closure, np.multiply, _normal)
+        return super()._evaluate(lambda: self._sampled(closure))
 
-    def _sampled(self, closure: Callable[[], Any], due: bool) -> Tensor:
+    def _sampled(self, closure: Callable[[], Any]) -> Tensor:
         """The loss; when it is due, the diagonal is estimated on the way."""
         pair = closure()
         if not isinstance(pair, tuple) or len(pair) != 2:
             raise TypeError("Sophia: the closure must return (loss, logits); or the loss alone, with hutchinson=True")
         loss, logits = pair
-        if due:
+        read = {id(x) for x in history([logits])}
+        params = [p for p in self._trainable if id(p) in read]
+        if self._due(params):
             sampled = cross_entropy(logits, sample_labels(logits.data, self._rng))
-            read = {id(x) for x in history([sampled])}
-            params = [p for p in self._trainable if id(p) in read]
             grads = pull(sampled, params, retain_graph=True)
             self._note(params, [len(logits) * g.data**2 for g in grads])
         return loss

@@ -151,7 +151,7 @@ def check_loss(y: Any, xs: Sequence[Tensor], f: str, x: str) -> float:
     if {id(t) for t in history([y])}.isdisjoint(map(id, xs)):
         raise ValueError(
             f"{f} returned a loss that does not depend on {x}; compute it from {x} in each call, by minigrad, "
-            "and not under no_grad or from detached tensors"
+            "and not under no_grad, from detached tensors or by a compiled function"
         )
     eps = max(np.finfo(t.dtype).eps for t in (y, *xs))
     return float(eps)

@@ -4,9 +4,10 @@
 
 Both get the same exact derivatives: minigrad's gradients, and its products with the Hessian. Both stop when no entry
 of the gradient exceeds GTOL times the factor on f, or when BUDGET evaluations of f are used up; every other tolerance
-of SciPy's is switched off (but for Newton-CG's on x: 1e-8), and its limits on iterations are out of reach. A problem is solved when f has five digits
-of a published minimum (see `Problem.solved_by`). Evaluations of f are counted here, by one counter for both: all of
-them, and those up to the first point that solves the problem. `newton`, which SciPy does not have, runs alone.
+of SciPy's is switched off (but for Newton-CG's on x: 1e-8), and its limits on iterations are out of reach. L-BFGS has
+each side's own memory, 30 and 10 pairs. A problem is solved when f has five digits of a published minimum (see
+`Problem.solved_by`). Evaluations of f are counted here, by one counter for both: all of them, and those up to the first
+point that solves the problem. `newton`, which SciPy does not have, runs alone.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ SCIPY: dict[str, tuple[str, dict[str, Any]]] = {  # the method's name there, and
     "newton-cg": ("Newton-CG", {"xtol": 1e-8}),  # a mean change of x; with less it goes on for ever
     "trust-ncg": ("trust-ncg", {"gtol": GTOL}),
 }
+OWN: dict[str, dict[str, Any]] = {}  # minigrad's options
 METHODS = (*SCIPY, "newton")
 
 
@@ -153,7 +155,8 @@ class Traced:
 def ours(problem: Problem, posed: Posed, method: str) -> Run:
     """minigrad's run."""
     f = Watched(problem, posed)
-    found = optim.minimize(f, posed.x0, method, gtol=GTOL * posed.unit, max_iter=10**9, max_evaluations=BUDGET)
+    limits = {"gtol": GTOL * posed.unit, "max_iter": 10**9, "max_evaluations": BUDGET}
+    found = optim.minimize(f, posed.x0, method, **limits, **OWN.get(method, {}))
     assert found.n_fev == len(f.values)
     return f.run(found.fun / posed.unit, found.n_gev, found.n_hvp, found.status)
 
@@ -280,12 +283,17 @@ def main() -> None:
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--problems", nargs="+", choices=PROBLEMS, default=list(PROBLEMS))
+    parser.add_argument("--pairs", type=int, help="so many for both sides' L-BFGS")
     parser.add_argument("--details", action="store_true", help="print each problem, not only the sums")
     parser.add_argument("--json", type=Path, help="write every run here")
     parser.add_argument("--write", action="store_true", help="write the tables of docs/second_order.md")
     options = parser.parse_args()
     if options.write and (set(options.variants), set(options.methods)) != (set(VARIANTS), set(METHODS)):
         parser.error("--write writes the whole table: it needs all variants and methods")
+    if options.pairs:
+        if options.write:
+            parser.error("--write is for the methods as they come, without --pairs")
+        OWN["lbfgs"], SCIPY["lbfgs"][1]["maxcor"] = {"history_size": options.pairs}, options.pairs
     found = compare(options.variants, options.methods, options.problems)
     if options.details:
         print(text(details(found)), end="\n\n")

@@ -335,6 +335,11 @@ def test_the_cut_area_follows_from_the_law_of_its_side():
     [
         (lambda: RandomCrop(-1), "padding is -1; it must be an int ≥ 0"),
         (lambda: RandomCrop(1.5), "padding is 1.5"),
+        (lambda: RandomCrop(size=5), r"size is 5; it must be \(height, width\), ints ≥ 1"),
+        (lambda: RandomCrop(size=(5, 0)), r"size is \(5, 0\)"),
+        (lambda: Affine(scale=-1), "Affine: scale is -1; it must be a number ≥ 0"),
+        (lambda: Affine(scale=(0.8, 1.2)), r"Affine: scale is \(0.8, 1.2\); it must be a number"),
+        (lambda: Affine(float("nan")), "rotate is nan"),
         (lambda: HorizontalFlip(1.1), "p is 1.1"),
         (lambda: VerticalFlip(-0.1), "p is -0.1"),
         (lambda: ColorJitter(brightness=-1), "brightness is -1"),
@@ -355,6 +360,11 @@ def test_the_cut_area_follows_from_the_law_of_its_side():
 def test_bad_settings_are_named(make, said):
     with pytest.raises(ValueError, match=said):
         make()
+
+
+def test_settings_may_be_numbers_of_numpy():
+    assert Mixup(np.int64(10)) == Mixup(10) and Cutout(np.int8(3)) == Cutout(3)
+    assert RandomCrop(np.int32(2), size=tuple(np.array([3, 4]))) == RandomCrop(2, size=(3, 4))
 
 
 @pytest.mark.parametrize("transform", TRANSFORMS[:-1], ids=repr)

@@ -101,6 +101,14 @@ def test_a_damaged_idx_file_is_named(tmp_path, how, zipped):
         mnist(tmp_path, verify=False)
 
 
+@pytest.mark.parametrize("shape", [(1,) * 65, (0, 2**32 - 1, 2**32 - 1)], ids=["many axes", "long axes"])
+def test_an_idx_file_of_a_shape_that_no_array_has_is_named(tmp_path, shape):
+    header = struct.pack(f">BBBB{len(shape)}I", 0, 0, 8, len(shape), *shape)
+    (tmp_path / "a").write_bytes(header + b"\0" * math.prod(shape))
+    with pytest.raises(ValueError, match=r"a: .* axes; no array can have this shape"):
+        read_idx(tmp_path / "a")
+
+
 @pytest.mark.parametrize("damage", [lambda c: c[:-4], lambda c: c[: len(c) // 2], lambda c: c[:40] + b"####" + c[44:]])
 def test_a_damaged_gzip_file_is_named(tmp_path, damage):
     write_mnist(tmp_path, zipped=True)
@@ -246,6 +254,11 @@ def test_a_loader_takes_what_was_read(tmp_path):
     assert [x.shape for x, y in Loader(cifar10(tmp_path, verify=False).train, 16)] == [(16, 3, 32, 32), (4, 3, 32, 32)]
 
 
+def nested(depth):
+    """A list of lists of lists, each of them the same one ten times: short as a pickle, 10 ** depth numbers in all."""
+    return [nested(depth - 1)] * 10 if depth else 1
+
+
 BAD = {
     "no pickle": (lambda b: b"<html>404</html>", "no file of CIFAR-10 for Python"),
     "cut": (lambda b: python2(b)[:-100], "no file of CIFAR-10 for Python: .*truncated"),
@@ -257,7 +270,11 @@ BAD = {
     "objects": (lambda b: pickle.dumps(b | {"data": b["data"].astype(object)}), "only numbers are read"),
     "no array": (lambda b: pickle.dumps(b | {"data": b["data"].tolist()}), "its data are list"),
     "few labels": (lambda b: pickle.dumps(b | {"labels": [1]}), r"2 images and labels of shape \(1,\)"),
-    "ragged labels": (lambda b: pickle.dumps(b | {"labels": [[1], [1, 2]]}), "no file of CIFAR-10 for Python"),
+    "ragged labels": (
+        lambda b: pickle.dumps(b | {"labels": [[1], [1, 2]]}),
+        "its labels are a list; they must be integers",
+    ),
+    "labels that need all memory": (lambda b: pickle.dumps(b | {"labels": nested(30)}), "its labels are a list"),
     "half an array": (lambda b: b"\x80\x02}U\x04datacnumpy\nndarray\n)Rs.", "no file of CIFAR-10 for Python"),
     "odd keys": (lambda b: pickle.dumps({1: 2, "data": 3}), "its keys are .1, 'data'"),
     "text labels": (lambda b: pickle.dumps(b | {"labels": ["cat", "dog"]}), "its labels are .*; they must be integers"),
@@ -322,6 +339,16 @@ def test_a_damaged_archive_is_named(tmp_path, damage):
     archive(path, tmp_path / "cifar-10-batches-py")
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(ValueError, match=r"cifar-10-python.tar.gz: the archive is cut or damaged"):
+        cifar10(path, verify=False)
+
+
+@pytest.mark.parametrize("damage", [lambda c: c[:-8] + b"####" + c[-4:], lambda c: c[:-4]], ids=["sum", "end"])
+def test_the_checksum_at_the_end_of_an_archive_counts(tmp_path, damage):
+    write_cifar(tmp_path / "cifar-10-batches-py", CIFAR10)
+    path = tmp_path / "cifar-10-python.tar.gz"
+    archive(path, tmp_path / "cifar-10-batches-py")
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(ValueError, match=r"the archive is cut or damaged"):
         cifar10(path, verify=False)
 
 

@@ -163,10 +163,20 @@ def test_labels_that_cannot_be_mixed_are_refused():
         next(iter(Loader(Dataset(IMAGES.x, IMAGES.y / 2), 8, mix=Mixup(10))))
 
 
-@pytest.mark.parametrize(("settings", "said"), [({"workers": -1}, "workers is -1"), ({"prefetch": 0}, "prefetch is 0")])
-def test_bad_settings_are_named(settings, said):
-    with pytest.raises(ValueError, match=said):
-        Loader(IMAGES, 8, **settings)
+@pytest.mark.parametrize(
+    "setting", [{"workers": -1}, {"prefetch": 0}, {"seed": -1}, {"seed": 2**63}, {"batch_size": 0}]
+)
+def test_bad_settings_are_named(setting):
+    ((name, value),) = setting.items()
+    with pytest.raises(ValueError, match=f"{name} is {value}"):
+        Loader(IMAGES, **({"batch_size": 8} | setting))
+
+
+@pytest.mark.parametrize("name", ["batch_size", "seed", "workers", "prefetch"])
+def test_settings_are_whole_numbers(name):
+    with pytest.raises(TypeError, match=f"{name} is 2.5; it must be a whole number"):
+        Loader(IMAGES, **({"batch_size": 8} | {name: 2.5}))
+    assert len(Loader(IMAGES, **({"batch_size": 8} | {name: np.int64(8)}))) == 7
 
 
 # ---- ahead, but not too far ----
@@ -257,7 +267,8 @@ def test_the_epoch_can_be_set_in_the_middle():
 
 def test_a_state_of_another_loader_is_refused():
     state = Loader(NUMBERS, 4).state_dict()
-    for other in Loader(NUMBERS, 5), Loader(NUMBERS, 4, seed=1), Loader(IMAGES, 4):
+    plain, short = Loader(NUMBERS, 4, shuffle=False), Loader(NUMBERS, 4, drop_last=True)
+    for other in Loader(NUMBERS, 5), Loader(NUMBERS, 4, seed=1), Loader(IMAGES, 4), plain, short:
         with pytest.raises(ValueError, match=r"the state has .*, the loader .*; they must agree"):
             other.load_state_dict(state)
     for wrong in {"batch": 10}, {"batch": -1}, {"epoch": -1}:
@@ -273,6 +284,16 @@ def test_a_look_moves_nothing():
     batches = list(loader)
     np.testing.assert_array_equal(x, [batches[1][0][1], batches[0][0][2]])
     np.testing.assert_array_equal(y, IMAGES.y[[9, 2]])
+
+
+def test_a_look_names_samples_in_any_way():
+    loader = Loader(IMAGES, 8, transform=CHANGE)
+    x, _ = loader.look(0, [52])
+    mask = np.arange(53) == 52
+    for samples in [-1], slice(52, None), mask, 52:
+        np.testing.assert_array_equal(loader.look(0, samples)[0], x)
+    with pytest.raises(IndexError, match="out of bounds"):
+        loader.look(0, [53])
 
 
 # ---- when something goes wrong ----

@@ -23,7 +23,7 @@ import minigrad as mg
 
 p = mg.tensor(np.linspace(0, 1, 12, dtype=sys.argv[1]).reshape(3, 4), requires_grad=True)
 opt = mg.optim.SGD([p], lr=0.5, momentum=0.9)
-loss = mg.cross_entropy(p, np.arange(3))
+loss = mg.elu(p).mean()
 loss.backward()
 opt.step()
 found = hashlib.sha256(p.data.tobytes() + loss.data.tobytes()).hexdigest()

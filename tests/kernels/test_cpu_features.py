@@ -25,10 +25,10 @@ def runs_here(features):
 
 @pytest.mark.skipif(not kernels.JIT, reason="nothing is compiled")
 @pytest.mark.parametrize("processor", FEATURES)
-def test_narrower_vectors(processor, tmp_path):
+def test_narrower_vectors(processor):
     if not runs_here(FEATURES[processor]):
         pytest.skip("this processor lacks them itself")
-    limits = {"NUMBA_CPU_NAME": processor, "NUMBA_CPU_FEATURES": FEATURES[processor], "NUMBA_CACHE_DIR": str(tmp_path)}
+    limits = {"NUMBA_CPU_NAME": processor, "NUMBA_CPU_FEATURES": FEATURES[processor]}  # which have kernels of their own
     files = [str(HERE / "test_conv.py"), str(HERE / "test_winograd.py")]
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *files, "-k", PARITY]
     done = subprocess.run(command, env=os.environ | limits, capture_output=True, text=True)

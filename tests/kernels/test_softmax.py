@@ -39,6 +39,14 @@ def test_huge_logits_neither_overflow_nor_vanish(room):
     np.testing.assert_allclose(slopes, [[1, -1, 0], [1 / 3, 1 / 3, -2 / 3]], rtol=1e-6)
 
 
+@pytest.mark.parametrize("room", [kernels, plain])
+def test_an_impossible_class_costs_the_others_nothing(room):
+    logits = np.array([[0, -np.inf, 0]])
+    losses, slopes = room.softmax_cross_entropy(logits, np.array([0]), smoothing=0.0)
+    np.testing.assert_allclose(losses, [np.log(2)])
+    np.testing.assert_allclose(slopes, [[-0.5, 0, 0.5]])
+
+
 def test_gradient_agrees_with_a_complex_step():
     rng = np.random.default_rng(0)
     logits, v = rng.standard_normal((2, 6, 5))

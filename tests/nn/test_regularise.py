@@ -152,6 +152,30 @@ def test_gradient_noise_is_keyed_by_seed_and_step_or_drawn_from_a_stream():
     assert np.array_equal(first, noise(3, None))
 
 
+def test_gradient_noise_takes_numbers_of_numpy():
+    p = mg.tensor(np.zeros(20, np.float32), requires_grad=True)
+
+    def noise(step, seed, eta):
+        p.grad = np.zeros_like(p.data)
+        nn.gradient_noise_([p], step, eta=eta, rng=seed)
+        return p.grad
+
+    for step in (0, 5):
+        found = noise(np.int64(step), np.int64(3), np.float64(0.3))
+        assert found.dtype == np.float32 and np.array_equal(found, noise(step, 3, 0.3))
+
+
+def test_a_single_tensor_is_taken_whole():
+    w = mg.tensor(np.full((2, 3, 4), 2.0), requires_grad=True)
+    w.grad = np.zeros_like(w.data)
+    nn.gradient_noise_(w, 0, rng=0)
+    assert w.grad.all()
+    assert nn.l2_penalty(w).item() == 4 * w.size
+    with mg.no_grad():
+        nn.max_norm_(w, 1.0)
+    assert np.allclose(np.linalg.norm(w.data.reshape(2, -1), axis=1), 1)
+
+
 def test_gradient_noise_is_added_where_there_is_a_gradient():
     model = net("float32")
     x = rng.standard_normal((2, 1, 4, 4)).astype(np.float32)

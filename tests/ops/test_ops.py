@@ -128,6 +128,19 @@ def test_comparisons_are_plain_arrays():
     assert len({x, x}) == 1
 
 
+@pytest.mark.parametrize("dtype", ["i1", "i2", "i4", "i8", "u1", ">i2"])
+@pytest.mark.parametrize("classes", [100, 128, 200, 256, 300, 70000])
+def test_cross_entropy_labels_of_every_integer_type(dtype, classes):
+    logits = np.linspace(0, 1, 2 * classes, dtype=np.float32).reshape(2, classes)
+    top = min(classes, np.iinfo(dtype).max + 1) - 1
+    right, wrong = np.array([0, top]), [-1] * (dtype != "u1") + [classes] * (classes <= np.iinfo(dtype).max)
+    expected = mg.cross_entropy(logits, right).item()
+    assert mg.cross_entropy(logits, right.astype(dtype)).item() == expected
+    for label in wrong:
+        with pytest.raises(ValueError, match=f"label {label} is out of range; logits have {classes} classes"):
+            mg.cross_entropy(logits, np.array([0, label], dtype))
+
+
 def test_cross_entropy_smoothing_in_closed_form():
     logits, labels, s = rng.standard_normal((6, 4)), rng.integers(0, 4, 6), 0.1
     log_p = logits - np.log(np.exp(logits).sum(1, keepdims=True))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
+from minigrad import nn
 from minigrad.optim import clip_grad_norm, clip_grad_value
 
 rng = np.random.default_rng(4)
@@ -70,5 +71,21 @@ def test_other_faults():
         clip_grad_norm(ps, 0)
     with pytest.raises(ValueError, match="clip_grad_value: max_value is nan"):
         clip_grad_value(ps, float("nan"))
-    with pytest.raises(TypeError, match="clip_grad_norm: params is a tensor; give a list"):
+    with pytest.raises(TypeError, match="clip_grad_norm: params is a Tensor; give a list"):
         clip_grad_norm(ps[0], 1.0)
+    with pytest.raises(TypeError, match="clip_grad_norm: params is a Linear; give a list"):
+        clip_grad_norm(nn.Linear(2, 2), 1.0)
+
+
+def test_the_gradient_of_one_number_stays_an_array():
+    (p,) = leaves(np.array(3.0))
+    clip_grad_norm([p], 2.0)
+    assert type(p.grad) is np.ndarray and p.grad == 2
+    clip_grad_value([p], 0.5)
+    assert type(p.grad) is np.ndarray and p.grad == 0.5
+
+
+def test_a_tensor_that_stands_there_twice_counts_once():
+    (p,) = leaves(np.array([3.0, 4.0]))
+    assert clip_grad_norm([p, p], 1.0) == 5
+    np.testing.assert_allclose(p.grad, [0.6, 0.8], rtol=1e-15)

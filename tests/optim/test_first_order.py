@@ -198,8 +198,24 @@ def test_a_closure_that_walks_the_tape_itself_is_told_so():
         opt.step(closure)
     with pytest.raises(TypeError, match="the closure returned a NoneType; return the loss"):
         opt.step(lambda: None)
+    with pytest.raises(ValueError, match=r"the closure returned shape \(1, 1, 2\); return one number"):
+        opt.step(lambda: mg.reshape(mg.concat([p, p]), (1, 1, 2)))
+    with pytest.raises(TypeError, match="step was given a Tensor; give a function"):
+        opt.step((p * p).sum())
     with pytest.raises(TypeError, match="Nesterov: step needs a closure"):
         optim.Nesterov([p], 0.1).step()
+
+
+def test_a_loss_that_does_not_depend_on_the_parameters_is_an_error_and_moves_nothing():
+    p = mg.tensor([3.0], requires_grad=True)
+    compiled = mg.compile(lambda: (p * p).sum())
+    for closure in (lambda: mg.tensor(p.data**2).sum(), lambda: (p.detach() ** 2).sum(), compiled):
+        for opt in (optim.Adam([p]), optim.SQN([p], lr=0.1), optim.AdaHessian([p])):
+            with pytest.raises(ValueError, match="loss does not depend on the parameters"):
+                opt.step(closure)
+            assert p.data == 3 and opt.steps == 0
+    p.requires_grad = False
+    assert optim.SGD([p], lr=0.1).step(lambda: (p * p).sum()) == 9, "but all may be frozen"
 
 
 # ---- compiled steps --------------------------------------------------------------------------------------------------

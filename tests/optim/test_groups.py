@@ -142,6 +142,11 @@ BAD = {
     "steps": (lambda: optim.Muon([p], ns_steps=0), ValueError, "ns_steps is 0; it must be a whole number ≥ 1"),
     "adam's decay": (lambda: optim.AdamW([p], weight_decay=-1), ValueError, "AdamW: weight_decay is -1"),
     "gradient": (lambda: stepped(np.ones(3)), ValueError, "SGD: params[0] (fc.bias): the gradient has shape (3,), the"),
+    "gradient of PyTorch's kind": (
+        lambda: stepped(mg.tensor([1.0, 1.0])),
+        TypeError,
+        "the gradient is a Tensor; it must",
+    ),
 }
 
 

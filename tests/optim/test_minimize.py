@@ -257,6 +257,19 @@ def test_starts_that_are_not_finite_and_minima_that_do_not_exist(method):
     assert not found.success and np.isfinite(found.x).all() and math.isfinite(found.fun) and found.message
 
 
+def test_what_a_callback_does_to_its_point_changes_nothing():
+    start, seen = np.full(3, -1.0, np.float32), []
+
+    def spoil(x):
+        seen.append(x.dtype)
+        x[:] = 0
+
+    found = optim.minimize(rosenbrock, start, callback=spoil, path=True)
+    alone = optim.minimize(rosenbrock, start, path=True)
+    assert np.array_equal(found.path, alone.path) and found.n_fev == alone.n_fev and found.success
+    assert {a.dtype for a in found.path} == set(seen) == {np.dtype(np.float32)}
+
+
 def test_noise_is_named():
     rng = np.random.default_rng(0)
     found = optim.minimize(lambda x: rosenbrock(x) + rng.random(), np.zeros(3), gtol=0, max_evaluations=500)
@@ -291,6 +304,17 @@ def test_pairs_without_curvature_are_counted(method, reject):
         (lambda: optim.minimize(rosenbrock, [0.0, 0.0], "cg", history_size=3), TypeError, "cg: .*history_size"),
         (lambda: optim.minimize(rosenbrock, []), ValueError, "x0 is empty"),
         (lambda: optim.minimize(rosenbrock, [0.0, 0.0], max_evaluations=0), ValueError, "max_evaluations is 0"),
+        (lambda: optim.minimize(rosenbrock, [0.0, 0.0], gtol=math.nan), ValueError, "gtol, .* are nan"),
+        (
+            lambda: optim.minimize(rosenbrock, [0.0, 0.0], max_iter=-1),
+            ValueError,
+            "max_iter are .* -1; they must be ≥ 0",
+        ),
+        (lambda: optim.minimize(rosenbrock, [0.0, 0.0], history_size=2.5), ValueError, "history_size is 2.5"),
+        (lambda: optim.minimize(rosenbrock, [0.0, 0.0], curvature=math.nan), ValueError, "curvature is nan"),
+        (lambda: optim.minimize(rosenbrock, [0.0, 0.0], "newton", damping=-1), ValueError, "newton: damping is -1"),
+        (lambda: optim.minimize(rosenbrock, [0.0, 0.0], "newton-cg", forcing=-1), ValueError, "forcing is -1"),
+        (lambda: optim.minimize(rosenbrock, [0.0, 0.0], "trust-ncg", max_products=0), ValueError, "max_products is 0"),
     ],
 )
 def test_messages(call, error, text):

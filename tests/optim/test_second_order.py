@@ -73,13 +73,13 @@ def test_learns_and_reports(name):
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("name", RULES)
 def test_one_long_step_is_many_short_ones(name, dtype):
-    one, opt, closure = build(name, network(dtype), max_iter=40)
+    one, opt, closure = build(name, network(dtype), max_iter=20)
     opt.step(closure)
     n_iter = opt.n_iter
     many, opt, closure = build(name, network(dtype), max_iter=4)
-    for k in range(10):
+    for k in range(5):
         opt.step(closure)
-        if k == 4:  # saved and loaded on the way, into a new model
+        if k == 2:  # saved and loaded on the way, into a new model
             state, weights = opt.state_dict(), values(many)
             assert all(isinstance(v, np.ndarray) for v in state.values())
             many, opt, closure = build(name, network(dtype), max_iter=4)
@@ -421,6 +421,14 @@ def test_options_of_the_others():
         optim.NewtonCG([p], curvature="fisher")
     with pytest.raises(ValueError, match="damping is -1"):
         optim.NewtonCG([p], damping=-1)
+    with pytest.raises(ValueError, match="max_products is 0"):
+        optim.NewtonCG([p], max_products=0)
+    with pytest.raises(TypeError, match="LBFGS: step needs a closure"):
+        optim.LBFGS([p]).step((p * p).sum())
+    for bad, text in ((-1.0, r"preconditioner returned -1.0; all of it must be > 0"), (np.ones(2), "2 numbers; .* 1")):
+        with pytest.raises(ValueError, match=text):
+            optim.NewtonCG([p], preconditioner=lambda bad=bad: [np.array(bad)]).step(lambda: (p**4).sum())
+    assert optim.LBFGS([p], max_iter=np.int64(3), history_size=np.int32(2)).max_iter == 3
     with pytest.raises(ValueError, match="'lr'"):
         optim.LBFGS([{"params": [p], "lr": 0.1}])
     p.requires_grad = False

@@ -283,6 +283,24 @@ def test_each_rule_learns_and_leaves_frozen_parameters_alone(rule):
     assert not np.array_equal(conv.weight.data, before) and np.isfinite(conv.weight.data).all()
 
 
+@pytest.mark.parametrize("rule", ["adahessian", "sophia h"])
+def test_a_parameter_that_the_loss_does_not_read_costs_no_products(rule):
+    w, unread = start(), start()
+    opt = RULES[rule]([w, unread])
+    opt.param_groups[0]["every"] = 4
+    estimates = []
+    for step in range(10):
+        known = opt.state[0].get("d", opt.state[0].get("h"))
+        opt.step(quadratic(w) if step < 9 else lambda: quadratic(w)() + quadratic(unread)())
+        estimates.append(opt.state[0].get("d", opt.state[0].get("h")) is not known)
+    assert [k for k, new in enumerate(estimates) if new] == [0, 4, 8, 9], "9: the first that reads the other"
+
+
+def test_numpys_numbers_are_numbers():
+    opt = optim.AdaHessian([start()], lr=np.float32(0.1), power=np.float32(0.5), every=np.int64(2), seed=np.uint8(3))
+    assert opt.param_groups[0]["seed"] == 3
+
+
 def test_a_state_of_other_parameters_is_refused():
     saved = RULES["sqn"]([start()]).state_dict()
     with pytest.raises(ValueError, match=r"sum has shape \(4,\); the parameters have 3 entries"):

@@ -47,6 +47,11 @@ def check_setting(name: str, setting: str, value: object, good: bool, want: str)
         raise ValueError(f"{name}: {setting} is {value}; it must be {want}")
 
 
+def is_whole(value: object, least: int) -> bool:
+    """Whether a setting is a whole number, NumPy's included, and at least that."""
+    return isinstance(value, int | np.integer) and bool(value >= least)
+
+
 def check_pair(name: str, setting: str, pair: tuple[float, float], low: float, high: float) -> None:
     """Raise unless the pair is a range within [low, high]."""
     good = len(pair) == 2 and low <= pair[0] <= pair[1] <= high

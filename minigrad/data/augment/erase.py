@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..streams import Streams
-from .compose import check_images, check_pair, check_setting
+from .compose import check_images, check_pair, check_setting, is_whole
 
 Array = np.ndarray
 _TRIES = 10  # rectangles drawn for each image, of which the first that fits is taken
@@ -83,7 +83,7 @@ class Cutout:
     fill: float = 0.0
 
     def __post_init__(self) -> None:
-        check_setting("Cutout", "size", self.size, isinstance(self.size, int) and self.size >= 0, "an int ≥ 0")
+        check_setting("Cutout", "size", self.size, is_whole(self.size, 0), "an int ≥ 0")
 
     def __call__(self, x: Array, streams: Streams) -> Array:
         check_images("Cutout", x, streams)

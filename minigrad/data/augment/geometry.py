@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..streams import Streams
-from .compose import check_images, check_setting, chosen
+from .compose import check_images, check_setting, chosen, is_whole
 
 Array = np.ndarray
 
@@ -17,7 +17,7 @@ class RandomCrop:
     """A part of each image, framed by `padding` pixels of zeros first, or of its mirror image with `reflect`.
 
     Every place of the part is equally likely. `size` is its (height, width), that of the images if None.
-    Raises ValueError if the part is larger than the framed image, or the padding is no int ≥ 0.
+    Raises ValueError if the part is larger than the framed image, the padding no int ≥ 0, or the size no pair of ints.
 
     >>> RandomCrop(padding=4)(np.ones((2, 3, 32, 32)), Streams(0, epoch=0, samples=[0, 1])).shape
     (2, 3, 32, 32)
@@ -28,8 +28,9 @@ class RandomCrop:
     reflect: bool = False
 
     def __post_init__(self) -> None:
-        good = isinstance(self.padding, int) and self.padding >= 0
-        check_setting("RandomCrop", "padding", self.padding, good, "an int ≥ 0")
+        check_setting("RandomCrop", "padding", self.padding, is_whole(self.padding, 0), "an int ≥ 0")
+        good = self.size is None or (np.shape(self.size) == (2,) and all(is_whole(n, 1) for n in self.size))
+        check_setting("RandomCrop", "size", self.size, good, "(height, width), ints ≥ 1")
 
     def __call__(self, x: Array, streams: Streams) -> Array:
         check_images("RandomCrop", x, streams)
@@ -107,7 +108,7 @@ def warp(x: Array, matrices: Array) -> Array:
 class Affine:
     """A random affine change of each image: rotated, scaled, sheared and shifted, each uniformly within its bound.
 
-    `rotate` in degrees, `scale` and `shear` as fractions, `shift` in pixels. All zero: the images themselves.
+    `rotate` in degrees, `scale` and `shear` as fractions, `shift` in pixels: numbers ≥ 0. All zero: the images themselves.
 
     >>> x = np.ones((2, 1, 8, 8), "float32")
     >>> Affine(rotate=10, shift=1)(x, Streams(0, epoch=0, samples=[0, 1])).shape
@@ -118,6 +119,10 @@ class Affine:
     scale: float = 0.0
     shear: float = 0.0
     shift: float = 0.0
+
+    def __post_init__(self) -> None:
+        for setting, bound in vars(self).items():
+            check_setting("Affine", setting, bound, np.shape(bound) == () and 0 <= bound < np.inf, "a number ≥ 0")
 
     def __call__(self, x: Array, streams: Streams) -> Array:
         check_images("Affine", x, streams)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..streams import Streams
-from .compose import check_images, check_setting
+from .compose import check_images, check_setting, is_whole
 from .erase import inside
 
 Array = np.ndarray
@@ -92,7 +92,7 @@ def distributions(y: Array, partners: Array, share: Array, classes: int) -> Arra
 
 def _check_settings(mix: Mixup | CutMix) -> None:
     name = type(mix).__name__
-    check_setting(name, "classes", mix.classes, isinstance(mix.classes, int) and mix.classes > 0, "an int above 0")
+    check_setting(name, "classes", mix.classes, is_whole(mix.classes, 1), "an int above 0")
     check_setting(name, "alpha", mix.alpha, mix.alpha > 0, "above 0")
 
 

@@ -71,7 +71,8 @@ def race(
     """Return the tracks of optimizers, names of OPTIMIZERS or `Racer`s, that spend at most `budget` evaluations each.
 
     `rates` are learning rates by name. A rule without one gets, of 1, 2 and 5 times powers of ten, the rate that brings
-    f lowest at the end of the budget, of those that stay in the surface's window. Noise is the same for all. Raises ValueError for a name that is not known.
+    f lowest at the end of the budget, of those that stay in the surface's window. Noise is the same for all. Raises
+    ValueError for a name that is not known.
 
     >>> from .surfaces import SURFACES
     >>> track, = race(SURFACES["quadratic"], ["newton"], budget=10)
@@ -82,6 +83,8 @@ def race(
     if budget < 1:
         raise ValueError(f"race: budget is {budget}; it must be at least 1 gradient")
     rates, at = dict(rates or {}), np.array(surface.start if start is None else start, float)
+    if at.shape != (2,):
+        raise ValueError(f"race: start has shape {at.shape}; give two numbers")
     for name in racers:
         if isinstance(name, str) and name not in OPTIMIZERS:
             raise ValueError(f"race: {name!r} is none of {', '.join(OPTIMIZERS)}")
