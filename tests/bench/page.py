@@ -209,11 +209,11 @@ pay mostly overhead.
 - **The tiny MLP, the small Hessian-vector products and inference of one image, against JAX at one thread.** XLA compiles
   a step to machine code; what `mg.compile` replays is still one Python call for each operation, about half a microsecond
   with NumPy and three with a kernel. Against PyTorch these rows are ahead.
-- **The MLP.** Its time is five matrix products in NumPy's OpenBLAS, which needs 10 to 20 % longer for 128 rows than
-  PyTorch's MKL, less than fusion and one optimizer kernel win back. Register tiles of our own were tried (as a
-  1×1 convolution): as fast forward, slower in the gradients, so they are not used.
+- **The MLP.** Its time is five matrix products in NumPy's OpenBLAS, which needs 5 to 10 % longer for 128 rows than
+  PyTorch's MKL, about what fusion and one optimizer kernel win back. Register tiles of our own were tried (as a
+  1×1 convolution): slower in all three products, so they are not used.
 - **1×1, 5×5, odd channel counts, groups, dilation at one thread.** Most forward passes reach 75 to 85 % of the matrix
-  peak (see the picture above), small ones and strided gradients far less: there packing, scratch copies and tiles with
+  peak (see the picture above), small and strided ones about half: there packing, scratch copies and tiles with
   few taps weigh more, and channels that do not fill a vector leave lanes idle (33 of 48).
 - **Depthwise convolution and pooling in eager mode** are bound by memory: a checksum of the input, which the tape keeps to
   detect changed data, is one more pass over it. Compiled, nothing needs to be detected.
