@@ -279,7 +279,7 @@ def signs(shape: int | tuple[int, ...], rng: np.random.Generator) -> Array:
 
 
 class Eigenvalues(NamedTuple):
-    """`values`, their unit `vectors` as columns, `errors` (an eigenvalue lies within that), and `products` spent."""
+    """`values`, their unit `vectors` as columns, `errors` (an eigenvalue lies within that, and round-off), and `products` spent."""
 
     values: Array
     vectors: Array
@@ -332,9 +332,9 @@ class Tridiagonal(NamedTuple):
 def lanczos(A: Any, steps: int, start: Array | None = None, *, rng: Rng = None) -> Tridiagonal:
     """A after `steps` of Lanczos' method from `start`, or from a normal vector: it spends one product each.
 
-    Every vector is orthogonalised against all before, twice: without that, eigenvalues come back as copies of
-    themselves (Parlett 1998, chapter 13). Where the space is exhausted, it goes on from a random vector, and `off` is 0.
-    It keeps `steps` vectors.
+    Every vector is orthogonalised against all before: without that, eigenvalues come back as copies of themselves
+    (Parlett 1998, chapter 13). Where the space is exhausted, `off` is 0, or of the size of round-off, and it goes on
+    from another vector: Q is orthonormal, and Qᵀ A Q is T, to round-off, in either case. It keeps `steps` vectors.
     """
     _at_least_one("lanczos", steps=steps)
     *_, last = _lanczos(A, min(steps, A.shape[0]), start, rng)
@@ -345,23 +345,30 @@ def _lanczos(A: Any, most: int, start: Array | None, rng: Rng) -> Iterator[Tridi
     """The tridiagonal matrices after 1, 2, …, `most` steps."""
     n, rng = A.shape[0], generator(rng)
     basis, diagonal, off = np.empty((most, n)), np.zeros(most), np.zeros(most)
-    q = _unit(rng.standard_normal(n) if start is None else np.asarray(start, float))
+    w = rng.standard_normal(n) if start is None else np.asarray(start, float)
     for j in range(most):
-        basis[j] = q
+        basis[j] = q = _unit(w)
         w = _times(A, q)
         diagonal[j] = q @ w
         w = _orthogonal(w, basis[: j + 1])
         off[j] = np.linalg.norm(w)
         if off[j] <= n * np.finfo(float).eps * max(np.abs(diagonal).max(), off.max()):
+            # What is left of w is round-off, or nothing. Any vector that is orthogonal to the basis goes on as well:
+            # Qᵀ A Q has round-off between it and the basis. So would w's own direction, where `off` is just above.
             off[j] = 0
             w = _orthogonal(rng.standard_normal(n), basis[: j + 1])
         yield Tridiagonal(diagonal[: j + 1], off[: j + 1], basis[: j + 1].T)
-        q = _unit(w)
 
 
 def _orthogonal(w: Array, rows: Array) -> Array:
-    for _ in range(2):
-        w = w - rows.T @ (rows @ w)
+    """w without its part in the span of orthonormal rows, to round-off relative to what is left.
+
+    A pass leaves round-off of the w that it began with, so it is repeated until it takes away less than half
+    (Daniel, Gragg, Kaufman, Stewart 1976).
+    """
+    before = np.inf
+    while (norm := np.linalg.norm(w)) < before / 2:
+        w, before = w - rows.T @ (rows @ w), norm
     return w
 
 
