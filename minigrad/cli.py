@@ -452,20 +452,23 @@ def warmup(models: tuple[str, ...], dtype: str, seed: int, quiet: bool) -> None:
     click.echo(f"{done}")
 
 
+_READY = {None: "compiling", False: "compiled", True: "on disk"}
+
+
 @contextlib.contextmanager
-def _progress(quiet: bool) -> Iterator[Callable[[str, bool], None] | None]:
-    """What is to be called with each kernel that is ready: it moves a bar."""
+def _progress(quiet: bool) -> Iterator[Callable[[str, bool | None], None]]:
+    """What is to be called with each kernel that is being compiled, or ready: it moves a bar."""
     from .train import warmup
 
     if quiet:
-        yield None
+        yield lambda name, on_disk: None
         return
     tqdm = extra("tqdm", "the progress bar of warmup (--quiet does without)").tqdm
     with tqdm(total=len(warmup.kernels_there_are()), unit="kernel", dynamic_ncols=True) as bar:
 
-        def watch(name: str, on_disk: bool) -> None:
-            bar.set_description_str(f"{name}: {'on disk' if on_disk else 'compiled'}", refresh=False)
-            bar.update()
+        def watch(name: str, on_disk: bool | None) -> None:
+            bar.set_description_str(f"{name}: {_READY[on_disk]}", refresh=on_disk is None)
+            bar.update(on_disk is not None)
 
         yield watch
         bar.total = bar.n  # not all of them are needed, and some come along with others

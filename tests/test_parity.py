@@ -4,7 +4,8 @@ Hessian-vector products. Each kernel is held against its twin in `tests/kernels`
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from generated import cases
+from hypothesis import given
 from hypothesis import strategies as st
 
 import minigrad as mg
@@ -80,7 +81,7 @@ def same_threads_after():
 
 @pytest.mark.skipif(not kernels.JIT, reason="nothing is compiled")
 @FLOATS
-@settings(max_examples=25, deadline=None, derandomize=True)
+@cases(25)
 @given(network=networks())
 def test_with_kernels_and_without(network, dtype):
     with pytest.MonkeyPatch.context() as patch:
@@ -90,7 +91,7 @@ def test_with_kernels_and_without(network, dtype):
 
 
 @pytest.mark.skipif(not kernels.JIT, reason="nothing is compiled")
-@settings(max_examples=25, deadline=None, derandomize=True)
+@cases(25)
 @given(network=networks(kinks=True))
 def test_with_kernels_and_without_at_kinks(network):
     with pytest.MonkeyPatch.context() as patch:
@@ -100,7 +101,7 @@ def test_with_kernels_and_without_at_kinks(network):
 
 
 @FLOATS
-@settings(max_examples=15, deadline=None, derandomize=True)
+@cases(15)
 @given(network=networks(), n=st.integers(2, 4))
 def test_with_one_thread_and_with_several(network, n, dtype):
     with pytest.MonkeyPatch.context() as patch:

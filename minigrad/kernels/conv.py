@@ -13,6 +13,7 @@ the memory it takes: there is no im2col. Only the adjoint in images of few chann
 Depthwise convolutions go to `depthwise.py`, and most of those with 3x3 kernels at stride 1 to `winograd.py`.
 """
 
+from functools import cache
 from itertools import zip_longest
 from math import ceil
 
@@ -191,6 +192,7 @@ def _correlate_blocks(
                     v += lane
 
 
+@cache
 def _pixel_tiles(rows, vecs):
     """The inner loops of conv2d, for tiles of `rows` pixels x vecs vectors of output channels."""
 
@@ -252,6 +254,7 @@ def _correlate_weight(x, g, sums, top, dh, left, dw, images, rows, lane, lo, hi)
                     v += lane
 
 
+@cache
 def _weight_tiles(rows, vecs):
     """The inner loops of conv2d_weight, for tiles of `rows` weights x `vecs` vectors of output channels."""
 

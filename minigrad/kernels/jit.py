@@ -10,27 +10,18 @@ write. Here a file's name is all there is to know about it: the source, the sign
 import contextlib
 import hashlib
 import inspect
-import os
 import pathlib
-import sys
-from collections.abc import Callable
-from time import perf_counter
 from typing import Any
 
 import numba
 import numpy as np
 from numba.core.caching import CacheImpl, CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, _CacheLocator
 
-from . import memory
+from . import memory, progress
 
 # Sums may be reordered and multiply-adds contracted; NaN and infinity keep their meaning.
 FASTMATH = {"contract", "reassoc", "nsz", "arcp"}
 KERNELS: list = []  # every kernel whose module has been imported
-PATIENCE = 1.0  # seconds of compiling after which we say what takes so long
-
-watchers: list[
-    Callable[[str, bool], None]
-] = []  # called with each kernel that is ready: its name, and if it was on disk
 
 
 def kernel(function):
@@ -38,6 +29,7 @@ def kernel(function):
     dispatcher: Any = numba.njit(nogil=True, fastmath=FASTMATH, error_model="numpy")(function)
     if FOLDERS:
         dispatcher._cache = _Cache(function)
+    dispatcher.compile = progress.told(dispatcher.compile, function)
     KERNELS.append(dispatcher)
     return dispatcher
 
@@ -117,47 +109,12 @@ class _Cache(FunctionCache):
             with contextlib.suppress(Exception):  # a damaged file is no file
                 found = super().load_overload(sig, target_context)
             if found is not None:
-                _ready(self._py_func, on_disk=True)
+                progress.found_on_disk()
                 return found
-        _clock.start()
 
     def save_overload(self, sig, data):
         with contextlib.suppress(OSError):  # it cannot be written, or the disk is full: compiled again next time
             super().save_overload(sig, data)
-        _clock.stop()
-        _ready(self._py_func, on_disk=False)
-
-
-def _ready(function, on_disk):
-    for watcher in watchers:
-        watcher(f"{function.__module__.rpartition('.')[2]}.{function.__name__}", on_disk)
-
-
-class _Clock:
-    """How long this process has been compiling. When that is no longer a moment, it says so, once."""
-
-    def __init__(self):
-        self.begun: list[float] = []  # a kernel that calls another is compiled around it
-        self.seconds = 0.0
-        self.told = os.environ.get("MINIGRAD_QUIET", "0") != "0"
-
-    def start(self):
-        self.begun.append(perf_counter())
-        if not self.told and not watchers and self.seconds + self.begun[-1] - self.begun[0] > PATIENCE:
-            self.told = True
-            print(
-                "minigrad: compiling kernels for this machine, once (about 10 s; `minigrad warmup` does it beforehand)",
-                file=sys.stderr,
-                flush=True,
-            )
-
-    def stop(self):
-        begun = self.begun.pop()
-        if not self.begun:
-            self.seconds += perf_counter() - begun
-
-
-_clock = _Clock()
 
 
 def _folders():

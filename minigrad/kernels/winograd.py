@@ -20,7 +20,7 @@ and never with MINIGRAD_WINOGRAD=0.
 """
 
 import os
-from functools import lru_cache
+from functools import cache, lru_cache
 from math import ceil
 
 import numpy as np
@@ -217,6 +217,7 @@ def _multiply(v, u, m, count, c, o):
             k += VECS * LANE if wide else LANE
 
 
+@cache
 def _product_tiles(rows, vecs):
     """The product of a panel with one or two vectors of output channels, `rows` tiles at a time."""
 
@@ -326,6 +327,7 @@ def _multiply_weight(v, m, sums, count, k0, k1, fresh):
                     k += LANE
 
 
+@cache
 def _sum_tiles(rows, vecs):
     """Products summed over tiles, for one vector of input channels, `rows` of them at a time."""
 

@@ -17,7 +17,7 @@ from .vector import Function
 
 @dataclass
 class Result:
-    """What `minimize` found: the best point seen, what it cost, and why it stopped.
+    """What `minimize` found: the point where it converged, else the best one seen; what it cost, and why it stopped.
 
     x, fun, grad and grad_norm (the largest entry of the gradient, in absolute value) belong together. n_fev, n_gev
     and n_hvp count evaluations of f, of its gradient, and products with its Hessian; n_skipped and n_damped the
@@ -102,7 +102,7 @@ def minimize(
             rule, objective, state, gtol=gtol, gtol_rel=gtol_rel, max_iter=max_iter, callback=after
         )
         best = objective.best or state.point
-        if best.value >= state.point.value:
+        if best.value >= state.point.value or status == "converged":  # lower by round-off, its gradient may be larger
             best = state.point
         return Result(
             x=best.x.reshape(x0.shape).astype(x0.dtype),

@@ -41,25 +41,25 @@ def warm_up(
     samples: Iterable[Sample] | None = None,
     *,
     dtype: Any = np.float32,
-    watch: Callable[[str, bool], None] | None = None,
+    watch: Callable[[str, bool | None], None] | None = None,
 ) -> Warmed:
     """Compile the kernels that training these models needs, or every kernel, and leave them on disk.
 
-    `watch` is called with each kernel that is ready: its name, and whether it was on disk.
+    `watch` is called with each kernel that is ready: its name, and whether it was on disk; and with None for that, each
+    second that one is being compiled. Without it, stderr tells.
     """
-    names: dict[bool, list[str]] = {False: [], True: []}
+    names: dict[bool | None, list[str]] = {False: [], True: [], None: []}
     start = time.perf_counter()
     if not kernels.JIT:
         return Warmed([], [], 0.0, None)
-    jit = _jit()
-    watchers = [lambda name, on_disk: names[on_disk].append(name), *([watch] if watch else [])]
-    jit.watchers.extend(watchers)
+    jit, progress = _jit(), kernels.progress
+    before, progress.report.total = progress.watchers[:], None if samples else len(jit.KERNELS)
+    progress.watchers[:] = [lambda name, on_disk: names[on_disk].append(name), watch or progress.report]
     try:
         for model, batch in everything() if samples is None else samples:
             _train(model, *batch, dtype=np.dtype(dtype))
     finally:
-        for watcher in watchers:
-            jit.watchers.remove(watcher)
+        progress.watchers[:], progress.report.total = before, None
     folder = jit.FOLDERS[-1] if jit.FOLDERS and os.access(jit.FOLDERS[-1], os.W_OK) else None
     return Warmed(names[False], names[True], time.perf_counter() - start, folder)
 
@@ -121,6 +121,7 @@ def _conv(c: int, o: int, k: int, **options: Any) -> Callable[[], nn.Module]:
 _IMAGES, _ROWS = (8, 32, 12, 12), (160, 32)  # rows of more numbers than `kernels.FEW`
 _LAYERS: list[tuple[Callable[[], nn.Module], tuple[int, ...]]] = [
     (_conv(3, 16, 3, padding=1), (8, 3, 12, 12)),
+    (_conv(1, 48, 3, padding=1), (8, 1, 12, 12)),  # channels so few that they leave a vector of any width empty
     (_conv(32, 32, 3, padding=1), _IMAGES),
     (_conv(32, 33, 3, padding=1, stride=2, bias=False), _IMAGES),
     (_conv(32, 48, 1), _IMAGES),

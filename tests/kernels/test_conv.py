@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from generated import cases
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minigrad import kernels
@@ -42,7 +43,7 @@ def dot(a, b):
     return float((a * b).sum())
 
 
-@settings(max_examples=80, deadline=None)
+@cases(80)
 @given(convolutions(), LAYOUTS, LAYOUTS, st.sampled_from("fd"), st.integers(0, 2**32 - 1))
 def test_jitted_agree_with_plain(laid_out, convolution, layout_x, layout_g, dtype, seed):
     shape, w_shape, parameters = convolution
@@ -59,7 +60,7 @@ def test_jitted_agree_with_plain(laid_out, convolution, layout_x, layout_g, dtyp
     assert gw.flags.c_contiguous
 
 
-@settings(max_examples=60, deadline=None)
+@cases(60)
 @given(convolutions(), LAYOUTS, st.sampled_from("fd"), st.sets(st.sampled_from(ENDS)), st.integers(0, 2**32 - 1))
 def test_epilogues(laid_out, convolution, layout, dtype, ends, seed):
     shape, w_shape, parameters = convolution
@@ -82,7 +83,7 @@ def test_epilogues_keep_nan_and_infinity(c, groups):
         assert y[1, 0, 0, 0] == np.inf and y[2, 0, 0, 0] == 0
 
 
-@settings(max_examples=40, deadline=None)
+@cases(40)
 @given(convolutions(), st.sampled_from([kernels, plain]), st.integers(0, 2**32 - 1))
 def test_adjoints(convolution, room, seed):
     shape, w_shape, parameters = convolution
@@ -196,7 +197,7 @@ def test_complex_step_gives_the_derivative():
     np.testing.assert_allclose(y.imag / 1e-30, kernels.conv2d(x, v, stride=(2, 2)), rtol=0, atol=1e-12)
 
 
-@settings(max_examples=25, deadline=None)
+@cases(25)
 @given(convolutions(), st.sampled_from(["d", "D"]), st.integers(0, 2**32 - 1))
 def test_fold_is_the_adjoint_of_unfold(convolution, dtype, seed):
     shape, (_, _, *kernel), parameters = convolution

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from generated import cases
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minigrad import kernels
@@ -40,7 +41,7 @@ def test_gate(dtype, n_threads, eager_threads):
     assert kernels.gate(g[:0], y[:0]).shape == (0, 4, 5, 7)
 
 
-@settings(max_examples=40, deadline=None)
+@cases(40)
 @given(
     st.sampled_from(list(FUNCTIONS)),
     st.sampled_from([(), (7,), (3, 0), (5, 33), (2, 3, 4, 5)]),

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from generated import cases
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minigrad import kernels
@@ -26,7 +27,7 @@ def shapes(draw):
     return n, c, draw(st.integers(1, 9)), draw(st.integers(1, 9))
 
 
-@settings(max_examples=60, deadline=None)
+@cases(60)
 @given(shapes(), LAYOUTS, st.sampled_from("fd"), st.integers(1, 2), st.integers(0, 2**32 - 1))
 def test_jitted_agree_with_plain(laid_out, shape, layout, dtype, n_threads, seed):
     kernels.set_num_threads(n_threads)

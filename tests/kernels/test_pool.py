@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from generated import cases
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minigrad import kernels
@@ -23,7 +24,7 @@ def pools(draw):
     return shape, {"kernel": kernel, "stride": stride, "padding": padding}
 
 
-@settings(max_examples=60, deadline=None)
+@cases(60)
 @given(pools(), LAYOUTS, st.sampled_from("fd"), st.booleans(), st.integers(0, 2**32 - 1))
 def test_max_pool_agrees_with_plain(laid_out, pool, layout, dtype, ties, seed):
     shape, parameters = pool
@@ -43,7 +44,7 @@ def test_max_pool_agrees_with_plain(laid_out, pool, layout, dtype, ties, seed):
         assert image.transpose(0, 2, 3, 1).flags.c_contiguous
 
 
-@settings(max_examples=40, deadline=None)
+@cases(40)
 @given(pools(), LAYOUTS, st.sampled_from("fd"), st.integers(0, 2**32 - 1))
 def test_avg_pool_agrees_with_plain(laid_out, pool, layout, dtype, seed):
     shape, parameters = pool
@@ -56,7 +57,7 @@ def test_avg_pool_agrees_with_plain(laid_out, pool, layout, dtype, seed):
     np.testing.assert_allclose(gx, twin, rtol=0, atol=TOLERANCE[dtype])
 
 
-@settings(max_examples=30, deadline=None)
+@cases(30)
 @given(pools(), st.sampled_from([kernels, plain]), st.integers(0, 2**32 - 1))
 def test_adjoints(pool, room, seed):
     shape, parameters = pool

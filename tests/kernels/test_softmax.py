@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from generated import cases
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minigrad import kernels
@@ -11,7 +12,7 @@ from minigrad.kernels import plain
 TOLERANCE = {"f": 2e-6, "d": 1e-13}
 
 
-@settings(max_examples=40, deadline=None)
+@cases(40)
 @given(
     st.integers(0, 40),
     st.integers(1, 30),

@@ -4,7 +4,8 @@ import inspect
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from generated import cases
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minigrad import kernels
@@ -31,7 +32,7 @@ def close(ours, theirs, dtype):
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda f: f.__name__)
-@settings(max_examples=8, deadline=None)
+@cases(8)
 @given(SHAPES, LAYOUTS, st.sampled_from("fd"), st.sampled_from([(1.0, 0.0), (0.9, 0.2)]), st.integers(0, 2**32 - 1))
 def test_rule(rule, laid_out, shape, layout, dtype, decay, seed):
     rng, (n, numbers), (keep, decay) = np.random.default_rng(seed), form(rule), decay

@@ -6,7 +6,8 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from generated import cases
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minigrad import kernels
@@ -61,7 +62,7 @@ def shapes(draw):
     return (draw(st.integers(1, 7)), 16 * draw(st.integers(1, 4)), *size), draw(st.integers(1, 70)), padding
 
 
-@settings(max_examples=60, deadline=None)
+@cases(60)
 @given(shapes(), st.integers(0, 2**32 - 1))
 def test_agrees_with_plain(shape, seed):
     shape, o, padding = shape

@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from generated import cases
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minigrad.optim.line_search import Trial, armijo, is_wolfe, strong_wolfe
@@ -73,7 +74,7 @@ def test_more_thuente(name, first):
     assert len(calls) <= 20  # the paper's own search takes up to 13
 
 
-@settings(max_examples=150, deadline=None)
+@cases(150)
 @given(
     st.lists(st.floats(-3, 3), min_size=4, max_size=4),
     st.floats(-8, 8),

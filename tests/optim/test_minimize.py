@@ -5,7 +5,8 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from generated import cases
+from hypothesis import given
 from hypothesis import strategies as st
 
 import minigrad as mg
@@ -153,7 +154,7 @@ def test_newton_knows_no_linear_map():
 # ---- every accepted step ---------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=25, deadline=None)
+@cases(25)
 @given(st.integers(0, 10**6), st.sampled_from(["bfgs", "lbfgs", "cg", "newton", "newton-cg"]))
 def test_every_step_satisfies_the_strong_wolfe_conditions(seed, method):
     rng = np.random.default_rng(seed)

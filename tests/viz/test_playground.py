@@ -23,7 +23,7 @@ QUADRATIC = SURFACES["quadratic"]
 RATES = {name: 0.01 for name, rule in OPTIMIZERS.items() if not isinstance(rule, str)}
 
 
-@pytest.mark.parametrize("surface", SURFACES.values(), ids=str)
+@pytest.mark.parametrize("surface", SURFACES.values(), ids=SURFACES)
 def test_surfaces_are_least_where_they_say(surface):
     low, high = np.array(surface.window)
     for minimum in surface.minima:
