@@ -3,7 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 PINS := .ci/constraints.txt
 .DEFAULT_GOAL := help
-.PHONY: help demo test peers bench lint docs clean
+.PHONY: help demo test quick below fuzz peers bench lint docs clean
+PYTEST := $(BIN)/python -m pytest
+PARALLEL := -n auto --maxprocesses 4 --dist worksteal
+FUZZ_SECONDS ?= 300
 
 help:            ## list the targets
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/'
@@ -12,10 +15,19 @@ demo: .venv/app  ## train a small residual CNN on handwritten digits; see runs/d
 	$(BIN)/minigrad train
 
 test: .venv/dev  ## run every test, doctest and code block of the docs
-	$(BIN)/python -m pytest
+	$(PYTEST) $(PARALLEL)
+
+quick: .venv/dev ## run the tests that take less than a second each
+	$(PYTEST) $(PARALLEL) -m "not slow"
+
+below: .venv/dev ## run what depends on the processor with fewer vector features than it has
+	$(BIN)/python tests/processor.py $(PYTEST) $(PARALLEL) -m processor
+
+fuzz: .venv/dev  ## draw new cases for FUZZ_SECONDS
+	FUZZ_SECONDS=$(FUZZ_SECONDS) $(PYTEST) $(PARALLEL) -m generated
 
 peers: .venv/peers  ## compare with PyTorch
-	$(BIN)/python -m pytest tests/peers
+	$(PYTEST) tests/peers
 
 bench: .venv/bench  ## time minigrad beside its peers; ARGS="--repeat 3 --write" renews docs/performance.md
 	$(BIN)/python tests/bench $(ARGS)
@@ -27,7 +39,7 @@ lint: .venv/dev  ## format, style, types, floors
 	$(BIN)/lint-imports
 
 docs: .venv/dev  ## rewrite the parts of docs/ that the tests write, and run every code block
-	$(BIN)/python -m pytest tests/test_certificate.py tests/test_docs.py
+	$(PYTEST) tests/test_certificate.py tests/test_docs.py
 
 clean:           ## remove the environment, runs and caches
 	rm -rf .venv runs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -29,7 +29,7 @@ def kernel(function):
     dispatcher: Any = numba.njit(nogil=True, fastmath=FASTMATH, error_model="numpy")(function)
     if FOLDERS:
         dispatcher._cache = _Cache(function)
-    dispatcher.compile = progress.told(dispatcher.compile, function)
+    dispatcher.compile = progress.told(dispatcher)
     KERNELS.append(dispatcher)
     return dispatcher
 

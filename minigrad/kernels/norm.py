@@ -166,8 +166,8 @@ def _join(means, squares, rows, moments):
 def _repeat(v, width):
     """v over and over, up to that width."""
     out = np.empty(width, v.dtype)
-    for start in range(0, width, max(1, v.size)):
-        out[start : start + v.size] = v
+    for i in range(width):
+        out[i] = v[i % v.size]
     return out
 
 

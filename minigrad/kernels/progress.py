@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Callable
 from time import perf_counter
+from typing import Any
 
 from numba.core.compiler_lock import global_compiler_lock
 
@@ -16,12 +17,15 @@ Watcher = Callable[[str, bool | None], None]
 _now: list[list] = []  # [name, whether it was on disk] of what is being compiled, innermost last: kernels call kernels
 
 
-def told(compile: Callable, function: Callable) -> Callable:
+def told(dispatcher: Any) -> Callable:
     """A dispatcher's `compile`, with word of it to the watchers."""
-    name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
+    name = f"{dispatcher.__module__.rpartition('.')[2]}.{dispatcher.__name__}"
+    compile = dispatcher.compile
 
     def compile_and_tell(signature):
         with global_compiler_lock:
+            if signature in dispatcher.overloads:
+                return compile(signature)
             if outermost := not _now:
                 report.begin()
                 done = threading.Event()
@@ -82,6 +86,7 @@ class Report:
         if self.said is None or terminal or elapsed - self.said >= LINES:
             first = "" if self.said is not None and not terminal else ", once (`minigrad warmup` does it beforehand)"
             count = f"{self.count}" if self.total is None else f"{self.count} of at most {self.total}"
+            name = _now[-1][0] if _now else name
             text = f"minigrad: compiling kernels for this machine{first}: {count} in {elapsed:.0f} s, now {name}"
             print(*(["\r", text, "\x1b[K"] if terminal else [text, "\n"]), sep="", end="", file=sys.stderr, flush=True)
             self.said = elapsed

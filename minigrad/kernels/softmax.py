@@ -79,11 +79,12 @@ def _largest(row, tops):
     """The largest number that is not NaN."""
     top, whole = row[0], row.size // LANES * LANES
     if whole:
-        tops[:] = row[:LANES]
+        for j in range(LANES):
+            tops[j] = row[j]
         for start in range(LANES, whole, LANES):
-            part = row[start : start + LANES]
-            for j in range(tops.size):
-                tops[j] = part[j] if part[j] > tops[j] else tops[j]
+            for j in range(LANES):
+                x = row[start + j]
+                tops[j] = x if x > tops[j] else tops[j]
         for j in range(tops.size):
             top = tops[j] if tops[j] > top or top != top else top
     for j in range(whole, row.size):

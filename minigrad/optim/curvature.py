@@ -367,7 +367,7 @@ def _orthogonal(w: Array, rows: Array) -> Array:
     (Daniel, Gragg, Kaufman, Stewart 1976).
     """
     before = np.inf
-    while (norm := np.linalg.norm(w)) < before / 2:
+    while (norm := float(np.linalg.norm(w))) < before / 2:
         w, before = w - rows.T @ (rows @ w), norm
     return w
 

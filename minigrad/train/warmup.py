@@ -52,7 +52,8 @@ def warm_up(
     start = time.perf_counter()
     if not kernels.JIT:
         return Warmed([], [], 0.0, None)
-    jit, progress = _jit(), kernels.progress
+    jit = _jit()
+    progress = jit.progress
     before, progress.report.total = progress.watchers[:], None if samples else len(jit.KERNELS)
     progress.watchers[:] = [lambda name, on_disk: names[on_disk].append(name), watch or progress.report]
     try:
