@@ -47,21 +47,22 @@ clean:           ## remove the environment, runs and caches
 
 .venv/base:
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and "minigrad needs Python 3.11 or newer, this is %d.%d; run: make PYTHON=python3.12" % v[:2])'
+	@echo "Setting up .venv: a minute or two, most of it NumPy, Numba and what the reports need"
 	$(PYTHON) -m venv .venv
 	@touch $@
 
 .venv/app: pyproject.toml $(PINS) | .venv/base
-	$(BIN)/pip install -q -c $(PINS) -e '.[app]'
+	$(BIN)/pip install --disable-pip-version-check --progress-bar off -c $(PINS) -e '.[app]'
 	@touch $@
 
 .venv/dev: pyproject.toml $(PINS) | .venv/base
-	$(BIN)/pip install -q -c $(PINS) -e '.[app,dev]'
+	$(BIN)/pip install --disable-pip-version-check --progress-bar off -c $(PINS) -e '.[app,dev]'
 	@touch $@ .venv/app
 
 .venv/peers: .venv/dev
-	$(BIN)/pip install -q -c $(PINS) -e '.[app,dev,peers]'
+	$(BIN)/pip install --disable-pip-version-check --progress-bar off -c $(PINS) -e '.[app,dev,peers]'
 	@touch $@
 
 .venv/bench: .venv/peers
-	$(BIN)/pip install -q -c $(PINS) -e '.[app,dev,peers,bench]'
+	$(BIN)/pip install --disable-pip-version-check --progress-bar off -c $(PINS) -e '.[app,dev,peers,bench]'
 	@touch $@
