@@ -198,7 +198,7 @@ def test_fused_equals_spec(c):
             y = mg.tape.total((g * d).sum() for g, d in zip(grads, v))
         return found
 
-    for got, expected in zip(derivatives(op), derivatives(op.spec), strict=True):
+    for got, expected in zip(derivatives(op), derivatives(op.composition), strict=True):
         np.testing.assert_allclose(got, expected, rtol=0, atol=1e-12 * max(1.0, np.abs(expected).max()))
 
 

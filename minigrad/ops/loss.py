@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..tape import Array, Tensor, array_of, effect, fixed, fused, general, primitive
+from ..tape import Array, Tensor, as_array, constant, effect, fused, general, primitive
 from .indexing import getitem
 from .reduce import logsumexp, mean, sum
 from .shape import as_tensor, normal_axes
@@ -47,7 +47,7 @@ def log_softmax(x: Any, axis: int = -1) -> Tensor:
 
 def _composed_cross_entropy(logits: Tensor, *, labels: Array, smoothing: float, reduction: str) -> Tensor:
     log_p = log_softmax(logits, 1)
-    loss = -getitem(log_p, (fixed(np.arange(len(labels))), labels))
+    loss = -getitem(log_p, (constant(np.arange(len(labels))), labels))
     return reduced(loss if not smoothing else (1 - smoothing) * loss - smoothing * mean(log_p, 1), reduction)
 
 
@@ -85,7 +85,7 @@ def cross_entropy(logits: Any, labels: Any, *, label_smoothing: float = 0.0, red
     2.3026
     """
     logits, target = as_tensor(logits), labels
-    labels = array_of(labels)
+    labels = as_array(labels)
     if logits.ndim != 2:
         raise ValueError(f"cross_entropy: logits have shape {logits.shape}; they must be (N, K): samples, classes")
     soft = labels.ndim == 2 and labels.dtype.kind in "fc"
