@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..tape import Array, Tensor, add, as_array, dispatch, rules, state
+from ..tape import Array, Tensor, add, as_array, compute, dispatch, rules, state
 from ..tape.primitive import _sum_to
 from . import conv, norm, pool
 from .elementwise import gate, relu
@@ -37,7 +37,7 @@ _ENDS = {kernels.conv2d: set(_ORDER), kernels.normalize: {"plus", "relu"}}
 _MANY = 4096  # numbers from which a kernel of our own adds them up faster than NumPy
 
 
-class Deferred(Tensor):
+class Deferred(Tensor, valued=False):
     """A computed tensor whose value is `finish(*args, **options)`, when it is first asked for.
 
     If it was `folded` from another one, it is also f(that one's value, *rest), which may be there by then.
@@ -78,17 +78,16 @@ class Deferred(Tensor):
     @property
     def _data(self) -> Array:  # type: ignore[override]
         if self._value is None:
-            if self.folded is not None and self._is_near():
-                before, f, rest = self.folded
-                self._value = dispatch(f, before._data, *rest)
-            else:
-                self._value = dispatch(self.finish, *self.args, **self.options)
+            before = self.folded
+            while before is not None and before[0]._value is None:
+                before = before[0].folded
+            if before is None:
+                self._value = compute(self.finish, self.args, self.options)
+            else:  # a value that this one was folded from has been computed
+                source, f, rest = self.folded  # type: ignore[misc]
+                self._value = compute(f, (source._data, *rest), {})
             self.args, self.options, self.folded = (), {}, None
         return self._value
-
-    def _is_near(self) -> bool:
-        """Whether a value that this one was folded from has been computed."""
-        return self.folded is not None and (not self.folded[0].pending or self.folded[0]._is_near())
 
     shape = property(attrgetter("_shape"))
     dtype = property(attrgetter("_dtype"))
@@ -215,9 +214,10 @@ def _batch_norm_backward(g: Tensor, saved: Any, *inputs: Tensor, **k: Any) -> An
 
 def _bias(x: Tensor, *, shape: tuple[int, ...]) -> Array | None:
     """The copies of a layer's bias, added up by BLAS; of a convolution's, by a kernel."""
-    if x.ndim == 2 and x.shape[1:] == shape and x.dtype.kind == "f":
+    a = x._data
+    if a.ndim == 2 and a.shape[1:] == shape and a.dtype.kind == "f":
         return dispatch(_column_sums, x)
-    if x.ndim == 4 and shape[-3:] == (x.shape[1], 1, 1) and shape[:-3] in ((), (1,)) and x.size > _MANY:
+    if a.ndim == 4 and a.size > _MANY and shape[-3:] == (a.shape[1], 1, 1) and shape[:-3] in ((), (1,)):
         return dispatch(_channel_sums, x, shape=shape)
     return None
 

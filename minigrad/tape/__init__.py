@@ -35,6 +35,7 @@ from .tensor import (
     Array,
     Tensor,
     as_array,
+    compute,
     constant,
     dispatch,
     draw,
@@ -54,7 +55,7 @@ from .watch import Watcher, attributes, no_grad, recording, state, watching
 
 __all__ = [
     "HOME", "Array", "Freed", "Fused", "Node", "Primitive", "Tensor", "Watcher", "add", "alias", "as_array", "attributes",
-    "backward",    "broadcast_to", "cast", "constant", "dispatch", "draw", "effect", "effectful", "elementwise", "expose", "fit", "fused",
+    "backward",    "broadcast_to", "cast", "compute", "constant", "dispatch", "draw", "effect", "effectful", "elementwise", "expose", "fit", "fused",
     "general", "history", "linear", "look", "mul", "no_grad", "primitive", "pull", "push", "real_dtype", "recording",
     "replay", "rules", "skip", "snapshot", "state", "sum_to", "tensor", "tick", "total", "unchanged", "user_line",
     "watching", "where_is", "wrap", "zeros_like",

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from .primitive import Primitive, alias, fit
-from .tensor import Tensor, dispatch, tensors, wrap
+from .tensor import Tensor, dispatch, wrap
 from .walks import pull, push
 from .watch import recording, state
 
@@ -31,14 +31,10 @@ class Fused(Primitive):
         super().__init__(composition)
         self.composition, self.forward, self.backward, self.tangent = composition, forward, backward, tangent
 
-    def __call__(self, *args: Any, **params: Any) -> Tensor:
-        args = tensors(args)
-        for x in args:
-            if x.dtype.kind != "f":  # complex (or integer) input takes the composition
-                return self.composition(*args, **params)
-        return super().__call__(*args, **params)
-
     def evaluate(self, inputs: tuple[Tensor, ...], params: dict[str, Any]) -> tuple[Tensor, Any]:
+        for x in inputs:
+            if x.dtype.kind != "f":  # complex (or integer) input takes the composition, and the tape shows that
+                return alias(self.composition(*inputs, **params)), None
         y, saved = dispatch(self.forward, *inputs, **params)
         return wrap(y), saved
 

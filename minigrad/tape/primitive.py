@@ -17,7 +17,7 @@ import numpy as np
 
 from .node import HOME, Node, tick, user_line
 from .stale import stamp
-from .tensor import ERRORS, Array, Tensor, constant, dispatch, explained, rules, tensors, wrap
+from .tensor import ERRORS, VALUED, Array, Tensor, compute, constant, explained, fresh, rules, tensors, wrap
 from .watch import state
 
 _array = attrgetter("_data")
@@ -52,17 +52,15 @@ class Primitive:
     def __call__(self, *args: Any, **params: Any) -> Tensor:
         inputs: tuple[Tensor, ...] = args
         for a in args:
-            if type(a) is not Tensor:  # a number, an array, a parameter, a value that is put off
+            if type(a) not in VALUED:  # a number, an array, a value that is put off
                 inputs = tensors(args)
-                for x in inputs:
-                    x.claim()
                 break
         try:
             y, saved = self.evaluate(inputs, params)
         except ERRORS as error:
             raise explained(error, self.name, inputs) from error
         y.locked = not self.may_alias or all(x.locked for x in inputs)
-        if state.recording:
+        if state.recording and not y.requires_grad:
             for x in inputs:
                 if x.requires_grad:
                     y.requires_grad = True
@@ -75,9 +73,15 @@ class Primitive:
 
     def evaluate(self, inputs: tuple[Tensor, ...], params: dict[str, Any]) -> tuple[Tensor, Any]:
         """The result, not recorded yet, and what to save for the walks."""
-        if state.watcher is None and self.forward not in rules:  # as dispatch does, with one call less
-            return wrap(self.forward(*map(_array, inputs), **params)), None
-        return wrap(dispatch(self.forward, *inputs, **params)), None
+        rule = rules.get(self.forward)
+        y = None if rule is None else rule(*inputs, **params)
+        if y is None and state.watcher is None:  # as dispatch does, with fewer calls
+            y = self.forward(*map(_array, inputs), **params)
+            if type(y) is Array:
+                return fresh(y), None
+        elif y is None:
+            y = compute(self.forward, inputs, params)
+        return wrap(y), None
 
     def pull_back(self, g: Tensor, y: Tensor, wanted: list[tuple[int, Tensor]]) -> list[tuple[Tensor, Tensor]]:
         """The pairs (x, gradient) of the wanted inputs (i, x), from the gradient of y."""

@@ -48,6 +48,10 @@ class Tensor:
     requires_grad: bool
     version: int  # how often the value was changed; -1 for a number that nobody else holds
 
+    def __init_subclass__(cls, valued: bool = True) -> None:
+        if valued:
+            VALUED.add(cls)
+
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
         data = data._data if isinstance(data, Tensor) else as_array(data)
         if data.dtype.kind not in "fciub":
@@ -149,7 +153,7 @@ class Tensor:
         self.version = self.version + 1 if version is None else version
 
     def claim(self) -> None:
-        """An operation is going to read the value. It is there, unless it is one that is put off (ops/fusion.py)."""
+        """An operation is going to read the value. It is there, unless the tensor is of a kind that puts it off."""
 
     def item(self) -> Any:
         """The value of a tensor of one entry, as a Python number."""
@@ -191,6 +195,9 @@ def _restore(cls: type[Tensor], data: Array, requires_grad: bool, grad: Array | 
     return x
 
 
+VALUED = {Tensor}  # kinds of tensors whose value is always there
+
+
 def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Return a new leaf tensor holding a copy of `data`: a number, nested list, ndarray or tensor.
 
@@ -210,10 +217,12 @@ rules: dict[Callable, Callable] = {}  # f: another way to f(*inputs, **params); 
 def dispatch(f: Callable, *inputs: Any, **params: Any) -> Any:
     """f(*arrays, **params), the arrays being the inputs or their values: whatever the library computes passes here."""
     rule = rules.get(f)
-    if rule is not None:
-        out = rule(*inputs, **params)
-        if out is not None:
-            return out
+    out = None if rule is None else rule(*inputs, **params)
+    return compute(f, inputs, params) if out is None else out
+
+
+def compute(f: Callable, inputs: tuple, params: dict[str, Any]) -> Any:
+    """The same, by no other way than f itself."""
     out = f(*[x._data if isinstance(x, Tensor) else x for x in inputs], **params)
     if state.watcher is not None:
         state.watcher.computed(f, inputs, params, out)
@@ -230,13 +239,15 @@ def draw(f: Callable, *args: Any) -> Any:
 
 def effect(f: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """f(*args, **kwargs), called for what it changes or checks: those who watch see it as a whole, not what is inside."""
-    watcher, state.watcher = state.watcher, None
+    watcher = state.watcher
+    if watcher is None:
+        return f(*args, **kwargs)
+    state.watcher = None
     try:
         out = f(*args, **kwargs)
     finally:
         state.watcher = watcher
-    if watcher is not None:
-        watcher.changed(f, args, kwargs)
+    watcher.changed(f, args, kwargs)
     return out
 
 
@@ -245,7 +256,7 @@ def effectful(method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[
 
     @functools.wraps(method)
     def told(self: Any, *args: P.args, **kwargs: P.kwargs) -> R:
-        return method(self, *args, **kwargs) if state.watcher is None else effect(method, self, *args, **kwargs)
+        return effect(method, self, *args, **kwargs)
 
     return told
 
@@ -296,22 +307,32 @@ def wrap(array: Any) -> Tensor:
         if isinstance(array, Tensor):
             return array
         array = np.asarray(array) if state.watcher is None else dispatch(np.asarray, array)
-    y = _new(Tensor)
-    y._data = array
-    y.grad = y.name = y.node = None
-    y.requires_grad = y.locked = False
-    y.version = 0
+    y = fresh(array)
     if state.watcher is not None:
         state.watcher.made(y)
     return y
 
 
+def fresh(array: Array) -> Tensor:
+    """The same where nobody watches."""
+    y = _new(Tensor)
+    y._data = array
+    y.grad = y.name = y.node = None
+    y.requires_grad = y.locked = False
+    y.version = 0
+    return y
+
+
 def tensors(args: tuple) -> tuple[Tensor, ...]:
-    """The arguments of an operation, those that are no tensors made constants."""
+    """The arguments of an operation: what is no tensor becomes a constant, and what is put off learns of its reader."""
+    found = []
     for a in args:
-        if not isinstance(a, Tensor):
-            return tuple([a if isinstance(a, Tensor) else _constant(a, args) for a in args])
-    return args
+        if isinstance(a, Tensor):
+            a.claim()
+            found.append(a)
+        else:
+            found.append(_constant(a, args))
+    return tuple(found)
 
 
 def _constant(a: Any, args: tuple) -> Tensor:

@@ -165,16 +165,20 @@ def no_grad() -> Any:
     return recording(False)
 
 
-@contextmanager
-def walking(direction: str, tape: list, create_graph: bool) -> Iterator[Primitive | None]:
-    """Within the block this thread walks; gives the operation whose derivative the walk is a part of, if there is one."""
-    watcher, before = state.watcher, (state.recording, state.within)
-    if watcher is not None:
-        watcher.walk_begun(direction, tape)
-    state.recording = create_graph
-    try:
-        yield state.within
-    finally:
-        state.recording, state.within = before
-        if watcher is not None:
-            watcher.walk_ended()
+class walking:
+    """A context in which this thread walks; gives the operation whose derivative the walk is a part of, or None."""
+
+    def __init__(self, direction: str, tape: list, create_graph: bool) -> None:
+        self.direction, self.tape, self.create_graph = direction, tape, create_graph
+
+    def __enter__(self) -> Primitive | None:
+        self.watcher, self.before = state.watcher, (state.recording, state.within)
+        if self.watcher is not None:
+            self.watcher.walk_begun(self.direction, self.tape)
+        state.recording = self.create_graph
+        return state.within
+
+    def __exit__(self, *_: object) -> None:
+        state.recording, state.within = self.before
+        if self.watcher is not None:
+            self.watcher.walk_ended()
