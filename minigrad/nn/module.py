@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from ..tape import Array, Tensor, attributes, state
+from ..tape import Array, Tensor, attributes, effectful, state
 
 
 class Parameter(Tensor):
@@ -142,33 +142,36 @@ class Module:
 
     # ---- modes
 
+    @effectful
     def train(self, mode: bool = True) -> Self:
         """Set `training` here and in all modules below, but for those `frozen`, which stay in test mode; returns self."""
         for m in self.modules():
-            m.training = mode and not m.frozen
+            if m.training is not (now := mode and not m.frozen):
+                m.training = now
         return self
 
     def eval(self) -> Self:
         """Test mode: no dropout, running statistics used and left alone; returns self."""
         return self.train(False)
 
+    @effectful
     def requires_grad_(self, flag: bool = True) -> Self:
         """Let all parameters learn, or freeze them; returns self."""
         for p in self.parameters():
             p.requires_grad = flag
         return self
 
+    @effectful
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
         for p in self.parameters():
             p.grad = None
 
+    @effectful
     def astype(self, dtype: Any) -> Self:
         """Turn parameters, their gradients and float buffers into another float dtype, in place; returns self.
 
-        >>> Module().astype("int32")
-        Traceback (most recent call last):
-        TypeError: astype: int32 is not a float dtype; parameters need one, e.g. float32
+        Raises TypeError if it is none.
         """
         dtype = np.dtype(dtype)
         if dtype.kind != "f":
@@ -188,6 +191,7 @@ class Module:
         """
         return {path: x.data.copy() for path, x in _walk(self) if isinstance(x, _STATE)}
 
+    @effectful
     def load_state_dict(self, values: dict[str, Any], strict: bool = True) -> LoadedKeys:
         """Copy arrays into the parameters and buffers of the same path, in the dtype that those have.
 

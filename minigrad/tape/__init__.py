@@ -36,22 +36,29 @@ from .tensor import (
     Tensor,
     as_array,
     compute,
-    constant,
     dispatch,
-    draw,
-    effect,
-    effectful,
-    expose,
-    look,
     real_dtype,
     rules,
-    skip,
     snapshot,
     tensor,
     wrap,
 )
 from .walks import backward, history, pull, push
-from .watch import Watcher, attributes, no_grad, recording, state, watching
+from .watch import (
+    Watcher,
+    attributes,
+    constant,
+    draw,
+    effect,
+    effectful,
+    expose,
+    look,
+    no_grad,
+    recording,
+    skip,
+    state,
+    watching,
+)
 
 __all__ = [
     "HOME", "Array", "Freed", "Fused", "Node", "Primitive", "Tensor", "Watcher", "add", "alias", "as_array", "attributes",

@@ -17,8 +17,8 @@ import numpy as np
 
 from .node import HOME, Node, tick, user_line
 from .stale import stamp
-from .tensor import ERRORS, VALUED, Array, Tensor, compute, constant, explained, fresh, rules, tensors, wrap
-from .watch import state
+from .tensor import ERRORS, VALUED, Array, Tensor, compute, explained, fresh, rules, tensors, wrap
+from .watch import constant, state
 
 _array = attrgetter("_data")
 

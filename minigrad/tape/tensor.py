@@ -1,26 +1,22 @@
 """Tensors, and the doors between them and arrays.
 
-A tensor is an array that may know how it was made. Whatever the library does to arrays passes a door: `dispatch` for what
-it computes, `draw` for what is random, `effect` for what is changed, `as_array` and `expose` for what comes from a caller
-and goes to one. There stand those who watch (watch.py), and at `dispatch` also `rules`, other ways to a value. Nothing
-here knows a derivative.
+A tensor is an array that may know how it was made. Whatever the library computes on arrays passes one door, `dispatch`,
+where there may be `rules`: other ways to a value. What a caller gives becomes an array by `as_array`, and what a function
+of arrays returned a tensor by `wrap`. Nothing here knows a derivative.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .node import Freed, Node
-from .watch import state
+from .watch import constant, effectful, look, state
 
 Array = np.ndarray
-P = ParamSpec("P")
-R = TypeVar("R")
 ERRORS = ValueError, TypeError, IndexError  # of a function of arrays that got what it cannot take
 _new = object.__new__
 
@@ -85,7 +81,7 @@ class Tensor:
         if value.shape != self._data.shape:
             raise ValueError(f"data: the tensor has shape {self._data.shape}, the new value has shape {value.shape}")
         self.locked = False
-        effect(self.assign, value)
+        self.assign(value)
 
     data = property(
         _get_data,
@@ -144,6 +140,7 @@ class Tensor:
         x.locked = self.locked or self.node is not None
         return x
 
+    @effectful
     def assign(self, array: Array, version: int | None = None) -> None:
         """Let a leaf have this array, unchecked: tapes that have read another see that the version is a new one.
 
@@ -229,50 +226,6 @@ def compute(f: Callable, inputs: tuple, params: dict[str, Any]) -> Any:
     return out
 
 
-def draw(f: Callable, *args: Any) -> Any:
-    """f(*args), which draws random numbers: whatever is random passes here."""
-    out = f(*args)
-    if state.watcher is not None:
-        state.watcher.drew(f, args, out)
-    return out
-
-
-def effect(f: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """f(*args, **kwargs), called for what it changes or checks: those who watch see it as a whole, not what is inside."""
-    watcher = state.watcher
-    if watcher is None:
-        return f(*args, **kwargs)
-    state.watcher = None
-    try:
-        out = f(*args, **kwargs)
-    finally:
-        state.watcher = watcher
-    watcher.changed(f, args, kwargs)
-    return out
-
-
-def effectful(method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], R]:
-    """Declare that a method changes something: each call is an `effect`."""
-
-    @functools.wraps(method)
-    def told(self: Any, *args: P.args, **kwargs: P.kwargs) -> R:
-        return effect(method, self, *args, **kwargs)
-
-    return told
-
-
-def look(why: str) -> None:
-    """Say that what follows depends on a value, or on a circumstance, of this very call."""
-    if state.watcher is not None:
-        state.watcher.looked(why)
-
-
-def skip(module: Any) -> None:
-    """Say that a block of a model is not executed this time."""
-    if state.watcher is not None:
-        state.watcher.skipped(module)
-
-
 def as_array(x: Any, dtype: Any = None) -> Array:
     """What a caller gave (labels, an index, a condition, data) as an ndarray: itself, if it is one of that dtype."""
     if isinstance(x, Tensor):
@@ -280,18 +233,6 @@ def as_array(x: Any, dtype: Any = None) -> Array:
             state.watcher.took(x)
         return np.asarray(x._data, dtype)
     return np.asarray(x if state.watcher is None else state.watcher.given(x), dtype)
-
-
-def expose(array: Array) -> Array:
-    """An array of the library's that goes to the caller, who may look at it."""
-    return array if state.watcher is None else state.watcher.exposed(array)
-
-
-def constant(array: Array) -> Array:
-    """An array of the library's own making that depends on nothing but shapes and numbers."""
-    if state.watcher is not None:
-        state.watcher.constant(array)
-    return array
 
 
 def snapshot(x: Tensor) -> Tensor:

@@ -14,8 +14,8 @@ import numpy as np
 from .node import Freed, Node, user_line
 from .primitive import add, broadcast_to, fit, zeros_like
 from .stale import unchanged
-from .tensor import Array, Tensor, as_array, constant, effect
-from .watch import state, walking
+from .tensor import Array, Tensor, as_array
+from .watch import constant, effect, state, walking
 
 
 def backward(y: Tensor, g: Any = None, *, retain_graph: bool = False) -> None:

@@ -1,19 +1,25 @@
 """What a thread is doing, and who watches it.
 
-A `Watcher` sees what the library does to arrays: every computation, effect, draw, look at a value, walk and module passes
-one of the doors in `tensor.py`, and the doors tell. So the compiler writes down a step, and a trace explains one, without
-a word of either in a layer or an optimizer. Where nobody watches, a door costs one look at `state.watcher`.
+Whatever the library does passes a door: `dispatch` (in tensor.py) for what it computes, `draw` for what is random,
+`effect` for what is changed, `look` for a value that Python acts on. A `Watcher` sees what passes. So the compiler writes
+down a step, and a trace explains one, without a word of either in a layer or an optimizer. Where nobody watches, a door
+costs one look at `state.watcher`.
 """
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from .primitive import Primitive
+    from .tensor import Array
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class State(threading.local):
@@ -141,6 +147,68 @@ def watching(watcher: Watcher) -> Iterator[Watcher]:
         yield watcher
     finally:
         state.watcher = before
+
+
+# ---- the doors ---------------------------------------------------------------------------------------------------
+
+
+def draw(f: Callable, *args: Any) -> Any:
+    """f(*args), which draws random numbers: whatever is random passes here."""
+    out = f(*args)
+    if state.watcher is not None:
+        state.watcher.drew(f, args, out)
+    return out
+
+
+def effect(f: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """f(*args, **kwargs), called for what it changes or checks: those who watch see it as a whole, not what is inside."""
+    watcher = state.watcher
+    if watcher is None:
+        return f(*args, **kwargs)
+    state.watcher = None
+    try:
+        out = f(*args, **kwargs)
+    finally:
+        state.watcher = watcher
+    watcher.changed(f, args, kwargs)
+    return out
+
+
+def effectful(method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], R]:
+    """Declare that a method changes something: each call is an `effect`."""
+
+    @functools.wraps(method)
+    def told(self: Any, *args: P.args, **kwargs: P.kwargs) -> R:
+        return effect(method, self, *args, **kwargs)
+
+    return told
+
+
+def look(why: str) -> None:
+    """Say that what follows depends on a value, or on a circumstance, of this very call."""
+    if state.watcher is not None:
+        state.watcher.looked(why)
+
+
+def skip(module: Any) -> None:
+    """Say that a block of a model is not executed this time."""
+    if state.watcher is not None:
+        state.watcher.skipped(module)
+
+
+def expose(array: Array) -> Array:
+    """An array of the library's that goes to the caller, who may look at it."""
+    return array if state.watcher is None else state.watcher.exposed(array)
+
+
+def constant(array: Array) -> Array:
+    """An array of the library's own making that depends on nothing but shapes and numbers."""
+    if state.watcher is not None:
+        state.watcher.constant(array)
+    return array
+
+
+# ---- recording and walking -----------------------------------------------------------------------------------------
 
 
 @contextmanager
