@@ -6,6 +6,7 @@ kinks. One convention at kinks: relu and abs have derivative 0 there, and tied m
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -282,9 +283,18 @@ def where(condition: Any, a: Any, b: Any) -> Tensor:
 # ---- activations made of the above ----------------------------------------------------------------------------------
 
 
-def _one_pass(spec: Callable, forward: Callable, backward: Callable) -> Primitive:
+def _one_pass(composition: Callable, forward: Callable, backward: Callable) -> Primitive:
     """A composition with one kernel for its value and one for its gradient."""
-    return fused(spec, lambda x, **k: (forward(x, **k), None), lambda g, _, x, **k: (backward(g, x, **k),))
+
+    @functools.wraps(forward)
+    def value(x: Array, **k: Any) -> tuple[Array, None]:
+        return forward(x, **k), None
+
+    @functools.wraps(backward)
+    def gradient(g: Array, _: None, x: Array, **k: Any) -> tuple[Array]:
+        return (backward(g, x, **k),)
+
+    return fused(composition, value, gradient)
 
 
 def _composed_leaky_relu(x: Tensor, *, slope: float) -> Tensor:

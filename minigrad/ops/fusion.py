@@ -127,16 +127,30 @@ def put_off(finish: Callable, x: Tensor, rest: tuple, shape: tuple[int, ...], dt
 # ---- what is put off -----------------------------------------------------------------------------------------------
 
 
+def _putting_off(rule: Callable) -> Callable:
+    """The rule, unless somebody who watches wants each value computed where its operation is called."""
+
+    @functools.wraps(rule)
+    def putting_off(*inputs: Any, **params: Any) -> Any:
+        eager = state.watcher is not None and state.watcher.eager
+        return None if eager else rule(*inputs, **params)
+
+    return putting_off
+
+
+@_putting_off
 def _conv2d(x: Tensor, w: Tensor, **k: Any) -> Any:
     size = conv.windows("conv2d", x.shape[2:], w.shape[2:], k["stride"], k["padding"], k["dilation"])
     return put_off(kernels.conv2d, x, (dispatch(np.array, w),), (len(x), len(w), *size), x.dtype, **k)
 
 
+@_putting_off
 def _batch_norm(x: Tensor, gamma: Tensor, beta: Tensor, *, eps: float, moments: Any) -> Any:
     saved, scale, shift = dispatch(norm.batch_statistics, x, gamma, beta, eps=eps, moments=moments)
     return put_off(kernels.normalize, x, (saved[0], scale, shift), x.shape, x.dtype), saved
 
 
+@_putting_off
 def _normalize(x: Tensor, mean: Tensor, var: Tensor, gamma: Tensor, beta: Tensor, *, eps: float) -> Any:
     """Into the convolution before, unless the tape will ask for its value; else put off."""
     vectors = mean, var, gamma, beta
@@ -148,6 +162,7 @@ def _normalize(x: Tensor, mean: Tensor, var: Tensor, gamma: Tensor, beta: Tensor
     return put_off(kernels.normalize, x, (saved[0], scale, shift), x.shape, x.dtype), saved
 
 
+@_putting_off
 def _max_pool2d_backward(g: Tensor, saved: tuple[Array, Array], x: Tensor, **k: Any) -> Any:
     args = (as_array(g), *saved, as_array(x))
     return (Deferred(_put_back, args, x.shape, g.dtype, {"size": x.shape[2:], **k}),)
@@ -193,6 +208,7 @@ def _scaled(x: Array, scale: Array, shift: Array) -> Array:
     return _shifted(x * scale.reshape(1, -1, *[1] * (x.ndim - 2)), shift)
 
 
+@_putting_off
 def _gate(g: Tensor, *, by: Array) -> Any:
     """The gate of a relu before max-pooling is the same at the winners: they are fewer, and not yet put back."""
     if isinstance(g, Deferred) and g.pending and g.finish is _put_back and g.args[3] is by:
@@ -205,7 +221,7 @@ def _batch_norm_backward(g: Tensor, saved: Any, *inputs: Tensor, **k: Any) -> An
     """The gate of a relu after batch norm goes into its gradient's pass."""
     if isinstance(g, Deferred) and g.pending and g.finish is kernels.gate:
         array, gate = g.args
-        return dispatch(norm.backward, array, saved, *inputs, gate=gate, **k)
+        return dispatch(norm.batch_norm_backward, array, saved, *inputs, gate=gate, **k)
     return None
 
 
@@ -243,6 +259,6 @@ rules |= {
     relu.forward: _relu,
     add.forward: _add,
     gate.forward: _gate,
-    norm.backward: _batch_norm_backward,
+    norm.batch_norm_backward: _batch_norm_backward,
     _sum_to.forward: _bias,
 }

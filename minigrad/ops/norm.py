@@ -105,19 +105,19 @@ def batch_statistics(
     return (mean, istd), gamma * istd, beta.copy()
 
 
-def _forward(x: Array, gamma: Array, beta: Array, **k: Any) -> tuple[Array, Moments]:
+def _fused_batch_norm(x: Array, gamma: Array, beta: Array, **k: Any) -> tuple[Array, Moments]:
     saved, scale, shift = batch_statistics(x, gamma, beta, **k)
     return kernels.normalize(x, saved[0], scale, shift), saved
 
 
-def backward(
+def batch_norm_backward(
     g: Array, saved: Moments, x: Array, gamma: Array, beta: Array, *, gate: Array | None = None, **_: Any
 ) -> tuple[Array, ...]:
     """The gradients of x, γ and β; with a `gate`, g counts only where that is positive."""
     return kernels.batch_norm_backward(g, x, gamma, *saved, gate=gate)
 
 
-def _tangent(ts: tuple, saved: Moments, x: Array, gamma: Array, beta: Array, **_: Any) -> Array:
+def _batch_norm_tangent(ts: tuple, saved: Moments, x: Array, gamma: Array, beta: Array, **_: Any) -> Array:
     t, t_gamma, t_beta = ts
     mean, istd = saved
     moved = None if t is None else kernels.batch_norm_backward(t, x, gamma, mean, istd)[0]
@@ -133,7 +133,7 @@ def _plus_affine(moved: Array | None, x: Array, mean: Array, istd: Array, scale:
     return kernels.normalize(x, mean, scale, shift, plus=moved)
 
 
-_batch_norm = fused(_composed_batch_norm, _forward, backward, _tangent)
+_batch_norm = fused(_composed_batch_norm, _fused_batch_norm, batch_norm_backward, _batch_norm_tangent)
 
 
 def _composed_normalize(x: Tensor, mean: Tensor, var: Tensor, gamma: Tensor, beta: Tensor, *, eps: float) -> Tensor:
@@ -149,12 +149,12 @@ def fixed_statistics(
     return (np.array(mean, x.dtype), istd), gamma * istd, beta.copy()  # running statistics move: a copy
 
 
-def _forward_fixed(x: Array, *vectors: Array, eps: float) -> tuple[Array, Moments]:
+def _fused_normalize(x: Array, *vectors: Array, eps: float) -> tuple[Array, Moments]:
     saved, scale, shift = fixed_statistics(x, *vectors, eps=eps)
     return kernels.normalize(x, saved[0], scale, shift), saved
 
 
-def _backward_fixed(
+def _normalize_backward(
     g: Array, saved: Moments, x: Array, _mean: Array, var: Array, gamma: Array, beta: Array, **_: Any
 ) -> tuple[Array, ...]:
     mean, istd = saved
@@ -164,7 +164,7 @@ def _backward_fixed(
     return gx, -gamma * istd * g_beta, -0.5 * gamma * istd**2 * g_gamma, g_gamma, g_beta
 
 
-def _tangent_fixed(
+def _normalize_tangent(
     ts: tuple, saved: Moments, x: Array, _mean: Array, var: Array, gamma: Array, beta: Array, **_: Any
 ) -> Array:
     t, t_mean, t_var, t_gamma, t_beta = ts
@@ -178,7 +178,7 @@ def _tangent_fixed(
     return _plus_affine(moved, x, mean, istd, t_gamma, t_beta)
 
 
-_normalize = fused(_composed_normalize, _forward_fixed, _backward_fixed, _tangent_fixed)
+_normalize = fused(_composed_normalize, _fused_normalize, _normalize_backward, _normalize_tangent)
 
 
 def scale_and_shift(mean: Array, var: Array, gamma: Array, beta: Array, *, eps: float) -> tuple[Array, Array]:

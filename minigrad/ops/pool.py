@@ -39,20 +39,20 @@ def _composed_max_pool2d(x: Tensor, *, winners: Array | None = None, **k: Pair) 
     return _pool_take(x, winners=winners, **k)
 
 
-def _forward(x: Array, **k: Pair) -> tuple[Array, tuple[Array, Array]]:
+def _fused_max_pool2d(x: Array, **k: Pair) -> tuple[Array, tuple[Array, Array]]:
     y, winners = kernels.max_pool2d(x, **k)
     return y, (winners, y)
 
 
-def _backward(g: Array, saved: tuple[Array, Array], x: Array, **k: Pair) -> tuple[Array]:
+def _max_pool2d_backward(g: Array, saved: tuple[Array, Array], x: Array, **k: Pair) -> tuple[Array]:
     return (kernels.pool_put(g, saved[0], size=x.shape[2:], **k),)
 
 
-def _tangent(ts: tuple[Array], saved: tuple[Array, Array], x: Array, **k: Pair) -> Array:
+def _max_pool2d_tangent(ts: tuple[Array], saved: tuple[Array, Array], x: Array, **k: Pair) -> Array:
     return kernels.pool_take(ts[0], saved[0], **k)
 
 
-_max_pool2d = fused(_composed_max_pool2d, _forward, _backward, _tangent)
+_max_pool2d = fused(_composed_max_pool2d, _fused_max_pool2d, _max_pool2d_backward, _max_pool2d_tangent)
 _max_pool2d.reuse = lambda saved: {"winners": saved[0]}
 _max_pool2d.branch = lambda y, x, **k: kernels.max_pool2d(x, **k)[1]
 

@@ -50,7 +50,8 @@ attributes = Attributes()
 class Watcher:
     """Sees what this thread does, in the block of `watching`; here every method does nothing.
 
-    A method may refuse: what it raises comes out where the thing was done.
+    A method may refuse: what it raises comes out where the thing was done. With `eager` no value is put off, so that each
+    is computed where its operation is called (ops/fusion.py).
 
     >>> class Names(Watcher):
     ...     def computed(self, f, inputs, params, out):
@@ -61,6 +62,8 @@ class Watcher:
     add
     tanh
     """
+
+    eager = False
 
     def computed(self, f: Callable, inputs: tuple, params: dict[str, Any], out: Any) -> None:
         """f(*inputs, **params), a function of arrays, gave out; inputs may be tensors, their arrays are meant."""
@@ -116,7 +119,7 @@ class _Both(Watcher):
     """Two watchers: the inner one is told first."""
 
     def __init__(self, outer: Watcher, inner: Watcher) -> None:
-        self.inner, self.outer = inner, outer
+        self.inner, self.outer, self.eager = inner, outer, inner.eager or outer.eager
 
     def given(self, data: Any) -> Any:
         return self.outer.given(self.inner.given(data))
