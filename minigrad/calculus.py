@@ -1,4 +1,4 @@
-"""Derivatives of functions, in a few lines each: every one is a walk of `tape.py` or two.
+"""Derivatives of functions, in a few lines each: every one is a walk of `tape/walks.py` or two.
 
 A function takes tensors, or nested lists, tuples and dicts of tensors, and returns a tensor. Where it takes no
 arguments, the derivative is with respect to tensors that it reads: a loss and the parameters of a model.

@@ -81,6 +81,8 @@ class Entry(NamedTuple):
 class Capture(Watcher):
     """What a call on these arguments does, while the capture is watching."""
 
+    unchanging = True  # where one changes, the capture is given up
+
     def __init__(self, flat: Any, refused: str | None) -> None:
         self.refused = refused
         self.entries: list[Entry] = []

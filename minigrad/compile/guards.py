@@ -69,14 +69,14 @@ class Guards:
             before = len(self._names)
             for thing in list(self._objects):
                 self._attributes(thing)
-        self._attributes_then = attributes.changes
+        self._changes = attributes.changes
 
     def hold(self) -> bool:
         """Whether everything is as it was."""
-        if self._attributes_then != attributes.changes:
+        if self._changes != attributes.changes:
             if not all(_same(_own(m), then) for m, then in self._modules.values()):
                 return False
-            self._attributes_then = attributes.changes
+            self._changes = attributes.changes
         for variables, name, value in self._variables:
             if variables.get(name, _MISSING) is not value:
                 return False

@@ -25,7 +25,7 @@ def decision(a: Array, like: Tensor) -> Tensor:
     return Tensor(dispatch(np.asarray, a, dtype=like.dtype))
 
 
-# ---- arithmetic (add and mul live in tape.py: the chain rule needs them) ------------------------------------------
+# ---- arithmetic (add and mul live in tape/: the chain rule needs them) ---------------------------------------------
 
 
 @primitive

@@ -64,6 +64,7 @@ class Watcher:
     """
 
     eager = False
+    unchanging = False  # whether it sees to it that no array changes between an operation and the use of its value
 
     def computed(self, f: Callable, inputs: tuple, params: dict[str, Any], out: Any) -> None:
         """f(*inputs, **params), a function of arrays, gave out; inputs may be tensors, their arrays are meant."""
@@ -119,7 +120,8 @@ class _Both(Watcher):
     """Two watchers: the inner one is told first."""
 
     def __init__(self, outer: Watcher, inner: Watcher) -> None:
-        self.inner, self.outer, self.eager = inner, outer, inner.eager or outer.eager
+        self.inner, self.outer = inner, outer
+        self.eager, self.unchanging = inner.eager or outer.eager, inner.unchanging or outer.unchanging
 
     def given(self, data: Any) -> Any:
         return self.outer.given(self.inner.given(data))

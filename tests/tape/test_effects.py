@@ -50,7 +50,7 @@ def module():
     return net
 
 
-NEEDS = dict.fromkeys([optim.SGD, optim.Momentum, optim.Nesterov, optim.SQN], {"lr": 0.1})
+NEEDS = {c: {"lr": 0.1} for c in (optim.SGD, optim.Momentum, optim.Nesterov, optim.SQN)}
 NEEDS[optim.Sophia] = {"hutchinson": True}
 
 
