@@ -184,7 +184,7 @@ def effectful(method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[
 
     @functools.wraps(method)
     def told(self: Any, *args: P.args, **kwargs: P.kwargs) -> R:
-        return effect(method, self, *args, **kwargs)
+        return method(self, *args, **kwargs) if state.watcher is None else effect(method, self, *args, **kwargs)
 
     return told
 
