@@ -162,6 +162,9 @@ class Tensor:
         name = f", name={self.name!r}" if self.name else ""
         return f"tensor({np.array2string(self.data, prefix='tensor(', separator=', ')}{name}{made}{grad})"
 
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else str(self)
+
     def __len__(self) -> int:
         if not self._data.ndim:
             raise TypeError("len: a tensor of shape () has no length")
