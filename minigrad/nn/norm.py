@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..ops import conv, norm, shape
-from ..tape import Array, Tensor, effect, fixed, real_dtype, snapshot
+from ..tape import Array, Tensor, constant, effect, real_dtype, snapshot
 from .module import Buffer, Module, Parameter
 
 
@@ -46,8 +46,8 @@ class _BatchNorm(Module):
         if x.ndim not in self.axes or x.shape[1] != self.num_features:
             raise ValueError(f"{name}: x has shape {x.shape}; it must be {self.wanted} with C = {self.num_features}")
         c, real = self.num_features, real_dtype(x.dtype)
-        gamma = self.weight if self.weight is not None else Tensor(fixed(np.ones(c, real)))
-        beta = self.bias if self.bias is not None else Tensor(fixed(np.zeros(c, real)))
+        gamma = self.weight if self.weight is not None else Tensor(constant(np.ones(c, real)))
+        beta = self.bias if self.bias is not None else Tensor(constant(np.zeros(c, real)))
         conv.same_dtype(name, x, gamma)
         if self.training or self.running_mean is None:
             norm.check_batch(x)

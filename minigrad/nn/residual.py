@@ -15,7 +15,7 @@ import numpy as np
 
 from .. import random
 from ..ops import noise, shape
-from ..tape import Tensor, state
+from ..tape import Tensor, draw, look, skip
 from .layers import own_generator
 from .module import Module
 
@@ -54,9 +54,9 @@ class StochasticDepth(Module):
         shortcut = shape.as_tensor(shortcut)
         drops = self.training and self.p > 0
         if drops and self.mode == "batch":
-            if state.capture is not None:
-                state.capture.refuse("stochastic depth decides anew in each call what is executed")
-            if random.generator(self.rng).random() < self.p:
+            look("stochastic depth decides anew in each call what is executed")
+            if draw(_uniform, self.rng) < self.p:
+                skip(self)
                 return shortcut
         y = shape.as_tensor(branch())
         if y.shape != shortcut.shape:
@@ -68,6 +68,10 @@ class StochasticDepth(Module):
             return shortcut + noise.drop("stochastic_depth", y, size, self.p, self.scaling, True, self.rng)
         factor = noise.factor(self.p, self.scaling, self.training)
         return shortcut + (y if factor == 1 else y * factor)
+
+
+def _uniform(rng: np.random.Generator | None) -> float:
+    return random.generator(rng).random()
 
 
 class Residual(Module):

@@ -183,13 +183,11 @@ class Nesterov(Momentum):
             for p, state in zip(group["params"], states):
                 if p.requires_grad and "v" in state:
                     self._left.append((p, p._data))
-                    p._data = p._data + p.dtype.type(group["momentum"]) * state["v"]
-                    p.version += 1
+                    p.assign(p._data + p.dtype.type(group["momentum"]) * state["v"])
 
     def _return(self) -> None:
         for p, data in self._left:
-            p._data = data
-            p.version += 1
+            p.assign(data)
         self._left = []
 
     def _rule(self, t: int, *, lr: float, momentum: float, **options: Any) -> Arithmetic:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..tape import Array, Freed, Tensor, effect, history, pull, recording
+from ..tape import Array, Freed, Tensor, effect, effectful, history, pull, recording
 
 Rate = float | Callable[[int], float]
 Params = Iterable[Tensor] | Iterable[dict[str, Any]]
@@ -75,6 +75,7 @@ class Optimizer:
         for group in self._groups(params):
             self.add_param_group(group)
 
+    @effectful
     def add_param_group(self, group: dict[str, Any]) -> None:
         """Optimize more parameters: those of `group["params"]`, with the other entries in place of the defaults."""
         options = {k: v for k, v in group.items() if k != "params"}
@@ -96,7 +97,7 @@ class Optimizer:
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
-        effect(self._forget)
+        self._forget()
 
     def step(self, closure: Closure | None = None) -> float | None:
         """Move each parameter along its gradient. Those frozen, or without a gradient, are left alone.
@@ -108,6 +109,7 @@ class Optimizer:
         effect(self._step)
         return loss
 
+    @effectful
     def _forget(self) -> None:
         for p in self.params:
             p.grad = None
@@ -118,7 +120,7 @@ class Optimizer:
         value = float(loss.item())
         self._forget()
         for p, g in zip(params, pull(loss, params) if params else ()):
-            p.grad = np.array(g._data)
+            effect(setattr, p, "grad", np.array(g._data))
         return value
 
     def _record(self, closure: Callable[[], Any]) -> tuple[Tensor, list[Tensor]]:
@@ -160,7 +162,7 @@ class Optimizer:
                 gs = [p.grad for p in moved if p.grad is not None]
                 self._update([p._data for p in moved], gs, of, t, options)
                 for p in moved:
-                    p.version += 1
+                    p.assign(p._data)
         self.steps += 1
 
     def _to_move(
@@ -263,6 +265,7 @@ class Optimizer:
             saved |= {f"groups.{j}.{name}": np.array(v) for name, v in numbers.items() if not callable(v)}
         return saved | {f"{i}.{name}": np.array(v) for i, s in enumerate(self.state) for name, v in s.items()}
 
+    @effectful
     def load_state_dict(self, values: dict[str, Array]) -> None:
         """Take a state over, exactly, hyperparameters included: the optimizer then goes on as the one that saved it.
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from .. import random
-from ..tape import Array, Tensor
+from ..tape import Array, Tensor, effectful
 from . import descent
 from .optimizer import COUNT, NOT_NEGATIVE, Optimizer, Params
 from .vector import Closure, Counts, Loss, Point, flat, split
@@ -99,7 +99,7 @@ class SecondOrder(Optimizer):
                 buffers.leave()
         except BaseException:  # the closure's: as if nothing had been
             for p, data, version in before:
-                p.data, p.version = data, version
+                p.assign(data, version)
             raise
         return start.value
 
@@ -125,6 +125,7 @@ class SecondOrder(Optimizer):
         if self.on_noise == "warn":
             warnings.warn(what, RuntimeWarning, stacklevel=5)
 
+    @effectful
     def _leave(self, state: descent.State, objective: Loss) -> None:
         """Put the parameters where the step ends, and keep what the next one needs."""
         best = objective.best
