@@ -75,7 +75,7 @@ class Run(NamedTuple):
 class NoisyPairs(optim.SQN):
     """What SQN avoids: y as a difference of gradients on different samples."""
 
-    before: np.ndarray | float = np.nan
+    before = np.nan  # the gradient at the mean before
 
     def _product(self, curvature, x, s):
         with placed(self.params, split(x, self.params)):
