@@ -16,6 +16,7 @@ import numpy as np
 from ..ops import conv, elementwise, linalg, noise, shape
 from ..tape import Array, Tensor, no_grad, total
 from .layers import Conv2d, Linear, own_generator
+from .modes import draws, modes_restored
 from .module import Module
 
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(32)  # E f(z) ≈ Σ w f(node), z standard normal
@@ -187,20 +188,15 @@ def averaged(model: Module, x: Any, n: int = 10, *, transform: Callable[[Tensor]
     """
     if n < 2:
         raise ValueError(f"averaged: n is {n}; a mean and a spread need at least 2 draws")
-    drawing = [m for m in model.modules() if "rng" in vars(m)]
+    drawing = [m for m in model.modules() if draws(m)]
     if not drawing:
         raise ValueError(f"averaged: no layer of this {type(model).__name__} draws; there is nothing to average")
-    modes = [(m, m.training) for m in model.modules()]
-    model.eval()
-    for m in drawing:
-        m.training = True
-    try:
-        with no_grad():
-            outputs = (model(x) if transform is None else transform(model(x)) for _ in range(n))
-            return _moments(y.data for y in outputs)
-    finally:
-        for m, mode in modes:
-            m.training = mode
+    with modes_restored(model), no_grad():
+        model.eval()
+        for m in drawing:
+            m.training = True
+        outputs = (model(x) if transform is None else transform(model(x)) for _ in range(n))
+        return _moments(y.data for y in outputs)
 
 
 def _moments(values: Iterable[Array]) -> Averaged:
