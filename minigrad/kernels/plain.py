@@ -7,9 +7,7 @@ step passes through. It is never tuned for speed. Images are logically (N,C,H,W)
 
 import numpy as np
 
-Array = np.ndarray
-Pair = tuple[int, int]
-
+from ..typing import Array, Pair
 
 # Convolution: unfold the windows, then one matrix product per image and group.
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import random
 from ..tape import Array, Tensor
+from ..typing import ArrayLike
 from . import descent
 from .vector import Function
 
@@ -43,7 +44,7 @@ class Result:
 
 def minimize(
     f: Callable[[Tensor], Tensor],
-    x0: Any,
+    x0: ArrayLike,
     method: str = "lbfgs",
     *,
     gtol: float = 1e-5,

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from .. import data
+from ..typing import Array
 from . import style
-
-Array = np.ndarray
 
 
 def preview(rows: Sequence[tuple[str, data.Loader, int]], epochs: int = 5, path: style.Path = None) -> Any:
