@@ -191,8 +191,8 @@ class _Diagonal(_Closed):
         return loss
 
     def _due(self, read: list[Tensor]) -> bool:
-        known = {id(p) for p, state in zip(self.params, self.state) if state}
-        return self.steps % self._option("every") == 0 or any(id(p) not in known for p in read)
+        estimated = {id(p) for p, state in zip(self.params, self.state) if state}
+        return self.steps % self._option("every") == 0 or any(id(p) not in estimated for p in read)
 
     @property
     def _rng(self) -> np.random.Generator:

@@ -10,13 +10,13 @@ import numpy as np
 from . import style
 
 
-def reliability(shown: Any, path: style.Path = None, *, title: str = "") -> Any:
+def reliability(calibrations: Any, path: style.Path = None, *, title: str = "") -> Any:
     """Return a Matplotlib figure of one `train.calibration`, or of a dict of several by name, side by side.
 
     A bar is a bin of confidence; its height the accuracy there. Orange is the gap to the diagonal, where confidence is
     accuracy; below, the fraction of the samples in each bin. With `path` it is also saved there.
     """
-    found = dict(shown) if isinstance(shown, Mapping) else {"": shown}
+    found = dict(calibrations) if isinstance(calibrations, Mapping) else {"": calibrations}
     if not found:
         raise ValueError("reliability: there is nothing to draw; give a calibration, or a dict of them by name")
     figure = style.figure(max(3.2 * len(found), 3.6), 4.2, "viz.reliability")

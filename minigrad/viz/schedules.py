@@ -14,7 +14,7 @@ _ACROSS = 4
 
 
 def schedules(
-    shown: float | Callable[[int], float] | Mapping[str, float | Callable[[int], float]],
+    rates: float | Callable[[int], float] | Mapping[str, float | Callable[[int], float]],
     steps: int,
     path: style.Path = None,
     *,
@@ -22,10 +22,10 @@ def schedules(
 ) -> Any:
     """Return a Matplotlib figure of learning rates against the step, each in a panel of its own, all to one scale.
 
-    `shown` is a number or a function of the step, or a dict of them by name; `steps` how many steps to show. With
+    `rates` is a number or a function of the step, or a dict of them by name; `steps` how many steps to show. With
     `path` it is also saved there; the ending says in which format.
     """
-    rates = dict(shown) if isinstance(shown, Mapping) else {"learning rate": shown}
+    rates = dict(rates) if isinstance(rates, Mapping) else {"learning rate": rates}
     if not rates:
         raise ValueError("schedules: there is nothing to plot; give a schedule, or a dict of schedules by name")
     if steps < 1:

@@ -69,10 +69,10 @@ def draw_surface(axes: Any, surface: Surface) -> None:
     x, y = np.linspace(x0, x1, GRAIN), np.linspace(y0, y1, GRAIN)
     z = surface.values(np.stack(np.meshgrid(x, y), axis=-1)) - surface.least
     steep = np.quantile(z, 0.98) > 20 * np.quantile(z, 0.25)
-    shown = np.log10(z + 1e-3 * np.median(z)) if steep else z
-    levels = np.linspace(shown.min(), np.quantile(shown, 0.995), 22)
-    axes.contourf(x, y, shown, levels=levels, cmap=_greys(), extend="max", zorder=0)
-    axes.contour(x, y, shown, levels=levels, colors="white", linewidths=0.6, linestyles="solid", alpha=0.8,
+    heights = np.log10(z + 1e-3 * np.median(z)) if steep else z
+    levels = np.linspace(heights.min(), np.quantile(heights, 0.995), 22)
+    axes.contourf(x, y, heights, levels=levels, cmap=_greys(), extend="max", zorder=0)
+    axes.contour(x, y, heights, levels=levels, colors="white", linewidths=0.6, linestyles="solid", alpha=0.8,
                  zorder=1)  # fmt: skip
     axes.plot(*np.transpose(surface.minima), "*", color="white", markeredgecolor=INK, markersize=13, zorder=4)
     axes.set(xlim=(x0, x1), ylim=(y0, y1))
@@ -98,16 +98,16 @@ def _name(axes: Any, surface: Surface, tracks: Sequence[Track]) -> None:
         for point in inside[i][:: max(1, len(inside[i]) // 60)]:
             for offset in ([0, 0.035], [0, -0.045], [half + 0.02, 0], [-half - 0.02, 0]):
                 at = np.clip(point + offset, [half + 0.01, 0.03], [0.99 - half, 0.97])
-                room = min(_room(at, others, half), 4 * _room(at, inside[i], half))
-                if room > best:
-                    best, where = room, at
+                clear = min(_clearance(at, others, half), 4 * _clearance(at, inside[i], half))
+                if clear > best:
+                    best, where = clear, at
         taken.append(where + np.linspace(-half, half, 9)[:, None] * [1, 0])
         text = axes.text(*(low + where * (high - low)), track.label, color=color(i), fontsize=10, weight="bold",
                          ha="center", va="center", zorder=7)  # fmt: skip
         text.set_path_effects([_halo()])
 
 
-def _room(at: Array, others: Array, half: float) -> float:
+def _clearance(at: Array, others: Array, half: float) -> float:
     """How far a label around `at` is from points, all in parts of the window; up and down counts double."""
     gap = np.abs(others - at)
     gap[:, 0] = np.maximum(gap[:, 0] - half, 0)
