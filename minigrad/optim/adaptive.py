@@ -15,7 +15,7 @@ import numpy as np  # noqa: F401 (for the examples, as is Tensor)
 from ..kernels import rules
 from ..tape import Tensor  # noqa: F401
 from .first_order import Arithmetic, Elementwise, Options
-from .hyperparameters import Betas, Decay, Decoupled, Epsilon, EpsInside, Fraction, NotNegative, Rate
+from .hyperparameters import Betas, Decay, Decoupled, DecoupledDecay, Epsilon, EpsInside, Fraction, NotNegative, Rate
 
 
 class AdaGrad(Elementwise):
@@ -142,7 +142,8 @@ class Adam(Elementwise):
 
     def _rule(self, t: int, h: Options) -> Arithmetic:
         c1, c2 = corrections(t, h.betas) if h.bias_correction else (1.0, 1.0)
-        root, eps = math.sqrt(c2), h.eps if h.eps_hat else h.eps * (c2 if h.eps_inside else math.sqrt(c2))
+        root = math.sqrt(c2)
+        eps = h.eps if h.eps_hat else h.eps * (c2 if h.eps_inside else root)
         numbers = h.lr * root / c1, *running(h.betas), *_under_root(eps, h.eps_inside)
         return rules.amsgrad if h.amsgrad else rules.adam, numbers
 
@@ -160,7 +161,7 @@ def running(betas: Betas) -> tuple[float, float, float]:
 class AdamW(Adam):
     """Adam with decoupled weight decay: θ ← (1 − lr · weight_decay) θ before the step (Loshchilov, Hutter 2019)."""
 
-    weight_decay: Decay = 1e-2
+    weight_decay: DecoupledDecay = 1e-2
     decoupled_weight_decay: Decoupled = field(default=True, init=False)
 
 

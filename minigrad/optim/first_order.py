@@ -16,7 +16,7 @@ import numpy as np
 from .. import kernels
 from ..kernels import rules
 from ..tape import Array, Tensor, effect
-from .hyperparameters import ONCE, Betas, Decay, Decoupled, NotNegative, Number, Rate
+from .hyperparameters import ONCE, Betas, Decay, Decoupled, DecoupledDecay, NotNegative, Number, Rate
 from .optimizer import Closure, Optimizer, Params
 
 Arithmetic = tuple[Callable[..., tuple], Sequence[float]]
@@ -195,7 +195,7 @@ class Lion(Elementwise):
 
     lr: Rate = 1e-4
     betas: Annotated[Betas, "what m keeps of its value: in the step, and after it"] = (0.9, 0.99)
-    weight_decay: Decay = 0.0
+    weight_decay: DecoupledDecay = 0.0
     decoupled_weight_decay: Decoupled = field(default=True, init=False)
 
     _entries = ("m",)

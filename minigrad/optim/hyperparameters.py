@@ -55,6 +55,7 @@ Rate = Annotated[
 Decay = Annotated[
     NotNegative, "the part of θ that is added to the gradient (L2) or, if decoupled, taken from θ, times lr"
 ]
+DecoupledDecay = Annotated[NotNegative, "the part of θ that is taken from θ, times lr, beside the step"]
 Decoupled = Annotated[bool, "shrink θ by the weight decay before the step, instead of adding to the gradient"]
 Epsilon = Annotated[NotNegative, "added to what is divided by, against division by 0"]
 EpsInside = Annotated[bool, "add eps under the root, not to the root"]
@@ -123,8 +124,8 @@ class Declared:
         documented = "__doc__" in vars(cls) and cls.__doc__
         dataclass(eq=False, repr=False)(cls)
         hints = get_type_hints(cls, include_extras=True)
-        for name in cls.__init__.__annotations__.keys() & hints.keys():  # what the signature shows
-            cls.__init__.__annotations__[name] = _plain(hints[name])
+        shown = cls.__init__.__annotations__  # by signatures
+        cls.__init__.__annotations__ = {name: _plain(hints.get(name, hint)) for name, hint in shown.items()}
         cls.hyperparameters = {f.name: _read(f.name, hints[f.name], f.default, f.init) for f in fields(cls)}  # type: ignore[arg-type]
         told = [_told(h) for h in cls.hyperparameters.values() if h.given]
         if documented and told:

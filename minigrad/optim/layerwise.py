@@ -13,7 +13,7 @@ from ..kernels import rules
 from ..tape import Array, Tensor  # noqa: F401 (doctests)
 from .adaptive import corrections, running
 from .first_order import entries
-from .hyperparameters import Betas, Count, Decay, Epsilon, NotNegative, Rate
+from .hyperparameters import Betas, Count, DecoupledDecay, Epsilon, NotNegative, Rate
 from .optimizer import Optimizer
 
 
@@ -38,7 +38,7 @@ class LAMB(Optimizer):
     lr: Rate = 1e-3
     betas: Betas = (0.9, 0.999)
     eps: Epsilon = 1e-6
-    weight_decay: Decay = 1e-2
+    weight_decay: Annotated[NotNegative, "the part of θ that is added to u"] = 1e-2
 
     _entries = ("m", "s")
 
@@ -75,7 +75,7 @@ class Muon(Optimizer):
 
     lr: Rate = 1e-3
     momentum: Annotated[NotNegative, "what v keeps of its value"] = 0.95
-    weight_decay: Decay = 0.1
+    weight_decay: DecoupledDecay = 0.1
     nesterov: Annotated[bool, "step along momentum · v + (1 − momentum) g, in place of v"] = True
     ns_steps: Annotated[Count, "iterations that make a matrix orthogonal"] = 5
     _: KW_ONLY

@@ -19,7 +19,7 @@ from .directions import accept, two_loop
 from .hyperparameters import (
     Betas,
     Count,
-    Decay,
+    DecoupledDecay,
     Epsilon,
     Every,
     Fraction,
@@ -235,7 +235,7 @@ class AdaHessian(_Diagonal):
     lr: Rate = 0.15
     betas: Betas = (0.9, 0.999)
     eps: Epsilon = 1e-4
-    weight_decay: Decay = 0.0
+    weight_decay: DecoupledDecay = 0.0
     power: Power = 1.0
     every: Every = 1
     seed: Seed = 0
@@ -285,7 +285,7 @@ class Sophia(_Diagonal):
     betas: Betas = (0.96, 0.99)
     gamma: Annotated[Positive, "times the curvature is what m is divided by: the smaller, the more is clipped"] = 0.05
     eps: Annotated[NotNegative, "the least curvature, times gamma, that is divided by"] = 1e-12
-    weight_decay: Decay = 0.0
+    weight_decay: DecoupledDecay = 0.0
     every: Every = 10
     hutchinson: Annotated[bool, "estimate the Hessian's diagonal, for which the closure returns the loss alone"] = False
     seed: Seed = 0
