@@ -152,11 +152,10 @@ leaky_relu_backward = _dispatched(plain.leaky_relu_backward, "elementwise")
 softmax_cross_entropy = _dispatched(plain.softmax_cross_entropy, "softmax")
 
 
-@functools.wraps(plain.update)
-def update(rule, ps, *rest, **options):
-    if JIT and ps[0].dtype in _FLOATS:
-        from . import step
+_jitted_step = _Jitted("step")
 
-        step.update(rule, ps, *rest, **options)
-    else:
-        plain.update(rule, ps, *rest, **options)
+
+@functools.wraps(plain.update)
+def update(rule, ps, gs, states, numbers, *, keep=1.0, decay=0.0):
+    module = _jitted_step if JIT and ps[0].dtype in _FLOATS else plain
+    module.update(rule, ps, gs, states, numbers, keep=keep, decay=decay)
