@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from ..tape import Array, Tensor, attributes, effectful, state
+from ..typing import ArrayLike, DTypeLike
 
 
 class Parameter(Tensor):
@@ -28,7 +29,7 @@ class Parameter(Tensor):
 
     __slots__ = ()
 
-    def __init__(self, data: Any) -> None:
+    def __init__(self, data: ArrayLike) -> None:
         super().__init__(data, requires_grad=True)
 
 
@@ -37,7 +38,7 @@ class Buffer(Tensor):
 
     __slots__ = ()
 
-    def __init__(self, data: Any) -> None:
+    def __init__(self, data: ArrayLike) -> None:
         super().__init__(data)
 
 
@@ -168,7 +169,7 @@ class Module:
             p.grad = None
 
     @effectful
-    def astype(self, dtype: Any) -> Self:
+    def astype(self, dtype: DTypeLike) -> Self:
         """Turn parameters, their gradients and float buffers into another float dtype, in place; returns self.
 
         Raises TypeError if it is none.

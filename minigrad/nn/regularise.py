@@ -14,6 +14,7 @@ import numpy as np
 from .. import random
 from ..ops import elementwise, reduce
 from ..tape import Tensor, effect, look, total
+from ..typing import Rng
 from .module import Module
 
 
@@ -90,7 +91,7 @@ def gradient_noise_(
     eta: float = 0.3,
     gamma: float = 0.55,
     *,
-    rng: np.random.Generator | int | None = None,
+    rng: Rng = None,
 ) -> None:
     """Before a step: add Gaussian noise of variance η/(1 + t)^γ to the gradient of each parameter that has one.
 

@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
+import numpy as np  # noqa: F401 (for the examples)
 
 from .. import random
 from ..ops import noise, shape
 from ..tape import Tensor, draw, look, skip
+from ..typing import ArrayLike, Rng
 from .layers import own_generator
 from .module import Module
 
@@ -40,7 +41,7 @@ class StochasticDepth(Module):
         mode: str = "batch",
         scaling: str = "inverted",
         *,
-        rng: np.random.Generator | int | None = None,
+        rng: Rng = None,
     ) -> None:
         noise.check_probability("StochasticDepth", p)
         noise.check_choice("StochasticDepth", "mode", mode, "batch", "row")
@@ -94,7 +95,7 @@ class Residual(Module):
         self.shortcut = shortcut
         self.drop = drop if isinstance(drop, StochasticDepth) else StochasticDepth(drop)
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: ArrayLike) -> Tensor:
         return self.drop(x if self.shortcut is None else self.shortcut(x), lambda: self.branch(x))
 
 
