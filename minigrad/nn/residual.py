@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np  # noqa: F401 (for the examples)
+import numpy as np
 
 from .. import random
 from ..ops import noise, shape
