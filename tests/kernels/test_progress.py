@@ -1,6 +1,7 @@
 """Whoever waits for a compiler is told so: what it compiles, and for how long."""
 
 import io
+import itertools
 import sys
 import threading
 from types import SimpleNamespace
@@ -91,7 +92,7 @@ def test_no_three_seconds_pass_without_a_line(clock, capsys):
         if line := capsys.readouterr().err:
             said.append((clock.time, line))
     times = [time for time, _ in said]
-    assert times[0] <= 3 and max(b - a for a, b in zip(times, times[1:])) <= 3 and len(said) < 35
+    assert times[0] <= 3 and max(b - a for a, b in itertools.pairwise(times)) <= 3 and len(said) < 35
     assert "minigrad warmup" in said[0][1] and not any("minigrad warmup" in line for _, line in said[1:])
     assert all("of at most 89 in" in line and "conv.slow" in line and line.endswith("\n") for _, line in said)
 

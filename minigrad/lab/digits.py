@@ -21,9 +21,9 @@ from ..ops.elementwise import relu
 from ..ops.loss import cross_entropy
 from ..ops.shape import flatten
 from ..tape import Tensor, no_grad
-from .averaging import Averaging
-from .loop import fit
-from .state import State
+from ..train.averaging import Averaging
+from ..train.loop import fit
+from ..train.state import State
 
 
 class DigitsNet(nn.Module):

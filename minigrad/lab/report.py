@@ -18,7 +18,7 @@ import numpy as np
 from ..gradcheck import VERDICTS
 from ..gradcheck import Report as GradientCheck
 from ..graph import Graph
-from .curves import curves
+from ..viz.curves import curves
 
 Array = np.ndarray
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from ..extras import extra
+from ...extras import extra
 
 _INK, _GRID = "#3e4c59", "#e4e7eb"
 _COLORS = {"better": "#2f5d9b", "worse": "#d1603d", "no clear difference": "#9aa5b1"}
@@ -28,7 +28,7 @@ def effects(
         raise ValueError("effects: there are no rows")
     rows = sorted(rows, key=lambda row: -row[1])
     size = (8.4, 1.1 + 0.27 * len(rows))
-    figure = extra("matplotlib.figure", "viz.effects").Figure(size, layout="constrained", facecolor="white")
+    figure = extra("matplotlib.figure", "lab.lecture.effects").Figure(size, layout="constrained", facecolor="white")
     axes = figure.subplots()
     axes.axvline(0, color=_INK, linewidth=1)
     for i, (_, mean, error, verdict) in enumerate(rows):

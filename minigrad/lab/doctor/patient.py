@@ -13,7 +13,7 @@ import numpy as np
 from ... import optim
 from ...nn import BatchNorm1d, BatchNorm2d, Module
 from ...tape import Array, Node, Tensor, history, no_grad, pull
-from ..state import streams
+from ...train.state import streams
 from .report import Layer
 
 Step = Callable[[Array, Array], Any]
