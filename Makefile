@@ -38,8 +38,8 @@ lint: .venv/dev  ## format, style, types, floors
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-docs: .venv/dev  ## rewrite the parts of docs/ that the tests write, and run every code block
-	$(PYTEST) tests/test_certificate.py tests/test_docs.py
+docs: .venv/dev  ## renew the documents that tests write, where they are stale, and run every code block
+	MINIGRAD_WRITE_DOCS=1 $(PYTEST) $(PARALLEL) tests/test_certificate.py tests/lab/test_lecture.py tests/test_docs.py
 
 clean:           ## remove the environment, runs and caches
 	rm -rf .venv runs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

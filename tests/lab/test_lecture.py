@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from documents import hold
 
 from minigrad import data
 from minigrad.cli import main
@@ -172,6 +173,6 @@ def test_the_published_table_is_that_of_the_published_runs():
     results = json.loads((DOCS / "lecture.json").read_text())["test error, %"]
     found = lecture.rows(results, TECHNIQUES.values())
     page = (DOCS / "lecture.md").read_text()
-    assert lecture.renewed(page, lecture.markdown(found)) == page
+    hold(DOCS / "lecture.md", lecture.renewed(page, lecture.markdown(found)))
     assert len(found) == len(TECHNIQUES) and min(row.seeds for row in found) >= 5
     assert all(re.search(rf"\| {re.escape(name)} \|", page) for name in TECHNIQUES)
