@@ -31,7 +31,7 @@ def test_page(page, tmp_path, monkeypatch, capsys):
 
 
 def words(svg):
-    return re.findall(r">([^<>]*)</text>", html.unescape(svg))
+    return [html.unescape(text) for text in re.findall(r">([^<>]*)</text>", svg)]
 
 
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"], ids=lambda p: p.name)
