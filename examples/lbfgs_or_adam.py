@@ -26,7 +26,8 @@ import numpy as np
 
 import minigrad as mg
 from minigrad import data, lab, optim, train
-from minigrad.lab.playground.pictures import INK, draw_lines, figure
+from minigrad.lab.playground.pictures import draw_lines, figure
+from minigrad.viz.style import INK
 
 Track = tuple[list[float], list[float], list[float], float]  # evaluations, seconds, losses; the accuracy at the end
 AUGMENT = data.Affine(rotate=15, scale=0.2, shear=0.25, shift=1)

@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 import minigrad as mg
 from minigrad import data, nn
 from minigrad.ops.pool import region_edges
+from minigrad.viz import style
+from minigrad.viz.style import GRID, INK
 
-INK, GRID, BARS, MEAN, TEST = "#3e4c59", "#e4e7eb", "#b7c6dd", "#2f5d9b", "#d1603d"
+BARS, MEAN, TEST = "#b7c6dd", style.BLUE, style.ORANGE
 DRAWS = 4000
 
 
@@ -47,7 +48,7 @@ def deep() -> Output:
     )
 
 
-def spread() -> Figure:
+def spread() -> Any:
     """For each random layer: the outputs of many training passes, their mean, and the one output of testing."""
     rng = np.random.default_rng(3)
     row = rng.standard_normal((1, 12)).astype(np.float32)
@@ -65,7 +66,7 @@ def spread() -> Figure:
         ),
         ("batch norm, batches of 16", *batch_norm(rng), None),
     ]
-    figure = Figure(figsize=(10.5, 5.4), layout="constrained", facecolor="white")
+    figure = style.figure(10.5, 5.4, "the picture")
     for axes, (title, model, x, matched) in zip(figure.subplots(2, 3).flat, panels):
         with mg.no_grad():
             drawn = np.array([model.train()(next_of(x)).item() for _ in range(DRAWS)])
@@ -100,13 +101,10 @@ def next_of(x: Any) -> np.ndarray:
 
 def bare(axes: Any) -> None:
     axes.set_yticks([])
-    axes.tick_params(colors=INK, labelsize=8, length=0)
-    axes.spines[["top", "right", "left", "bottom"]].set_visible(False)
-    axes.grid(color=GRID, linewidth=0.8, axis="x")
-    axes.set_axisbelow(True)
+    style.quiet(axes, size=8)
 
 
-def regions() -> Figure:
+def regions() -> Any:
     """A digit under the regions of four poolings; below, what each gives, and the mean over draws."""
     digit = data.digits().train.x[0, 0]
     kinds = [
@@ -115,7 +113,7 @@ def regions() -> Figure:
         ("disjoint, random, 8 → 5", 5, "disjoint", "random"),
         ("overlapping, 8 → 5", 5, "overlapping", "pseudorandom"),
     ]
-    figure = Figure(figsize=(10.5, 7.4), layout="constrained", facecolor="white")
+    figure = style.figure(10.5, 7.4, "the picture")
     grid = figure.subplots(3, 4)
     for column, (title, n, kind, sequence) in zip(grid.T, kinds):
         overlap, rng = int(kind == "overlapping"), np.random.default_rng(4)
@@ -141,12 +139,12 @@ def regions() -> Figure:
     return figure
 
 
-def depth(blocks: int = 18, p: float = 0.5, steps: int = 60) -> Figure:
+def depth(blocks: int = 18, p: float = 0.5, steps: int = 60) -> Any:
     """Which blocks run in which step, beside the survival probabilities; and how many run, step by step."""
     drops = [nn.StochasticDepth(q, rng=k) for k, q in enumerate(nn.linear_decay(blocks, p))]
     model = nn.Sequential(*(nn.Residual(nn.Identity(), drop=d) for d in drops))
     ran = np.array([[d(0.0, lambda: 1.0).item() > 0 for d in drops] for _ in range(steps)]).T
-    figure = Figure(figsize=(10.5, 4.6), layout="constrained", facecolor="white")
+    figure = style.figure(10.5, 4.6, "the picture")
     (board, chance), (count, blank) = figure.subplots(2, 2, width_ratios=[5, 1], height_ratios=[3, 1])
     rows, middle = np.arange(1, blocks + 1), np.arange(1, steps + 1)
     board.pcolormesh(middle, rows, ran, cmap="Blues", vmin=0, vmax=1.6, edgecolors="white", linewidth=1)
@@ -169,8 +167,7 @@ def depth(blocks: int = 18, p: float = 0.5, steps: int = 60) -> Figure:
     count.set_xlim(board.get_xlim())
     blank.set_axis_off()
     for axes in (board, chance, count):
-        axes.tick_params(colors=INK, labelsize=8, length=0)
-        axes.spines[["top", "right", "left", "bottom"]].set_visible(False)
+        style.quiet(axes, grid=False, size=8)
     return figure
 
 
@@ -178,7 +175,7 @@ def main(folder: str = "runs/noise") -> None:
     Path(folder).mkdir(parents=True, exist_ok=True)
     for name, draw in (("noise_in_training", spread), ("fractional_pooling", regions), ("stochastic_depth", depth)):
         path = Path(folder) / f"{name}.png"
-        draw().savefig(path, dpi=110)
+        style.finished(draw(), "", path, dpi=110)
         print(path)
 
 

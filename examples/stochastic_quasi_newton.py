@@ -17,16 +17,16 @@ import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from matplotlib.figure import Figure
 
 import minigrad as mg
 from minigrad import optim
 from minigrad.optim.curvature import hessian, placed
 from minigrad.optim.directions import accept, two_loop
 from minigrad.optim.vector import flat, split
+from minigrad.viz import style
 
 DOCS = Path(__file__).parents[1] / "docs"
 BATCH, CURVATURE_BATCH, EVERY = 50, 300, 10  # a product on the larger batch after every 10th step
@@ -75,7 +75,7 @@ class Run(NamedTuple):
 class NoisyPairs(optim.SQN):
     """What SQN avoids: y as a difference of gradients on different samples."""
 
-    before: np.ndarray | float = np.nan
+    before = np.nan  # the gradient at the mean before
 
     def _product(self, curvature, x, s):
         with placed(self.params, split(x, self.params)):
@@ -198,17 +198,16 @@ COLORS = {
 }  # fmt: skip
 
 
-def picture(results: dict[float, dict[str, Result]]) -> Figure:
+def picture(results: dict[float, dict[str, Result]]) -> Any:
     """A panel for each condition number."""
-    figure = Figure(figsize=(11, 3.9), layout="constrained", facecolor="white")
+    figure = style.figure(11, 3.9, "the picture")
     for axes, (condition, found) in zip(np.ravel(figure.subplots(1, len(results), sharey=True)), results.items()):
         for name, color in COLORS.items():
             axes.semilogy(*found[name].median, color=color, label=name, linewidth=1.7)
         axes.set_title(f"condition number {condition:.0f}", loc="left", fontsize=11)
         axes.set_xlabel("passes over the data")
         axes.set_ylim(1e-11, 1)
-        axes.grid(color="#e4e7eb")
-        axes.spines[["top", "right", "left", "bottom"]].set_visible(False)
+        style.quiet(axes)
     figure.axes[0].set_ylabel("loss above the least")
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False, fontsize=9)
     return figure

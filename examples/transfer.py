@@ -16,10 +16,10 @@ from concurrent.futures import Executor
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from minigrad import data, lab, nn, optim, train
 from minigrad.train.ensemble import each
+from minigrad.viz import style
 
 LABELS, SEEDS, STEPS = (1, 5, 10, 50), 10, 150
 WAYS = ("from scratch", "only the head", "fine-tuned")
@@ -114,9 +114,9 @@ def moments(values: list[float]) -> tuple[float, float]:
 
 
 def picture(runs: list[dict[tuple[str, int], float]], path: Path) -> None:
-    figure = Figure(figsize=(6.4, 3.6), layout="constrained", facecolor="white")
+    figure = style.figure(6.4, 3.6, "the picture")
     axes = figure.subplots()
-    for i, (way, color) in enumerate(zip(WAYS, ("#8fa3bf", "#d1603d", "#2f5d9b"))):
+    for i, (way, color) in enumerate(zip(WAYS, (style.PALE, style.ORANGE, style.BLUE))):
         means, spread = zip(*(moments([run[way, n] for run in runs]) for n in LABELS))
         x = np.array(LABELS) * (1 + 0.03 * (i - 1))
         axes.errorbar(x, means, yerr=spread, fmt="o-", color=color, label=way, linewidth=1.6, markersize=5)
@@ -124,13 +124,10 @@ def picture(runs: list[dict[tuple[str, int], float]], path: Path) -> None:
     axes.set_xticks(LABELS, map(str, LABELS))
     axes.minorticks_off()
     axes.set_ylim(bottom=0)
-    axes.set_xlabel("labels of each of 5–9", color="#3e4c59")
-    axes.set_title("test error, %", color="#3e4c59", fontsize=11, loc="left")
-    axes.grid(color="#e4e7eb", linewidth=0.8)
-    axes.spines[["top", "right", "left", "bottom"]].set_visible(False)
-    axes.tick_params(colors="#3e4c59", length=0)
-    axes.legend(frameon=False, labelcolor="#3e4c59")
-    figure.savefig(path, dpi=150)
+    style.label(axes, x="labels of each of 5–9", title="test error, %")
+    style.quiet(axes)
+    style.legend(axes, "best")
+    style.finished(figure, "", path)
 
 
 def main(folder: str = "runs/transfer", seeds: int = SEEDS, executor: Executor | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Derivatives of functions, in a few lines each: every one is a walk of `tape.py` or two.
+"""Derivatives of functions, in a few lines each: every one is a walk of `tape/walks.py` or two.
 
 A function takes tensors, or nested lists, tuples and dicts of tensors, and returns a tensor. Where it takes no
 arguments, the derivative is with respect to tensors that it reads: a loss and the parameters of a model.
@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,37 +21,52 @@ from . import ops, tree
 from .tape import Node, Tensor, alias, history, pull, push, recording, replay, state, zeros_like
 
 
-class _Traced:
-    """A function's value y, recorded on `xs`: its differentiable leaves (aliases of the arguments, or parameters)."""
+class _Traced(NamedTuple):
+    """A function that was recorded: its value y, on the leaves xs that it is differentiated by."""
 
-    def __init__(self, f: Callable, args: Sequence[Any], params: Sequence[Tensor] | None = None, argnums: Any = None):
-        if params is not None:
-            self.xs, self.build = tree.flatten(params)
-            for i, p in enumerate(self.xs):
-                if not isinstance(p, Tensor) or not p.requires_grad:
-                    raise TypeError(f"params[{i}] is not a tensor that requires grad, so nothing can be differentiated")
-            if len({id(p) for p in self.xs}) < len(self.xs):
-                raise ValueError("params: one tensor stands there twice; give each once, however often it is used")
-            self.nested = state.depth > 0
-            self.y = _run(f, args)
-            return
-        chosen = range(len(args)) if argnums is None else argnums
-        leaves, self.build = tree.flatten(tuple(args[i] for i in chosen))
-        leaves = [_differentiable(x) for x in leaves]
-        self.nested = state.depth > 0 or (state.recording and any(x.requires_grad for x in leaves))
-        with recording(True):
-            self.xs = [alias(x if x.requires_grad else Tensor(x._data, True)) for x in leaves]
-        args = list(args)
-        for i, arg in zip(chosen, self.build(self.xs)):
-            args[i] = arg
-        self.y = _run(f, args)
+    y: Tensor
+    xs: list[Tensor]
+    build: Callable[[list], Any]  # gives a list like xs the structure of what was differentiated
+    nested: bool  # whether what is computed from the tape is recorded in its turn
+
+    @property
+    def value(self) -> Tensor:
+        """y, cut off from the tape if nothing outside goes on with it."""
+        return self.y if self.nested else self.y.detach()
 
     def scalar(self, name: str) -> Tensor:
+        """y, if it is one number."""
         if self.y.size != 1:
             raise ValueError(
                 f"{name}: f returned shape {self.y.shape}; it must return one number (use .sum(), or jacobian)"
             )
         return self.y
+
+
+def _on_arguments(f: Callable, args: Sequence[Any], argnums: Any = None) -> _Traced:
+    """f recorded on aliases of the chosen arguments, or of all."""
+    chosen = range(len(args)) if argnums is None else argnums
+    leaves, build = tree.flatten(tuple(args[i] for i in chosen))
+    leaves = [_differentiable(x) for x in leaves]
+    nested = state.depth > 0 or (state.recording and any(x.requires_grad for x in leaves))
+    with recording(True):
+        xs = [alias(x if x.requires_grad else Tensor(x._data, True)) for x in leaves]
+    args = list(args)
+    for i, arg in zip(chosen, build(xs)):
+        args[i] = arg
+    return _Traced(_run(f, args), xs, build, nested)
+
+
+def _on_params(f: Callable, args: Sequence[Any], params: Sequence[Tensor]) -> _Traced:
+    """f recorded on parameters that it reads."""
+    xs, build = tree.flatten(params)
+    for i, p in enumerate(xs):
+        if not isinstance(p, Tensor) or not p.requires_grad:
+            raise TypeError(f"params[{i}] is not a tensor that requires grad, so nothing can be differentiated")
+    if len({id(p) for p in xs}) < len(xs):
+        raise ValueError("params: one tensor stands there twice; give each once, however often it is used")
+    nested = state.depth > 0
+    return _Traced(_run(f, args), xs, build, nested)
 
 
 def _run(f: Callable, args: Sequence[Any]) -> Tensor:
@@ -82,7 +97,7 @@ def _takes_none(f: Callable) -> bool:
 
 def _traced(f: Callable, xs: Any) -> _Traced:
     """f recorded on its arguments xs; or, if it takes none, on the parameters xs that it reads."""
-    return _Traced(f, (), xs) if _takes_none(f) else _Traced(f, tuple(xs))
+    return _on_params(f, (), xs) if _takes_none(f) else _on_arguments(f, tuple(xs))
 
 
 def _gradients(traced: _Traced, g: Any = None, *, create_graph: bool | None = None) -> list[Tensor]:
@@ -107,16 +122,15 @@ def value_and_grad(
 
     def value_and_gradient(*args: Any) -> tuple[Tensor, Any]:
         if params is not None:
-            traced = _Traced(f, args, params)
-            y, grads = traced.scalar("grad"), traced.build(_gradients(traced))
+            traced = _on_params(f, args, params)
         else:
             chosen = (argnums,) if isinstance(argnums, int) else tuple(argnums)
             if any(not -len(args) <= i < len(args) for i in chosen):
                 raise ValueError(f"grad: argnums={argnums}, but the function was called with {len(args)} arguments")
-            traced = _Traced(f, args, argnums=[i % len(args) for i in chosen])
-            y, grads = traced.scalar("grad"), traced.build(_gradients(traced))
-            grads = grads[0] if isinstance(argnums, int) else grads
-        return y if traced.nested else y.detach(), grads
+            traced = _on_arguments(f, args, [i % len(args) for i in chosen])
+        traced.scalar("grad")
+        grads = traced.build(_gradients(traced))
+        return traced.value, grads[0] if params is None and isinstance(argnums, int) else grads
 
     return value_and_gradient
 
@@ -139,8 +153,8 @@ def vjp(f: Callable, *xs: Any) -> tuple[Tensor, Callable[[Any], Any]]:
     >>> pull(np.array([1.0, 10.0]))[0].data
     array([ 2., 40.])
     """
-    traced = _Traced(f, xs)
-    return traced.y if traced.nested else traced.y.detach(), lambda g: traced.build(_gradients(traced, g))
+    traced = _on_arguments(f, xs)
+    return traced.value, lambda g: traced.build(_gradients(traced, g))
 
 
 def linearize(f: Callable, *xs: Any, params: Sequence[Tensor] | None = None) -> tuple[Tensor, Callable[..., Tensor]]:
@@ -153,8 +167,8 @@ def linearize(f: Callable, *xs: Any, params: Sequence[Tensor] | None = None) -> 
     >>> tangent(np.array([1.0, 0.0])).data, tangent(np.array([0.0, 1.0])).data
     (array([2., 0.]), array([0., 4.]))
     """
-    traced = _Traced(f, xs, params)
-    return traced.y if traced.nested else traced.y.detach(), _pushed(traced, [traced.y], lambda t: t[0])
+    traced = _on_arguments(f, xs) if params is None else _on_params(f, xs, params)
+    return traced.value, _pushed(traced, [traced.y], lambda t: t[0])
 
 
 def _pushed(traced: _Traced, ys: list[Tensor], build: Callable[[list[Tensor]], Any]) -> Callable[..., Any]:
@@ -181,7 +195,7 @@ def jvp(f: Callable, xs: Sequence[Any], vs: Sequence[Any]) -> tuple[Tensor, Tens
     (8.0, 12.0)
     """
     traced = _traced(f, xs)
-    return traced.y if traced.nested else traced.y.detach(), _pushed(traced, [traced.y], lambda t: t[0])(*vs)
+    return traced.value, _pushed(traced, [traced.y], lambda t: t[0])(*vs)
 
 
 def linearize_grad(f: Callable, xs: Sequence[Any]) -> tuple[Tensor, Any, Callable[..., Any]]:
@@ -326,7 +340,7 @@ def jacobian(f: Callable, argnum: int = 0) -> Callable[..., Tensor]:
     """
 
     def jacobian_of(*args: Any) -> Tensor:
-        traced = _Traced(f, args, argnums=[argnum])
+        traced = _on_arguments(f, args, [argnum])
         if len(traced.xs) != 1:
             raise TypeError("jacobian: the argument must be one tensor; use vjp or jvp for nested arguments")
         (x,), y = traced.xs, traced.y
@@ -353,7 +367,7 @@ def hessian(f: Callable, argnum: int = 0) -> Callable[..., Tensor]:
     """
 
     def hessian_of(*args: Any) -> Tensor:
-        traced = _Traced(f, args, argnums=[argnum])
+        traced = _on_arguments(f, args, [argnum])
         if len(traced.xs) != 1:
             raise TypeError("hessian: the argument must be one tensor; use hvp for nested arguments")
         traced.scalar("hessian")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import tree
-from ..tape import Tensor, state
+from ..tape import Tensor, state, watching
 from .capture import Capture
 from .guards import Guards, Wrapper
 from .program import STALE, Program
@@ -53,7 +53,7 @@ class Compiled(Wrapper):
         self.refused: str | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self.refused is not None or state.capture is not None or state.depth:  # an outer function sees all of it
+        if self.refused is not None or state.watcher is not None or state.depth:  # who is outside sees all of it
             return self.f(*args, **kwargs)
         plain = not (kwargs or [a for a in args if type(a) is not np.ndarray and not isinstance(a, Tensor)])
         flat = args if plain else tree.flatten((args, kwargs))[0]
@@ -79,8 +79,8 @@ class Compiled(Wrapper):
         guards = Guards(self.f, flat)
         capture = Capture(flat, guards.refused)
         rebuild = tree.flatten((args, kwargs))[1]
-        args, kwargs = rebuild([capture.watched(a) for a in flat])
-        with capture:
+        args, kwargs = rebuild([capture.exposed(a) for a in flat])
+        with watching(capture):
             outputs, build = tree.flatten(self.f(*args, **kwargs))
             values = [capture.result(x) for x in outputs]
         outputs = [capture.returned(x) for x in outputs]

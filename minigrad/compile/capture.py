@@ -8,12 +8,12 @@ nothing, and says why.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import tree
-from ..tape import Deferred, Node, Primitive, Tensor, check, state, tick, user_line, where_is
+from ..tape import Node, Primitive, Tensor, Watcher, tick, unchanged, user_line, where_is
 from .forms import written
 
 _FOREIGN = "an array that is no argument meets a tensor: pass it as an argument, or let it be a tensor made before"
@@ -78,8 +78,10 @@ class Entry(NamedTuple):
     effect: bool
 
 
-class Capture:
-    """What a call on these arguments does, while it is the context of a with statement."""
+class Capture(Watcher):
+    """What a call on these arguments does, while the capture is watching."""
+
+    unchanging = True  # where one changes, the capture is given up
 
     def __init__(self, flat: Any, refused: str | None) -> None:
         self.refused = refused
@@ -104,14 +106,7 @@ class Capture:
                 self._watched[id(a)] = _watch(plain, a, self)
                 self._know(plain, f"a{i}")
 
-    def __enter__(self) -> Self:
-        state.capture = self
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        state.capture = None
-
-    def watched(self, a: Any) -> Any:
+    def exposed(self, a: Any) -> Any:
         """An argument, or an array of the library's own, as the function gets it."""
         if type(a) is not np.ndarray:
             return a
@@ -133,28 +128,43 @@ class Capture:
 
     # ---- what the library reports
 
-    def launched(self, f: Callable, args: tuple, params: dict[str, Any], out: Any) -> None:
-        """f(*args, **params) gave out."""
+    def computed(self, f: Callable, inputs: tuple, params: dict[str, Any], out: Any) -> None:
+        """It is done in every call; or it is a constant, if it is computed of constants only."""
+        if self.refused is None:
+            self._find([x for x in inputs if isinstance(x, Tensor)])
         if self.refused is None and id(out) not in self._expressions:
+            args = tuple([x._data if isinstance(x, Tensor) else x for x in inputs])
             if f in _PURE and all(id(a) in self._fixed for a in args) and self._is_fixed(list(params.values())):
-                self.knows(out)  # of constants only: one too
+                self.constant(out)
             else:
                 self._know(out, self._write(f, args, params, effect=False))
 
-    def affected(self, f: Callable, args: tuple) -> None:
-        """f(*args) changed or checked something."""
-        if self.refused is None:
-            self._write(f, args, {}, effect=True)
+    def drew(self, f: Callable, args: tuple, out: Any) -> None:
+        """It is drawn anew in every call."""
+        self.computed(f, args, {}, out)
 
-    def created(self, x: Tensor) -> None:
-        """x was made from data: it is no tensor that existed before."""
+    def changed(self, f: Callable, args: tuple, kwargs: dict[str, Any]) -> None:
+        """It is done in every call."""
+        if self.refused is None:
+            self._write(f, args, kwargs, effect=True)
+
+    def looked(self, why: str, x: Any = None) -> None:
+        """What follows may be different in another call."""
+        self.refuse(why)
+
+    def made(self, x: Tensor) -> None:
+        """It is no tensor that existed before."""
         self._created.add(id(x))
         self._kept.append(x)
 
-    def knows(self, array: Any) -> None:
-        """The array is the same in every call of this program."""
+    def constant(self, array: Any) -> None:
+        """It is the same in every call."""
         self._fixed.add(id(array))
         self._know(array, self._constant(array))
+
+    def took(self, x: Tensor) -> None:
+        """Its array will be met again."""
+        self._find([x])
 
     def _is_fixed(self, value: Any) -> bool:
         """Whether all arrays in a parameter are the same in every call; labels, indices and winners need not be."""
@@ -162,10 +172,10 @@ class Capture:
             return all(map(self._is_fixed, value))
         return id(value) in self._fixed or not _has_arrays(value)
 
-    def entered(self, tensors: Any) -> None:
-        """An operation takes these tensors."""
+    def _find(self, tensors: Any) -> None:
+        """The arrays of these tensors are used: know where they are to be found."""
         for x in tensors:
-            if isinstance(x, Deferred) and x.pending:
+            if x.pending:
                 continue
             if id(x) in self._created:
                 if id(x._data) not in self._expressions:
@@ -175,23 +185,23 @@ class Capture:
             elif x.node is None and self._owners.get(id(x._data), x) is not x:
                 self.refuse("two tensors share one array, and may not always: let one of them be a copy")
 
-    def walked(self, tape: list[Tensor]) -> None:
-        """A walk passes these tensors, some of which were perhaps recorded before."""
+    def walk_begun(self, direction: str, tape: list[Tensor]) -> None:
+        """Some of the tape was perhaps recorded before."""
         before = [(t, t.node) for t in tape if isinstance(t.node, Node) and t.node.time < self._start]
         for t, node in before:
-            self.entered((t, *node.inputs))
+            self._find((t, *node.inputs))
             for a in (node.saved, *node.params.values()):
                 if isinstance(a, (np.ndarray, tuple)) and id(a) not in self._expressions:
                     self._know(a, self._constant(a))
         if before:
-            self.affected(check, ([t for t, _ in before], None, None))
+            self.changed(unchanged, ([t for t, _ in before], None, None), {})
 
     def result(self, x: Any) -> str:
         """The expression of what the call returns."""
         if isinstance(x, Tensor):
             if id(x) in self._expressions or id(x) in map(id, self.tensors.values()):
                 return self._expression(x)
-            self.entered((x,))
+            self._find((x,))
             return f"wrap({self._expression(x._data)})"
         if x is None or isinstance(x, (bool, int, float, str)):
             return self._constant(x)

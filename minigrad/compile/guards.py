@@ -21,9 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from ..tape import Tensor, settings
+from ..tape import HOME, Tensor, attributes
 
-_HOME = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _ERRORS = {v for v in vars(builtins).values() if isinstance(v, type) and issubclass(v, BaseException)}
 _PURE = _ERRORS | {
     abs, all, any, bool, callable, complex, dict, divmod, enumerate, filter, float, frozenset, getattr, hasattr,
@@ -70,14 +69,14 @@ class Guards:
             before = len(self._names)
             for thing in list(self._objects):
                 self._attributes(thing)
-        self._settings = settings[0]
+        self._changes = attributes.changes
 
     def hold(self) -> bool:
         """Whether everything is as it was."""
-        if self._settings != settings[0]:
+        if self._changes != attributes.changes:
             if not all(_same(_own(m), then) for m, then in self._modules.values()):
                 return False
-            self._settings = settings[0]
+            self._changes = attributes.changes
         for variables, name, value in self._variables:
             if variables.get(name, _MISSING) is not value:
                 return False
@@ -194,7 +193,7 @@ class Guards:
     # ---- code
 
     def _function(self, f: types.FunctionType) -> None:
-        if f.__code__.co_filename.startswith(_HOME):
+        if f.__code__.co_filename.startswith(HOME):
             return  # the library's own reports what it does
         if not _is_users(f):
             self._refuse(f"it calls {f.__module__}.{f.__qualname__}, of which nothing is known")

@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..extras import extra
-
-Array = np.ndarray
+from ..typing import Array
 
 
 class Dataset:

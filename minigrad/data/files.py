@@ -23,10 +23,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..typing import Array
 from . import pickles
 from .datasets import Dataset, Split
 
-Array = np.ndarray
 Source = str | os.PathLike
 
 _IDX = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}  # dtypes by the third byte of the file

@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
+from ..typing import Array
 from .augment.compose import Transform
 from .augment.mix import Mix, distributions
 from .datasets import Dataset
 from .streams import Streams
 
-Array = np.ndarray
 Batch = tuple[Array, Array]
 _PARTNERS, _MIXING = 1, 2  # uses of the samples' streams, apart from what transforms draw
 

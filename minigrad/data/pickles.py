@@ -12,7 +12,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-Array = np.ndarray
+from ..typing import Array
+
 _KINDS = "biuf"  # of numbers; never objects
 
 

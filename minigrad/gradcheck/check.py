@@ -165,7 +165,7 @@ class _Examination:
         """What to say if f computes another value on complex numbers: through a fused kernel unlike its spec."""
         s = self.s
         nodes = [t.node for t in history([s.at(s.start)])]
-        fused = any(isinstance(node, Node) and node.op.spec is not None for node in nodes)
+        fused = any(isinstance(node, Node) and node.op.composition is not None for node in nodes)
         value = s.value
         step = witness.complex_step(lambda x: [np.asarray(s.at(x).data, complex)], s.start, self.vs[0])
         if step is None or all(map(same, value, [v.real for v in s.value])):

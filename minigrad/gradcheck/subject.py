@@ -44,9 +44,9 @@ class Subject:
         self.evaluations += 1
         kind = np.result_type(*points)
         for x, a in zip(self.leaves, points):
-            x._data, x.version = a, x.version + 1
+            x.assign(a)
         for b, a in self.buffers:
-            b._data, b.version = a.astype(kind if a.dtype.kind == "f" else a.dtype), b.version + 1
+            b.assign(a.astype(kind if a.dtype.kind == "f" else a.dtype))
         self.rewind()
         with recording(True):
             ys = tree.flatten(self.f())[0]
@@ -132,7 +132,8 @@ def subject(
             yield Subject(call, names, tensors, buffers, rewind, seed)
     finally:
         for t, data, version, grad in before:
-            t._data, t.version, t.grad = data, version, grad
+            t.assign(data, version)
+            t.grad = grad
 
 
 def _call(f: Callable, args: list[Any], loss: Callable | None) -> Callable[[], Any]:

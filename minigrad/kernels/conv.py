@@ -42,7 +42,9 @@ from .tile import (
 )
 
 
-def conv2d(x, w, *, stride, padding, dilation, groups, scale=None, shift=None, plus=None, relu=False):
+def conv2d(
+    x, w, *, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1, scale=None, shift=None, plus=None, relu=False
+):
     (n, _, *size), (o, _, *kernel) = x.shape, w.shape
     ys, xs = forward_axes(*size, *kernel, *stride, *padding, *dilation)
     y = empty((n, ys.size, xs.size, o), x.dtype)
@@ -52,7 +54,7 @@ def conv2d(x, w, *, stride, padding, dilation, groups, scale=None, shift=None, p
     return channels_first(y)
 
 
-def conv2d_input(g, w, *, size, stride, padding, dilation, groups):
+def conv2d_input(g, w, *, size, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1):
     g, w = channels_last(g), contiguous(w)
     gx = empty((len(g), *size, groups * w.shape[1]), g.dtype)
     if groups == 1 and _spreads(w.shape, lanes(g.dtype)):
@@ -67,7 +69,7 @@ def conv2d_input(g, w, *, size, stride, padding, dilation, groups):
     return channels_first(gx)
 
 
-def conv2d_weight(x, g, *, kernel, stride, padding, dilation, groups):
+def conv2d_weight(x, g, *, kernel, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1):
     (_, c, *size), o, (kh, kw) = x.shape, g.shape[1], kernel
     ys, xs = forward_axes(*size, *kernel, *stride, *padding, *dilation)
     k, og = kh * kw * (c // groups), o // groups

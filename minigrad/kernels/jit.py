@@ -29,7 +29,7 @@ def kernel(function):
     dispatcher: Any = numba.njit(nogil=True, fastmath=FASTMATH, error_model="numpy")(function)
     if FOLDERS:
         dispatcher._cache = _Cache(function)
-    dispatcher.compile = progress.told(dispatcher)
+    dispatcher.compile = progress.told(dispatcher, kept=bool(FOLDERS))
     KERNELS.append(dispatcher)
     return dispatcher
 
@@ -104,13 +104,15 @@ class _Cache(FunctionCache):
         self._files = [_Files(folder, self._impl.filename_base) for folder in FOLDERS]
 
     def load_overload(self, sig, target_context):
+        found = None
         for file in self._files:
-            self._cache_file, found = file, None
+            self._cache_file = file
             with contextlib.suppress(Exception):  # a damaged file is no file
                 found = super().load_overload(sig, target_context)
             if found is not None:
-                progress.found_on_disk()
-                return found
+                break
+        progress.was_on_disk(found is not None)
+        return found
 
     def save_overload(self, sig, data):
         with contextlib.suppress(OSError):  # it cannot be written, or the disk is full: compiled again next time

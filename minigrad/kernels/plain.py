@@ -1,23 +1,37 @@
 """Every kernel in plain NumPy: short, obviously right, and good for complex numbers.
 
-This is what runs with MINIGRAD_JIT=0 or for dtypes other than float32 and float64, and what the jitted kernels are
-tested against. Branches look at the real part only and nothing is conjugated, so a complex step passes through.
-It is never tuned for speed. Images are logically (N,C,H,W); results are stored channels last.
+Here kernels are described. This is what runs with MINIGRAD_JIT=0 or for dtypes other than float32 and float64, and
+what the jitted kernels are tested against. Branches look at the real part only and nothing is conjugated, so a complex
+step passes through. It is never tuned for speed. Images are logically (N,C,H,W); results are stored channels last.
 """
 
 import numpy as np
 
-Pair = tuple[int, int]
-
+from ..typing import Array, Pair
 
 # Convolution: unfold the windows, then one matrix product per image and group.
 
 
 def conv2d(
-    x, w, *, stride: Pair, padding: Pair, dilation: Pair, groups: int, scale=None, shift=None, plus=None, relu=False
-):
-    n, (o, _, *kernel) = len(x), w.shape
-    cols = unfold(x, kernel=kernel, stride=stride, padding=padding, dilation=dilation)
+    x: Array,
+    w: Array,
+    *,
+    stride: Pair = (1, 1),
+    padding: Pair = (0, 0),
+    dilation: Pair = (1, 1),
+    groups: int = 1,
+    scale: Array | None = None,
+    shift: Array | None = None,
+    plus: Array | None = None,
+    relu: bool = False,
+):  # (N,C,H,W), (O,C/groups,kh,kw) -> (N,O,OH,OW)
+    """Cross-correlate images with O kernels; then * scale and + shift, both (O,); + plus, an array like it; then relu.
+
+    In float32, here and in the two adjoints, most convolutions with 3x3 kernels at stride 1 go by Winograd's algorithm:
+    faster, with two or three times the round-off. MINIGRAD_WINOGRAD=0 turns that off.
+    """
+    n, (o, _, kh, kw) = len(x), w.shape
+    cols = unfold(x, kernel=(kh, kw), stride=stride, padding=padding, dilation=dilation)
     oh, ow = cols.shape[4:]
     cols = cols.reshape(n, groups, w[0].size, oh * ow)  # (N,G,K,P)
     y = w.reshape(groups, o // groups, w[0].size) @ cols  # (N,G,O/G,P)
@@ -28,7 +42,17 @@ def conv2d(
     return _channels_last(np.where(y.real <= 0, 0, y).astype(y.dtype) if relu else y)
 
 
-def conv2d_input(g, w, *, size: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int):
+def conv2d_input(
+    g: Array,
+    w: Array,
+    *,
+    size: Pair,
+    stride: Pair = (1, 1),
+    padding: Pair = (0, 0),
+    dilation: Pair = (1, 1),
+    groups: int = 1,
+):  # (N,O,OH,OW), (O,C/groups,kh,kw) -> (N,C,H,W)
+    """The adjoint of conv2d in x, for images of that size."""
     n, o, oh, ow = g.shape
     w_t = w.reshape(groups, o // groups, w[0].size).swapaxes(1, 2)  # (G,K,O/G)
     cols = w_t @ g.reshape(n, groups, o // groups, oh * ow)  # (N,G,K,P)
@@ -36,7 +60,17 @@ def conv2d_input(g, w, *, size: Pair, stride: Pair, padding: Pair, dilation: Pai
     return fold(cols, size=size, stride=stride, padding=padding, dilation=dilation)
 
 
-def conv2d_weight(x, g, *, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int):
+def conv2d_weight(
+    x: Array,
+    g: Array,
+    *,
+    kernel: Pair,
+    stride: Pair = (1, 1),
+    padding: Pair = (0, 0),
+    dilation: Pair = (1, 1),
+    groups: int = 1,
+):  # (N,C,H,W), (N,O,OH,OW) -> (O,C/groups,kh,kw)
+    """The adjoint of conv2d in w, for kernels of that size."""
     (n, c, _, _), (_, o, oh, ow) = x.shape, g.shape
     cols = unfold(x, kernel=kernel, stride=stride, padding=padding, dilation=dilation)
     cols = cols.reshape(n, groups, c // groups * kernel[0] * kernel[1], oh * ow)  # (N,G,K,P)
@@ -44,7 +78,10 @@ def conv2d_weight(x, g, *, kernel: Pair, stride: Pair, padding: Pair, dilation: 
     return gw.sum(axis=0).reshape(o, c // groups, *kernel)
 
 
-def unfold(x, *, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair):  # (N,C,H,W) -> (N,C,kh,kw,oh,ow)
+def unfold(
+    x, *, kernel: Pair, stride: Pair = (1, 1), padding: Pair = (0, 0), dilation: Pair = (1, 1)
+):  # (N,C,H,W) -> (N,C,kh,kw,oh,ow)
+    """Every window of every image."""
     n, c, *size = x.shape
     x = _pad(x, padding)
     cols = np.empty((n, c, *kernel, *_windows(size, kernel, stride, padding, dilation)), x.dtype)
@@ -53,7 +90,10 @@ def unfold(x, *, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair):  # 
     return cols
 
 
-def fold(cols, *, size: Pair, stride: Pair, padding: Pair, dilation: Pair):  # (N,C,kh,kw,oh,ow) -> (N,C,H,W)
+def fold(
+    cols, *, size: Pair, stride: Pair = (1, 1), padding: Pair = (0, 0), dilation: Pair = (1, 1)
+):  # (N,C,kh,kw,oh,ow) -> (N,C,H,W)
+    """The adjoint of unfold: add every window back to where it came from."""
     (n, c, *kernel), windows = cols.shape[:4], cols.shape[4:]
     (h, w), (ph, pw) = size, padding
     x = np.zeros((n, c, h + 2 * ph, w + 2 * pw), cols.dtype)
@@ -65,7 +105,10 @@ def fold(cols, *, size: Pair, stride: Pair, padding: Pair, dilation: Pair):  # (
 # Pooling
 
 
-def max_pool2d(x, *, kernel: Pair, stride: Pair, padding: Pair):  # (N,C,H,W) -> (N,C,OH,OW), (N,C,OH,OW) ints
+def max_pool2d(
+    x: Array, *, kernel: Pair, stride: Pair, padding: Pair = (0, 0)
+):  # (N,C,H,W) -> (N,C,OH,OW), (N,C,OH,OW) ints
+    """The maximum of each window, and the (first) tap it has it at, a * kw + b. Padding never wins, NaN always does."""
     n, c, *size = x.shape
     windows = _windows(size, kernel, stride, padding)
     inside, x = _pad(np.ones((1, 1, *size), bool), padding), _pad(x, padding)
@@ -77,25 +120,35 @@ def max_pool2d(x, *, kernel: Pair, stride: Pair, padding: Pair):  # (N,C,H,W) ->
     return _channels_last(best), _channels_last(winners.astype(np.uint8 if winners.max(initial=0) < 256 else np.int32))
 
 
-def pool_take(x, winners, *, kernel: Pair, stride: Pair, padding: Pair):  # (N,C,H,W), (N,C,OH,OW) -> (N,C,OH,OW)
+def pool_take(
+    x: Array, winners, *, kernel: Pair, stride: Pair, padding: Pair = (0, 0)
+):  # (N,C,H,W), (N,C,OH,OW) -> (N,C,OH,OW)
+    """Gather x at the taps that max_pool2d found."""
     x, y = _pad(x, padding), np.zeros(winners.shape, x.dtype)
     for a, b in np.ndindex(*kernel):
         y = np.where(winners == a * kernel[1] + b, x[_tap(a, b, y.shape[2:], stride)], y)
     return _channels_last(y)
 
 
-def pool_put(g, winners, *, size: Pair, kernel: Pair, stride: Pair, padding: Pair):  # (N,C,OH,OW) twice -> (N,C,H,W)
+def pool_put(
+    g: Array, winners, *, size: Pair, kernel: Pair, stride: Pair, padding: Pair = (0, 0)
+):  # (N,C,OH,OW) twice -> (N,C,H,W)
+    """The adjoint of pool_take: add g up at these taps."""
     taps = np.arange(kernel[0] * kernel[1]).reshape(*kernel, 1, 1)
     cols = np.where(winners[:, :, None, None] == taps, g[:, :, None, None], g.dtype.type(0))
     return fold(cols, size=size, stride=stride, padding=padding, dilation=(1, 1))
 
 
-def avg_pool2d(x, *, kernel: Pair, stride: Pair, padding: Pair):  # (N,C,H,W) -> (N,C,OH,OW)
+def avg_pool2d(x: Array, *, kernel: Pair, stride: Pair, padding: Pair = (0, 0)):  # (N,C,H,W) -> (N,C,OH,OW)
+    """The mean of each window; zeros of the padding count."""
     cols = unfold(x, kernel=kernel, stride=stride, padding=padding, dilation=(1, 1))
     return _channels_last(cols.mean(axis=(2, 3)))
 
 
-def avg_pool2d_input(g, *, size: Pair, kernel: Pair, stride: Pair, padding: Pair):  # (N,C,OH,OW) -> (N,C,H,W)
+def avg_pool2d_input(
+    g: Array, *, size: Pair, kernel: Pair, stride: Pair, padding: Pair = (0, 0)
+):  # (N,C,OH,OW) -> (N,C,H,W)
+    """The adjoint of avg_pool2d."""
     (n, c, *windows), (kh, kw) = g.shape, kernel
     cols = np.broadcast_to((g / (kh * kw))[:, :, None, None], (n, c, kh, kw, *windows))
     return fold(cols, size=size, stride=stride, padding=padding, dilation=(1, 1))
@@ -104,24 +157,35 @@ def avg_pool2d_input(g, *, size: Pair, kernel: Pair, stride: Pair, padding: Pair
 # Batch normalisation: y = gamma * (x - mean) * istd + beta, channel by channel
 
 
-def channel_moments(x):  # (N,C) or (N,C,H,W) -> mean (C,), biased variance (C,)
+def channel_moments(x: Array):  # (N,C) or (N,C,H,W) -> mean (C,), biased variance (C,)
+    """The mean and the biased variance of each channel."""
     axes = (0, *range(2, x.ndim))
     mean = x.mean(axis=axes)
     centred = x - _channel(mean, x)
     return mean, (centred * centred).mean(axis=axes)
 
 
-def channel_sums(x):  # (N,C) or (N,C,H,W) -> (C,)
+def channel_sums(x: Array):  # (N,C) or (N,C,H,W) -> (C,)
+    """The sum of each channel: the gradient of a bias."""
     return x.sum(axis=(0, *range(2, x.ndim)))
 
 
-def normalize(x, mean, scale, shift, *, plus=None, relu=False):  # x, three of (C,) -> y like x
+def normalize(
+    x: Array, mean: Array, scale: Array, shift: Array, *, plus: Array | None = None, relu: bool = False
+):  # x, three of (C,) -> y like x
+    """(x - mean) * scale + shift, channel by channel; then + plus, an array like x; then relu."""
     y = (x - _channel(mean, x)) * _channel(scale, x) + _channel(shift, x)
     y = y if plus is None else y + plus
     return _channels_last(np.where(y.real <= 0, 0, y).astype(y.dtype) if relu else y)
 
 
-def batch_norm_backward(g, x, gamma, mean, istd, *, gate=None):  # -> gx like x, ggamma (C,), gbeta (C,)
+def batch_norm_backward(
+    g: Array, x: Array, gamma: Array, mean: Array, istd: Array, *, gate: Array | None = None
+):  # -> gx like x, ggamma (C,), gbeta (C,)
+    """The gradients of normalize(x, mean, gamma * istd, beta), through mean and istd = 1 / sqrt(variance + eps) too.
+
+    With a `gate`, an array like x, g counts only where the gate is positive: the relu that came next.
+    """
     g = g if gate is None else np.where(gate.real > 0, g, g.dtype.type(0))
     axes = (0, *range(2, x.ndim))
     m = x.size // x.shape[1]
@@ -131,7 +195,8 @@ def batch_norm_backward(g, x, gamma, mean, istd, *, gate=None):  # -> gx like x,
     return _channels_last(gx), ggamma, gbeta
 
 
-def batch_norm_second(g, t, x, mean, istd):
+def batch_norm_second(g: Array, t: Array, x: Array, mean: Array, istd: Array):
+    """How batch_norm_backward's gx, with gamma = 1, changes when x moves along t; symmetric in g and t."""
     axes = (0, *range(2, x.ndim))
 
     def average(a):
@@ -149,63 +214,76 @@ def batch_norm_second(g, t, x, mean, istd):
 # Functions of one entry, and their gradients
 
 
-def gate(g, y):  # two of one shape -> like g
+def gate(g: Array, y: Array):  # two of one shape -> like g
+    """g where y > 0, else 0."""
     return np.where(y.real > 0, g, g.dtype.type(0))
 
 
-def sigmoid(x):
+def sigmoid(x: Array):
+    """1 / (1 + exp(-x)), without overflow."""
     right = x.real >= 0
     z = np.exp(np.where(right, -x, x))
     return np.where(right, 1, z) / (1 + z)
 
 
-def sigmoid_backward(g, y):
+def sigmoid_backward(g: Array, y: Array):
+    """g times the derivative of the sigmoid where its value is y."""
     return g * (y * (1 - y))
 
 
-def tanh_backward(g, y):
+def tanh_backward(g: Array, y: Array):
+    """g times the derivative of tanh where its value is y."""
     return g * (1 - y * y)
 
 
-def silu(x):
+def silu(x: Array):
+    """x * sigmoid(x)."""
     return x * sigmoid(x)
 
 
-def silu_backward(g, x):
+def silu_backward(g: Array, x: Array):
+    """g times the derivative of silu at x."""
     s = sigmoid(x)
     return g * s * (1 + x * (1 - s))
 
 
-def gelu(x):
+def gelu(x: Array):
+    """x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3)))."""
     return 0.5 * x * (1 + np.tanh((2 / np.pi) ** 0.5 * (x + 0.044715 * x**3)))
 
 
-def gelu_backward(g, x):
+def gelu_backward(g: Array, x: Array):
+    """g times the derivative of gelu at x."""
     t = np.tanh((2 / np.pi) ** 0.5 * (x + 0.044715 * x**3))
     return 0.5 * g * (1 + t + x * (1 - t * t) * (2 / np.pi) ** 0.5 * (1 + 3 * 0.044715 * x * x))
 
 
-def elu(x, *, alpha):
+def elu(x: Array, *, alpha: float):
+    """x where positive, alpha * (exp(x) - 1) elsewhere."""
     return np.where(x.real > 0, x, alpha * (np.exp(np.where(x.real > 0, 0, x)) - 1)).astype(x.dtype)
 
 
-def elu_backward(g, x, *, alpha):
+def elu_backward(g: Array, x: Array, *, alpha: float):
+    """g times the derivative of elu at x, which is taken to be 0 at 0."""
     below = alpha * np.exp(np.where(x.real > 0, 0, x))
     return (g * np.where(x.real > 0, 1, np.where(x.real < 0, below, 0))).astype(x.dtype)
 
 
-def leaky_relu(x, *, slope):
+def leaky_relu(x: Array, *, slope: float):
+    """x where positive, slope * x elsewhere."""
     return np.where(x.real > 0, x, slope * x)
 
 
-def leaky_relu_backward(g, x, *, slope):
+def leaky_relu_backward(g: Array, x: Array, *, slope: float):
+    """g times the derivative of leaky_relu at x, which is taken to be 0 at 0."""
     return np.where(x.real > 0, g, np.where(x.real < 0, slope * g, 0)).astype(x.dtype)
 
 
 # Softmax cross-entropy: loss = -sum(target * log softmax(logits)), target = (1 - smoothing) * onehot + smoothing / K
 
 
-def softmax_cross_entropy(logits, labels, *, smoothing: float):  # (N,K), (N,) -> losses (N,), slopes (N,K)
+def softmax_cross_entropy(logits: Array, labels, *, smoothing: float = 0.0):  # (N,K), (N,) -> losses (N,), slopes (N,K)
+    """The loss of each sample against the target (1 - smoothing) * onehot + smoothing / K, and its gradient."""
     shifted = logits - logits.real.max(axis=1, keepdims=True)
     e = np.exp(shifted)
     total = e.sum(axis=1, keepdims=True)
@@ -220,7 +298,12 @@ def softmax_cross_entropy(logits, labels, *, smoothing: float):  # (N,K), (N,) -
 # Optimizer steps, in place: parameters, gradients and state are lists of arrays
 
 
-def update(rule, ps, gs, states, numbers, *, keep, decay):
+def update(rule, ps, gs, states, numbers, *, keep=1.0, decay=0.0):
+    """Move all ps, and their state, in place, by a rule of `rules.py` with these numbers as its coefficients.
+
+    Each entry of `states` has one array for each of ps. Decay comes before the rule, which sees keep * p in place of p,
+    and g + decay * p in place of g.
+    """
     for p, g, *own in zip(ps, gs, *states, strict=True):
         for old, new in zip((p, *own), rule(keep * p, g + decay * p, *own, *numbers), strict=True):
             old[...] = new
@@ -255,5 +338,6 @@ def _channels_last(y):
     return np.ascontiguousarray(y.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2) if y.ndim == 4 else y
 
 
-def matmul(a, b):
+def matmul(a: Array, b: Array):
+    """a @ b."""
     return a @ b

@@ -11,7 +11,7 @@ from . import threads
 from .jit import channels_first, channels_last, kernel
 
 
-def max_pool2d(x, *, kernel, stride, padding):
+def max_pool2d(x, *, kernel, stride, padding=(0, 0)):
     x = channels_last(x)
     y = _outputs(x, kernel, stride, padding, x.dtype)
     winners = np.empty(y.shape, np.uint8 if kernel[0] * kernel[1] <= 256 else np.int32)
@@ -19,28 +19,28 @@ def max_pool2d(x, *, kernel, stride, padding):
     return channels_first(y), channels_first(winners)
 
 
-def pool_take(x, winners, *, kernel, stride, padding):
+def pool_take(x, winners, *, kernel, stride, padding=(0, 0)):
     x, winners = channels_last(x), channels_last(winners)
     y = np.empty(winners.shape, x.dtype)
     _run(_take, x, y.size * kernel[0] * kernel[1], x, y, winners, *kernel, *stride, *padding)
     return channels_first(y)
 
 
-def pool_put(g, winners, *, size, kernel, stride, padding):
+def pool_put(g, winners, *, size, kernel, stride, padding=(0, 0)):
     g, winners = channels_last(g), channels_last(winners)
     gx, add = _inputs(g, size, kernel, stride, padding)
     _run(_put, gx, gx.size + g.size * kernel[0] * kernel[1], g, gx, winners, add, *kernel, *stride, *padding)
     return channels_first(gx)
 
 
-def avg_pool2d(x, *, kernel, stride, padding):
+def avg_pool2d(x, *, kernel, stride, padding=(0, 0)):
     x = channels_last(x)
     y = _outputs(x, kernel, stride, padding, x.dtype)
     _run(_average, x, y.size * kernel[0] * kernel[1], x, y, *kernel, *stride, *padding)
     return channels_first(y)
 
 
-def avg_pool2d_input(g, *, size, kernel, stride, padding):
+def avg_pool2d_input(g, *, size, kernel, stride, padding=(0, 0)):
     g = channels_last(g)
     gx, add = _inputs(g, size, kernel, stride, padding)
     _run(_spread, gx, gx.size + g.size * kernel[0] * kernel[1], g, gx, add, *kernel, *stride, *padding)

@@ -14,11 +14,11 @@ PACE = 1.0  # seconds between two words about one kernel
 LINES = 2.0  # seconds between two lines, where a line cannot be written over
 
 Watcher = Callable[[str, bool | None], None]
-_now: list[list] = []  # [name, whether it was on disk] of what is being compiled, innermost last: kernels call kernels
+_now: list[list] = []  # [name, whether it was on disk] of what was asked for, innermost last: kernels call kernels
 
 
-def told(dispatcher: Any) -> Callable:
-    """A dispatcher's `compile`, with word of it to the watchers."""
+def told(dispatcher: Any, kept: bool) -> Callable:
+    """A dispatcher's `compile`, with word of it to the watchers; `kept`: it will say if the kernel `was_on_disk`."""
     name = f"{dispatcher.__module__.rpartition('.')[2]}.{dispatcher.__name__}"
     compile = dispatcher.compile
 
@@ -30,11 +30,11 @@ def told(dispatcher: Any) -> Callable:
                 report.begin()
                 done = threading.Event()
                 threading.Thread(target=_remind, args=(done,), daemon=True).start()
-            _now.append([name, False])
+            _now.append([name, None if kept else False])
             try:
                 compiled = compile(signature)
             finally:
-                on_disk = _now.pop()[1]
+                on_disk = bool(_now.pop()[1])
                 if outermost:
                     done.set()
                     report.end()
@@ -44,15 +44,16 @@ def told(dispatcher: Any) -> Callable:
     return compile_and_tell
 
 
-def found_on_disk() -> None:
-    """The kernel that was begun last need not be compiled."""
-    _now[-1][1] = True
+def was_on_disk(found: bool) -> None:
+    """Whether the kernel that was asked for last need not be compiled."""
+    _now[-1][1] = found
 
 
 def _remind(done: threading.Event) -> None:
     while not done.wait(PACE):
-        for name, _ in _now[-1:]:
-            _tell(name, None)
+        for name, on_disk in _now[-1:]:
+            if on_disk is False:
+                _tell(name, None)
 
 
 def _tell(name: str, on_disk: bool | None) -> None:
@@ -81,7 +82,7 @@ class Report:
     def __call__(self, name: str, on_disk: bool | None) -> None:
         self.count += on_disk is False
         elapsed, terminal = self._elapsed(), sys.stderr.isatty()
-        if self.quiet or self.begun is None or elapsed < PATIENCE:
+        if self.quiet or on_disk or self.begun is None or elapsed < PATIENCE:
             return
         if self.said is None or terminal or elapsed - self.said >= LINES:
             first = "" if self.said is not None and not terminal else ", once (`minigrad warmup` does it beforehand)"

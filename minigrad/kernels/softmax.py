@@ -17,7 +17,7 @@ from .jit import contiguous, kernel
 BLOCK = 4096  # numbers that stay in the cache while a few rows are gone over several times
 
 
-def softmax_cross_entropy(logits, labels, *, smoothing):
+def softmax_cross_entropy(logits, labels, *, smoothing=0.0):
     logits, labels = contiguous(logits), contiguous(labels.astype(np.int64, copy=False))
     losses, slopes = np.empty(len(logits), logits.dtype), np.empty_like(logits)
     args = (logits, labels, logits.dtype.type(smoothing), losses, slopes)

@@ -24,7 +24,7 @@ _probe = np.empty(1)
 assert ctypes.c_void_p.from_address(id(_probe) + _HEAD).value == _probe.ctypes.data
 
 
-def update(rule, ps, gs, states, numbers, *, keep, decay):
+def update(rule, ps, gs, states, numbers, *, keep=1.0, decay=0.0):
     arrays = _movable(ps, gs, states)
     sizes = [a.size for a in arrays]
     if sizes[: len(ps)] * (len(sizes) // len(ps)) != sizes or not sizes:  # not one size for each, or none can be moved

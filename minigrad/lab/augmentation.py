@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import data
-from ..tape import Array
+from ..typing import Array
 
 
 def usual_transforms(dataset: data.Dataset) -> dict[str, Any]:

@@ -18,9 +18,8 @@ import numpy as np
 from ..gradcheck import VERDICTS
 from ..gradcheck import Report as GradientCheck
 from ..graph import Graph
+from ..typing import Array
 from ..viz.curves import curves
-
-Array = np.ndarray
 
 
 class Findings(NamedTuple):

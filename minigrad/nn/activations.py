@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..ops import elementwise, loss
-from ..tape import Tensor
+from ..tape import Tensor, mul
+from ..typing import ArrayLike
 from .module import Module
 
 
 class ReLU(Module):
     """max(x, 0)."""
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: ArrayLike) -> Tensor:
         return elementwise.relu(x)
 
 
@@ -22,7 +21,7 @@ class LeakyReLU(Module):
     def __init__(self, negative_slope: float = 0.01) -> None:
         self.negative_slope = negative_slope
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: ArrayLike) -> Tensor:
         return elementwise.leaky_relu(x, self.negative_slope)
 
 
@@ -32,21 +31,21 @@ class ELU(Module):
     def __init__(self, alpha: float = 1.0) -> None:
         self.alpha = alpha
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: ArrayLike) -> Tensor:
         return elementwise.elu(x, self.alpha)
 
 
 class Tanh(Module):
     """The hyperbolic tangent."""
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: ArrayLike) -> Tensor:
         return elementwise.tanh(x)
 
 
 class Sigmoid(Module):
     """1 / (1 + e⁻ˣ)."""
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: ArrayLike) -> Tensor:
         return elementwise.sigmoid(x)
 
 
@@ -56,14 +55,14 @@ class Softplus(Module):
     def __init__(self, beta: float = 1.0) -> None:
         self.beta = beta
 
-    def forward(self, x: Any) -> Tensor:
-        return elementwise.softplus(x) if self.beta == 1 else elementwise.softplus(x * self.beta) / self.beta
+    def forward(self, x: ArrayLike) -> Tensor:
+        return elementwise.softplus(x) if self.beta == 1 else elementwise.softplus(mul(x, self.beta)) / self.beta
 
 
 class SiLU(Module):
     """x · sigmoid(x)."""
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: ArrayLike) -> Tensor:
         return elementwise.silu(x)
 
 
@@ -75,7 +74,7 @@ class GELU(Module):
             raise ValueError(f"GELU: approximate is {approximate!r}; only the form 'tanh' is offered")
         self.approximate = approximate
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: ArrayLike) -> Tensor:
         return elementwise.gelu(x)
 
 
@@ -85,7 +84,7 @@ class Softmax(Module):
     def __init__(self, axis: int = -1) -> None:
         self.axis = axis
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: ArrayLike) -> Tensor:
         return loss.softmax(x, self.axis)
 
 
@@ -95,5 +94,5 @@ class LogSoftmax(Module):
     def __init__(self, axis: int = -1) -> None:
         self.axis = axis
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: ArrayLike) -> Tensor:
         return loss.log_softmax(x, self.axis)

@@ -15,7 +15,9 @@ import numpy as np
 
 from ..ops import conv, elementwise, linalg, noise, shape
 from ..tape import Array, Tensor, no_grad, total
+from ..typing import ArrayLike, Rng
 from .layers import Conv2d, Linear, own_generator
+from .modes import draws, modes_restored
 from .module import Module
 
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(32)  # E f(z) ≈ Σ w f(node), z standard normal
@@ -31,15 +33,13 @@ class Dropout(Module):
     array([0.8, 0.8])
     """
 
-    def __init__(
-        self, p: float = 0.5, scaling: str = "inverted", *, rng: np.random.Generator | int | None = None
-    ) -> None:
+    def __init__(self, p: float = 0.5, scaling: str = "inverted", *, rng: Rng = None) -> None:
         name = type(self).__name__
         noise.check_probability(name, p)
         noise.check_choice(name, "scaling", scaling, "inverted", "test")
         self.p, self.scaling, self.rng = p, scaling, own_generator(rng)
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: ArrayLike) -> Tensor:
         return noise.dropout(x, self.p, training=self.training, scaling=self.scaling, rng=self.rng)
 
 
@@ -49,7 +49,7 @@ class Dropout2d(Dropout):
     Tompson et al. 2015 call it spatial dropout.
     """
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: ArrayLike) -> Tensor:
         return noise.dropout2d(x, self.p, training=self.training, scaling=self.scaling, rng=self.rng)
 
 
@@ -79,7 +79,7 @@ class DropConnect(Module):
         *,
         activation: Callable[[Any], Tensor] | None = None,
         inference: str = "mean",
-        rng: np.random.Generator | int | None = None,
+        rng: Rng = None,
     ) -> None:
         if not isinstance(layer, Linear | Conv2d):
             raise TypeError(f"DropConnect: layer is a {type(layer).__name__}; it must be a Linear or a Conv2d")
@@ -93,7 +93,7 @@ class DropConnect(Module):
         self.p, self.mode, self.scaling, self.inference = p, mode, scaling, inference
         self.rng = own_generator(rng)
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: ArrayLike) -> Tensor:
         activation = self.activation or shape.as_tensor
         if self.training:
             return activation(self._masked(shape.as_tensor(x)))
@@ -105,7 +105,7 @@ class DropConnect(Module):
         weights = _WEIGHTS / _WEIGHTS.sum()
         return total(activation(mean + deviation * float(z)) * float(w) for z, w in zip(_NODES, weights))
 
-    def moments(self, x: Any) -> tuple[Tensor, Tensor]:
+    def moments(self, x: ArrayLike) -> tuple[Tensor, Tensor]:
         """The mean and the variance over masks of each output for x, before the activation.
 
         An output is Σ m w x + m b with independent masks m: its variance is var(m) · (Σ w² x² + b²).
@@ -114,10 +114,10 @@ class DropConnect(Module):
         spread = self.p * (1 - self.p) * noise.factor(self.p, self.scaling, True) ** 2
         return self._mean(x), self._scaled(x * x, spread, w * w, None if b is None else b * b)
 
-    def _mean(self, x: Any) -> Tensor:
+    def _mean(self, x: ArrayLike) -> Tensor:
         return self._scaled(x, noise.factor(self.p, self.scaling, False), self.layer.weight, self.layer.bias)
 
-    def _scaled(self, x: Any, scale: float, weight: Tensor, bias: Tensor | None) -> Tensor:
+    def _scaled(self, x: ArrayLike, scale: float, weight: Tensor, bias: Tensor | None) -> Tensor:
         if scale == 1:
             return self.layer.with_weights(x, weight, bias)
         return self.layer.with_weights(x, weight * scale, None if bias is None else bias * scale)
@@ -171,7 +171,9 @@ class Averaged(NamedTuple):
     std: Array
 
 
-def averaged(model: Module, x: Any, n: int = 10, *, transform: Callable[[Tensor], Tensor] | None = None) -> Averaged:
+def averaged(
+    model: Module, x: ArrayLike, n: int = 10, *, transform: Callable[[Tensor], Tensor] | None = None
+) -> Averaged:
     """Average a model's output for x over n draws of its random layers, all of them (Monte Carlo dropout).
 
     Layers that draw are in training mode, all others (batch norm) in test mode; afterwards each is as it was. Test mode
@@ -187,20 +189,15 @@ def averaged(model: Module, x: Any, n: int = 10, *, transform: Callable[[Tensor]
     """
     if n < 2:
         raise ValueError(f"averaged: n is {n}; a mean and a spread need at least 2 draws")
-    drawing = [m for m in model.modules() if "rng" in vars(m)]
+    drawing = [m for m in model.modules() if draws(m)]
     if not drawing:
         raise ValueError(f"averaged: no layer of this {type(model).__name__} draws; there is nothing to average")
-    modes = [(m, m.training) for m in model.modules()]
-    model.eval()
-    for m in drawing:
-        m.training = True
-    try:
-        with no_grad():
-            outputs = (model(x) if transform is None else transform(model(x)) for _ in range(n))
-            return _moments(y.data for y in outputs)
-    finally:
-        for m, mode in modes:
-            m.training = mode
+    with modes_restored(model), no_grad():
+        model.eval()
+        for m in drawing:
+            m.training = True
+        outputs = (model(x) if transform is None else transform(model(x)) for _ in range(n))
+        return _moments(y.data for y in outputs)
 
 
 def _moments(values: Iterable[Array]) -> Averaged:

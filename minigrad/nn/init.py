@@ -12,8 +12,7 @@ import numpy as np
 
 from .. import random
 from ..tape import Array
-
-Shape = tuple[int, ...]
+from ..typing import DTypeLike, Rng, Shape
 
 
 def fans(shape: Shape) -> tuple[int, int]:
@@ -28,12 +27,12 @@ def fans(shape: Shape) -> tuple[int, int]:
     return shape[1] * window, shape[0] * window
 
 
-def zeros(shape: Shape, *, dtype: Any = np.float32) -> Array:
+def zeros(shape: Shape, *, dtype: DTypeLike = np.float32) -> Array:
     """All zero."""
     return np.zeros(shape, dtype)
 
 
-def ones(shape: Shape, *, dtype: Any = np.float32) -> Array:
+def ones(shape: Shape, *, dtype: DTypeLike = np.float32) -> Array:
     """All one."""
     return np.ones(shape, dtype)
 
@@ -43,8 +42,8 @@ def uniform(
     low: float = 0.0,
     high: float = 1.0,
     *,
-    rng: np.random.Generator | int | None = None,
-    dtype: Any = np.float32,
+    rng: Rng = None,
+    dtype: DTypeLike = np.float32,
 ) -> Array:
     """Uniform in [low, high)."""
     return random.generator(rng).uniform(low, high, shape).astype(dtype)
@@ -55,8 +54,8 @@ def normal(
     mean: float = 0.0,
     std: float = 1.0,
     *,
-    rng: np.random.Generator | int | None = None,
-    dtype: Any = np.float32,
+    rng: Rng = None,
+    dtype: DTypeLike = np.float32,
 ) -> Array:
     """Gaussian with that mean and standard deviation."""
     return random.generator(rng).normal(mean, std, shape).astype(dtype)

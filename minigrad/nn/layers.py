@@ -14,6 +14,7 @@ import numpy as np
 from .. import random
 from ..ops import conv, linalg, pool, shape
 from ..tape import Tensor, total
+from ..typing import ArrayLike, DTypeLike, OneOrTwo, Rng
 from . import init
 from .module import Module, Parameter
 
@@ -37,7 +38,7 @@ class Sequential(Module):
         setattr(self, str(len(self)), module)
         return self
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: ArrayLike) -> Any:
         for m in self:
             x = m(x)
         return x
@@ -56,7 +57,7 @@ class Sequential(Module):
 class Identity(Module):
     """x itself."""
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: ArrayLike) -> Tensor:
         return shape.as_tensor(x)
 
 
@@ -66,7 +67,7 @@ class Flatten(Module):
     def __init__(self, start_dim: int = 1) -> None:
         self.start_dim = start_dim
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: ArrayLike) -> Tensor:
         return shape.flatten(x, self.start_dim)
 
 
@@ -86,8 +87,8 @@ class Linear(Module):
         out_features: int,
         bias: bool = True,
         *,
-        dtype: Any = np.float32,
-        rng: np.random.Generator | int | None = None,
+        dtype: DTypeLike = np.float32,
+        rng: Rng = None,
     ) -> None:
         _positive("Linear", in_features=in_features, out_features=out_features)
         rng = random.generator(rng)
@@ -96,10 +97,10 @@ class Linear(Module):
         self.weight = Parameter(init.kaiming_uniform(size, a=math.sqrt(5), rng=rng, dtype=dtype))
         self.bias = _bias(out_features, in_features, rng, dtype) if bias else None
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: ArrayLike) -> Tensor:
         return self.with_weights(x, self.weight, self.bias)
 
-    def with_weights(self, x: Any, weight: Tensor, bias: Tensor | None) -> Tensor:
+    def with_weights(self, x: ArrayLike, weight: Tensor, bias: Tensor | None) -> Tensor:
         """What the layer gives for x if these are its weight and bias, of its own shapes."""
         x = self.checked(x)
         if bias is None:
@@ -109,7 +110,7 @@ class Linear(Module):
         rows = shape.reshape(x, (math.prod(x.shape[:-1]), self.in_features))
         return shape.reshape(linalg.affine(rows, weight, bias), (*x.shape[:-1], self.out_features))
 
-    def checked(self, x: Any) -> Tensor:
+    def checked(self, x: ArrayLike) -> Tensor:
         """x as a tensor, if it has the layer's features and dtype."""
         x = shape.as_tensor(x)
         if not x.ndim or x.shape[-1] != self.in_features:
@@ -136,15 +137,15 @@ class Conv2d(Module):
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: Any,
-        stride: Any = 1,
-        padding: Any = 0,
-        dilation: Any = 1,
+        kernel_size: OneOrTwo,
+        stride: OneOrTwo = 1,
+        padding: OneOrTwo = 0,
+        dilation: OneOrTwo = 1,
         groups: int = 1,
         bias: bool = True,
         *,
-        dtype: Any = np.float32,
-        rng: np.random.Generator | int | None = None,
+        dtype: DTypeLike = np.float32,
+        rng: Rng = None,
     ) -> None:
         _positive("Conv2d", in_channels=in_channels, out_channels=out_channels, groups=groups)
         if in_channels % groups or out_channels % groups:
@@ -162,10 +163,10 @@ class Conv2d(Module):
         self.weight = Parameter(init.kaiming_uniform(size, a=math.sqrt(5), rng=rng, dtype=dtype))
         self.bias = _bias(out_channels, init.fans(size)[0], rng, dtype) if bias else None
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: ArrayLike) -> Tensor:
         return self.with_weights(x, self.weight, self.bias)
 
-    def with_weights(self, x: Any, weight: Tensor, bias: Tensor | None) -> Tensor:
+    def with_weights(self, x: ArrayLike, weight: Tensor, bias: Tensor | None) -> Tensor:
         """What the layer gives for x if these are its weight and bias, of its own shapes."""
         x, padding = self.padded(x)
         return conv.conv2d(x, weight, bias, self.stride, padding, self.dilation, self.groups)
@@ -185,10 +186,10 @@ class Conv2d(Module):
 class MaxPool2d(Module):
     """The largest entry of each window; stride defaults to the kernel size."""
 
-    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
+    def __init__(self, kernel_size: OneOrTwo, stride: OneOrTwo | None = None, padding: OneOrTwo = 0) -> None:
         self.kernel_size, self.stride, self.padding = kernel_size, kernel_size if stride is None else stride, padding
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: ArrayLike) -> Tensor:
         return pool.max_pool2d(x, self.kernel_size, self.stride, self.padding)
 
 
@@ -215,7 +216,7 @@ class FractionalMaxPool2d(Module):
         sequence: str = "pseudorandom",
         mode: str = "batch",
         samples: int = 8,
-        rng: np.random.Generator | int | None = None,
+        rng: Rng = None,
     ) -> None:
         name = "FractionalMaxPool2d"
         if (output_size is None) == (output_ratio is None):
@@ -227,7 +228,7 @@ class FractionalMaxPool2d(Module):
         self.regions, self.sequence, self.mode, self.samples = regions, sequence, mode, samples
         self.rng = own_generator(rng)
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: ArrayLike) -> Tensor:
         x = shape.as_tensor(x)
         conv.check_image("fractional_max_pool2d", x)
         size = self.output_size or tuple(max(1, int(n * r)) for n, r in zip(x.shape[2:], self.output_ratio or ()))
@@ -241,10 +242,10 @@ class FractionalMaxPool2d(Module):
 class AvgPool2d(Module):
     """The mean of each window, padding counted as zeros; stride defaults to the kernel size."""
 
-    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
+    def __init__(self, kernel_size: OneOrTwo, stride: OneOrTwo | None = None, padding: OneOrTwo = 0) -> None:
         self.kernel_size, self.stride, self.padding = kernel_size, kernel_size if stride is None else stride, padding
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: ArrayLike) -> Tensor:
         return pool.avg_pool2d(x, self.kernel_size, self.stride, self.padding)
 
 
@@ -257,7 +258,7 @@ class AdaptiveAvgPool2d(Module):
     def __init__(self, output_size: Any = 1) -> None:
         self.output_size = conv.pair("AdaptiveAvgPool2d", "output_size", output_size, 1)
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: ArrayLike) -> Tensor:
         x = shape.as_tensor(x)
         conv.check_image("adaptive_avg_pool2d", x)
         (h, w), (oh, ow) = x.shape[2:], self.output_size
@@ -266,17 +267,17 @@ class AdaptiveAvgPool2d(Module):
         return pool.avg_pool2d(x, (h // oh, w // ow))
 
 
-def own_generator(rng: np.random.Generator | int | None) -> np.random.Generator | None:
+def own_generator(rng: Rng) -> np.random.Generator | None:
     """What a layer that draws keeps: None for the default generator; a seed becomes one generator, drawn on from."""
     return None if rng is None else random.generator(rng)
 
 
-def _bias(size: int, fan_in: int, rng: np.random.Generator, dtype: Any) -> Parameter:
+def _bias(size: int, fan_in: int, rng: np.random.Generator, dtype: DTypeLike) -> Parameter:
     bound = 1 / math.sqrt(fan_in)
     return Parameter(init.uniform((size,), -bound, bound, rng=rng, dtype=dtype))
 
 
-def _padding(padding: Any, stride: conv.Pair) -> Any:
+def _padding(padding: OneOrTwo, stride: conv.Pair) -> Any:
     """'same', 'valid' or a pair of ints."""
     if not isinstance(padding, str):
         return conv.pair("Conv2d", "padding", padding, 0)

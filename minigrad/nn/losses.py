@@ -6,6 +6,7 @@ from typing import Any
 
 from ..ops import loss
 from ..tape import Tensor
+from ..typing import ArrayLike
 from .module import Module
 
 
@@ -15,7 +16,7 @@ class CrossEntropyLoss(Module):
     def __init__(self, *, reduction: str = "mean", label_smoothing: float = 0.0) -> None:
         self.reduction, self.label_smoothing = reduction, label_smoothing
 
-    def forward(self, logits: Any, labels: Any) -> Tensor:
+    def forward(self, logits: ArrayLike, labels: ArrayLike) -> Tensor:
         return loss.cross_entropy(logits, labels, label_smoothing=self.label_smoothing, reduction=self.reduction)
 
 
@@ -25,5 +26,5 @@ class MSELoss(Module):
     def __init__(self, *, reduction: str = "mean") -> None:
         self.reduction = reduction
 
-    def forward(self, x: Any, target: Any) -> Tensor:
+    def forward(self, x: ArrayLike, target: Any) -> Tensor:
         return loss.mse_loss(x, target, reduction=self.reduction)

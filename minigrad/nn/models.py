@@ -12,6 +12,7 @@ import numpy as np
 
 from ..ops import elementwise, pool, shape
 from ..tape import Tensor
+from ..typing import ArrayLike, DTypeLike, Rng
 from . import init
 from .dropout import Dropout
 from .layers import Conv2d, Linear, Sequential, own_generator
@@ -33,8 +34,8 @@ class LeNet(Module):
         *,
         image_size: int = 28,
         dropout: float = 0.0,
-        dtype: Any = np.float32,
-        rng: np.random.Generator | int | None = None,
+        dtype: DTypeLike = np.float32,
+        rng: Rng = None,
     ) -> None:
         if image_size < 4:
             raise ValueError(f"lenet: image_size is {image_size}; two poolings need at least 4")
@@ -47,7 +48,7 @@ class LeNet(Module):
         self.dropout = Dropout(dropout, rng=rng)
         self.fc3 = Linear(84, num_classes, **made)
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: ArrayLike) -> Tensor:
         x = pool.max_pool2d(elementwise.relu(self.conv1(x)), 2)
         x = pool.max_pool2d(elementwise.relu(self.conv2(x)), 2)
         x = elementwise.relu(self.fc1(shape.flatten(x, 1)))
@@ -69,7 +70,7 @@ class Subsample(Module):
     def __init__(self, channels: int, stride: int) -> None:
         self.channels, self.stride = channels, stride
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         x = x[:, :, :: self.stride, :: self.stride]
         return shape.pad(x, [0, (0, self.channels - x.shape[1]), 0, 0])
 
@@ -91,10 +92,10 @@ class BasicBlock(Residual):
             )
         self.drop = drop
 
-    def branch(self, x: Any) -> Tensor:
+    def branch(self, x: ArrayLike) -> Tensor:
         return self.bn2(self.conv2(elementwise.relu(self.bn1(self.conv1(x)))))
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: ArrayLike) -> Tensor:
         return elementwise.relu(super().forward(x))
 
 
@@ -121,8 +122,8 @@ class ResNet(Module):
         shortcut: str = "A",
         zero_gamma: bool = False,
         width: int = 16,
-        dtype: Any = np.float32,
-        rng: np.random.Generator | int | None = None,
+        dtype: DTypeLike = np.float32,
+        rng: Rng = None,
     ) -> None:
         if shortcut not in ("A", "B"):
             raise ValueError(f"resnet: shortcut is {shortcut!r}; it must be 'A' or 'B'")
@@ -148,7 +149,7 @@ class ResNet(Module):
             if isinstance(m, BasicBlock) and zero_gamma:
                 m.bn2.weight.data = np.zeros_like(m.bn2.weight.data)
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: ArrayLike) -> Tensor:
         x = elementwise.relu(self.bn1(self.conv1(x)))
         x = self.stage3(self.stage2(self.stage1(x)))
         return self.fc(self.dropout(pool.global_avg_pool2d(x)))

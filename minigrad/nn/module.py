@@ -16,7 +16,8 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from ..tape import Array, Tensor, settings, state
+from ..tape import Array, Tensor, attributes, effectful, state
+from ..typing import ArrayLike, DTypeLike
 
 
 class Parameter(Tensor):
@@ -28,7 +29,7 @@ class Parameter(Tensor):
 
     __slots__ = ()
 
-    def __init__(self, data: Any) -> None:
+    def __init__(self, data: ArrayLike) -> None:
         super().__init__(data, requires_grad=True)
 
 
@@ -37,7 +38,7 @@ class Buffer(Tensor):
 
     __slots__ = ()
 
-    def __init__(self, data: Any) -> None:
+    def __init__(self, data: ArrayLike) -> None:
         super().__init__(data)
 
 
@@ -48,13 +49,25 @@ class LoadedKeys(NamedTuple):
     unexpected_keys: list[str]
 
 
-class _Calls(threading.local):
+class _Paths(threading.local):
+    """The path of each module of the model that this thread calls, by identity."""
+
     def __init__(self) -> None:
-        self.paths: dict[int, str] = {}  # the scope of each module below the outermost one that is being called
+        self.now: dict[int, str] = {}  # of those below the outermost one that is being called
+        self._found: weakref.WeakKeyDictionary[Module, tuple[int, str, dict[int, str]]] = weakref.WeakKeyDictionary()
+
+    def below(self, module: Module, scope: str) -> dict[int, str]:
+        """Of the module and all below; what was found is good until an attribute of a module changes."""
+        found = self._found.get(module)
+        if found is None or found[:2] != (attributes.changes, scope):
+            below = _walk(module, scope)
+            _name(below)
+            found = attributes.changes, scope, {id(m): path for path, m in reversed(below) if isinstance(m, Module)}
+            self._found[module] = found
+        return found[2]
 
 
-_calls = _Calls()
-_known: weakref.WeakKeyDictionary[Module, tuple[int, str, dict[int, str]]] = weakref.WeakKeyDictionary()
+_paths = _Paths()
 
 
 class Module:
@@ -76,33 +89,28 @@ class Module:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """forward(*args, **kwargs); operations are recorded under this module's path below the outermost call."""
-        if not state.recording:
+        watcher = state.watcher
+        if watcher is None and not state.recording:
             return self.forward(*args, **kwargs)
-        scope, paths = state.scope, _calls.paths
+        scope, paths = state.scope, _paths.now
         if id(self) not in paths:  # the outermost call names everything below it
-            _calls.paths = self._paths(scope)
-        state.scope = _calls.paths[id(self)]
+            _paths.now = _paths.below(self, scope)
+        state.scope = _paths.now[id(self)]
+        if watcher is not None:
+            watcher.entered(state.scope, self)
         try:
             return self.forward(*args, **kwargs)
         finally:
-            state.scope, _calls.paths = scope, paths
-
-    def _paths(self, scope: str) -> dict[int, str]:
-        """The path of each module here and below, by identity; what it found is good until a module changes."""
-        known = _known.get(self)
-        if known is None or known[:2] != (settings[0], scope):
-            below = _walk(self, scope)
-            _name(below)
-            known = settings[0], scope, {id(m): path for path, m in reversed(below) if isinstance(m, Module)}
-            _known[self] = known
-        return known[2]
+            if watcher is not None:
+                watcher.left(state.scope, self)
+            state.scope, _paths.now = scope, paths
 
     def __setattr__(self, name: str, value: Any) -> None:
-        settings[0] += 1
+        attributes.changed()
         object.__setattr__(self, name, value)
 
     def __delattr__(self, name: str) -> None:
-        settings[0] += 1
+        attributes.changed()
         object.__delattr__(self, name)
 
     # ---- what it holds
@@ -135,33 +143,36 @@ class Module:
 
     # ---- modes
 
+    @effectful
     def train(self, mode: bool = True) -> Self:
         """Set `training` here and in all modules below, but for those `frozen`, which stay in test mode; returns self."""
         for m in self.modules():
-            m.training = mode and not m.frozen
+            if m.training is not (now := mode and not m.frozen):
+                m.training = now
         return self
 
     def eval(self) -> Self:
         """Test mode: no dropout, running statistics used and left alone; returns self."""
         return self.train(False)
 
+    @effectful
     def requires_grad_(self, flag: bool = True) -> Self:
         """Let all parameters learn, or freeze them; returns self."""
         for p in self.parameters():
             p.requires_grad = flag
         return self
 
+    @effectful
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
         for p in self.parameters():
             p.grad = None
 
-    def astype(self, dtype: Any) -> Self:
+    @effectful
+    def astype(self, dtype: DTypeLike) -> Self:
         """Turn parameters, their gradients and float buffers into another float dtype, in place; returns self.
 
-        >>> Module().astype("int32")
-        Traceback (most recent call last):
-        TypeError: astype: int32 is not a float dtype; parameters need one, e.g. float32
+        Raises TypeError if it is none.
         """
         dtype = np.dtype(dtype)
         if dtype.kind != "f":
@@ -181,6 +192,7 @@ class Module:
         """
         return {path: x.data.copy() for path, x in _walk(self) if isinstance(x, _STATE)}
 
+    @effectful
     def load_state_dict(self, values: dict[str, Any], strict: bool = True) -> LoadedKeys:
         """Copy arrays into the parameters and buffers of the same path, in the dtype that those have.
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..ops import conv, norm, shape
-from ..tape import Array, Tensor, effect, fixed, real_dtype, snapshot
+from ..tape import Array, Tensor, constant, effect, real_dtype, snapshot
+from ..typing import ArrayLike, DTypeLike
 from .module import Buffer, Module, Parameter
 
 
@@ -28,7 +29,7 @@ class _BatchNorm(Module):
         affine: bool = True,
         track_running_stats: bool = True,
         *,
-        dtype: Any = np.float32,
+        dtype: DTypeLike = np.float32,
     ) -> None:
         if num_features < 1:
             raise ValueError(f"{type(self).__name__}: num_features is {num_features}; it must be at least 1")
@@ -40,14 +41,14 @@ class _BatchNorm(Module):
         self.running_var = Buffer(ones.copy()) if track_running_stats else None
         self.num_batches_tracked = Buffer(np.array(0)) if track_running_stats else None
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: ArrayLike) -> Tensor:
         x = shape.as_tensor(x)
         name = type(self).__name__
         if x.ndim not in self.axes or x.shape[1] != self.num_features:
             raise ValueError(f"{name}: x has shape {x.shape}; it must be {self.wanted} with C = {self.num_features}")
         c, real = self.num_features, real_dtype(x.dtype)
-        gamma = self.weight if self.weight is not None else Tensor(fixed(np.ones(c, real)))
-        beta = self.bias if self.bias is not None else Tensor(fixed(np.zeros(c, real)))
+        gamma = self.weight if self.weight is not None else Tensor(constant(np.ones(c, real)))
+        beta = self.bias if self.bias is not None else Tensor(constant(np.zeros(c, real)))
         conv.same_dtype(name, x, gamma)
         if self.training or self.running_mean is None:
             norm.check_batch(x)

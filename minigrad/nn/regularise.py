@@ -13,7 +13,8 @@ import numpy as np
 
 from .. import random
 from ..ops import elementwise, reduce
-from ..tape import Tensor, effect, state, total
+from ..tape import Tensor, effect, look, total
+from ..typing import Rng
 from .module import Module
 
 
@@ -90,7 +91,7 @@ def gradient_noise_(
     eta: float = 0.3,
     gamma: float = 0.55,
     *,
-    rng: np.random.Generator | int | None = None,
+    rng: Rng = None,
 ) -> None:
     """Before a step: add Gaussian noise of variance η/(1 + t)^γ to the gradient of each parameter that has one.
 
@@ -104,11 +105,14 @@ def gradient_noise_(
     """
     if step < 0 or eta < 0:
         raise ValueError(f"gradient_noise_: step is {step} and eta is {eta}; both must be ≥ 0")
-    if state.capture is not None:
-        state.capture.refuse("gradient noise depends on the number of the step")
+    look("gradient noise depends on the number of the step")
     source = np.random.default_rng([rng, step]) if isinstance(rng, int | np.integer) else random.generator(rng)
     deviation = float((eta / (1 + step) ** gamma) ** 0.5)
-    for p in params.parameters() if isinstance(params, Module) else _listed(params):
+    effect(_add_noise, params.parameters() if isinstance(params, Module) else _listed(params), deviation, source)
+
+
+def _add_noise(params: Sequence[Tensor], deviation: float, source: np.random.Generator) -> None:
+    for p in params:
         if p.grad is not None and p.requires_grad:
             p.grad = p.grad + deviation * source.standard_normal(p.shape).astype(p.grad.dtype)
 

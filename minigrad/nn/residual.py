@@ -15,7 +15,8 @@ import numpy as np
 
 from .. import random
 from ..ops import noise, shape
-from ..tape import Tensor, state
+from ..tape import Tensor, draw, look, skip
+from ..typing import ArrayLike, Rng
 from .layers import own_generator
 from .module import Module
 
@@ -40,7 +41,7 @@ class StochasticDepth(Module):
         mode: str = "batch",
         scaling: str = "inverted",
         *,
-        rng: np.random.Generator | int | None = None,
+        rng: Rng = None,
     ) -> None:
         noise.check_probability("StochasticDepth", p)
         noise.check_choice("StochasticDepth", "mode", mode, "batch", "row")
@@ -54,9 +55,9 @@ class StochasticDepth(Module):
         shortcut = shape.as_tensor(shortcut)
         drops = self.training and self.p > 0
         if drops and self.mode == "batch":
-            if state.capture is not None:
-                state.capture.refuse("stochastic depth decides anew in each call what is executed")
-            if random.generator(self.rng).random() < self.p:
+            look("stochastic depth decides anew in each call what is executed")
+            if draw(_uniform, self.rng) < self.p:
+                skip(self)
                 return shortcut
         y = shape.as_tensor(branch())
         if y.shape != shortcut.shape:
@@ -68,6 +69,10 @@ class StochasticDepth(Module):
             return shortcut + noise.drop("stochastic_depth", y, size, self.p, self.scaling, True, self.rng)
         factor = noise.factor(self.p, self.scaling, self.training)
         return shortcut + (y if factor == 1 else y * factor)
+
+
+def _uniform(rng: np.random.Generator | None) -> float:
+    return random.generator(rng).random()
 
 
 class Residual(Module):
@@ -90,7 +95,7 @@ class Residual(Module):
         self.shortcut = shortcut
         self.drop = drop if isinstance(drop, StochasticDepth) else StochasticDepth(drop)
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: ArrayLike) -> Tensor:
         return self.drop(x if self.shortcut is None else self.shortcut(x), lambda: self.branch(x))
 
 

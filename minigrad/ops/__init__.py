@@ -1,7 +1,7 @@
 """Mathematics on tensors. Importing it gives tensors their operators and methods."""
 
-from . import conv, elementwise, epilogue, indexing, linalg, loss, noise, norm, operators, pool, reduce, shape
+from . import conv, elementwise, fusion, indexing, linalg, loss, noise, norm, operators, pool, reduce, shape
 
 __all__ = [
-    "conv", "elementwise", "epilogue", "indexing", "linalg", "loss", "noise", "norm", "operators", "pool", "reduce", "shape",
+    "conv", "elementwise", "fusion", "indexing", "linalg", "loss", "noise", "norm", "operators", "pool", "reduce", "shape",
 ]  # fmt: skip

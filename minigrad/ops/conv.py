@@ -48,14 +48,6 @@ def _conv2d(x: Array, w: Array, *, stride: Pair, padding: Pair, dilation: Pair, 
     return kernels.conv2d(x, w, stride=stride, padding=padding, dilation=dilation, groups=groups)
 
 
-def _prepare(x: Array, w: Array, **k: Any) -> tuple:
-    shape = (len(x), len(w), *windows("conv2d", x.shape[2:], w.shape[2:], k["stride"], k["padding"], k["dilation"]))
-    return None, shape, x.dtype, (x, w.copy()), k
-
-
-_conv2d.defer = _prepare, kernels.conv2d
-
-
 @primitive
 def _conv2d_input(g: Array, w: Array, *, size: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int) -> Array:
     return kernels.conv2d_input(g, w, size=size, stride=stride, padding=padding, dilation=dilation, groups=groups)

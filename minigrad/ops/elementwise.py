@@ -6,25 +6,26 @@ kinks. One convention at kinks: relu and abs have derivative 0 there, and tied m
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from .. import kernels
-from ..tape import Array, Primitive, Tensor, array_of, elementwise, fused, general, launch, linear, primitive
+from ..tape import Array, Primitive, Tensor, as_array, dispatch, elementwise, fused, general, linear, primitive
 
 
 def _is_zero(a: Array) -> Array:
     return a.real == 0
 
 
-def constant(a: Array, like: Tensor) -> Tensor:
+def decision(a: Array, like: Tensor) -> Tensor:
     """A decision taken on values, such as a mask, as a tensor of like's dtype: its derivative is zero almost everywhere."""
-    return Tensor(launch(np.asarray, a, dtype=like.dtype))
+    return Tensor(dispatch(np.asarray, a, dtype=like.dtype))
 
 
-# ---- arithmetic (add and mul live in tape.py: the chain rule needs them) ------------------------------------------
+# ---- arithmetic (add and mul live in tape/: the chain rule needs them) ---------------------------------------------
 
 
 @primitive
@@ -59,7 +60,7 @@ def _power(x: Array, *, n: float) -> Array:
     return x**n
 
 
-elementwise(_power, lambda y, x, *, n: n * _power(x, n=n - 1) if n else constant(np.zeros(x.shape), x))
+elementwise(_power, lambda y, x, *, n: n * _power(x, n=n - 1) if n else decision(np.zeros(x.shape), x))
 
 
 @primitive
@@ -68,7 +69,7 @@ def _tensor_power(a: Array, b: Array) -> Array:
 
 
 def _log_base(a: Tensor) -> Tensor:  # 0**b does not move with b, though log 0 would say so
-    return log(where(launch(_is_zero, a._data), 1, a))
+    return log(where(dispatch(_is_zero, a._data), 1, a))
 
 
 elementwise(_tensor_power, lambda y, a, b: b * _tensor_power(a, b - 1), lambda y, a, b: y * _log_base(a))
@@ -214,7 +215,7 @@ def abs(x: Array) -> Array:
     return np.abs(x) if x.dtype.kind != "c" else x * np.sign(x.real)
 
 
-elementwise(abs, lambda y, x: constant(launch(_sign, x._data), x))
+elementwise(abs, lambda y, x: decision(dispatch(_sign, x._data), x))
 abs.branch = lambda y, x: _sign(x)
 
 
@@ -234,8 +235,8 @@ def maximum(a: Array, b: Array) -> Array:
 
 elementwise(
     maximum,
-    lambda y, a, b: constant(launch(_wins, a._data, b._data), y),
-    lambda y, a, b: constant(launch(_wins, b._data, a._data), y),
+    lambda y, a, b: decision(dispatch(_wins, a._data, b._data), y),
+    lambda y, a, b: decision(dispatch(_wins, b._data, a._data), y),
 )
 maximum.branch = lambda y, a, b: _wins(a, b)
 
@@ -273,7 +274,7 @@ def where(condition: Any, a: Any, b: Any) -> Tensor:
     >>> where(np.array([True, False]), Tensor(np.array([1.0, 2.0])), 0).data
     array([1., 0.])
     """
-    condition = array_of(condition)
+    condition = as_array(condition)
     if condition.dtype != bool:
         raise TypeError(f"where: the condition has dtype {condition.dtype}; it must be boolean, e.g. x > 0")
     return _where(a, b, condition=condition)
@@ -282,9 +283,18 @@ def where(condition: Any, a: Any, b: Any) -> Tensor:
 # ---- activations made of the above ----------------------------------------------------------------------------------
 
 
-def _one_pass(spec: Callable, forward: Callable, backward: Callable) -> Primitive:
+def _one_pass(composition: Callable, forward: Callable, backward: Callable) -> Primitive:
     """A composition with one kernel for its value and one for its gradient."""
-    return fused(spec, lambda x, **k: (forward(x, **k), None), lambda g, _, x, **k: (backward(g, x, **k),))
+
+    @functools.wraps(forward)
+    def value(x: Array, **k: Any) -> tuple[Array, None]:
+        return forward(x, **k), None
+
+    @functools.wraps(backward)
+    def gradient(g: Array, _: None, x: Array, **k: Any) -> tuple[Array]:
+        return (backward(g, x, **k),)
+
+    return fused(composition, value, gradient)
 
 
 def _composed_leaky_relu(x: Tensor, *, slope: float) -> Tensor:

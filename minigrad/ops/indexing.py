@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..tape import Array, Tensor, array_of, linear, primitive
+from ..tape import Array, Tensor, as_array, linear, primitive
 
 
 @primitive
@@ -14,7 +14,7 @@ def _getitem(x: Array, *, index: Any) -> Array:
     return x[index]
 
 
-_getitem.views = True
+_getitem.may_alias = True
 
 
 @primitive
@@ -46,5 +46,5 @@ def getitem(x: Tensor, index: Any) -> Tensor:
     array([2., 0., 1.])
     """
     parts = index if isinstance(index, tuple) else (index,)
-    parts = tuple(array_of(p) if isinstance(p, Tensor) else p for p in parts)
+    parts = tuple(as_array(p) if isinstance(p, Tensor) else p for p in parts)
     return _getitem(x, index=parts if isinstance(index, tuple) else parts[0])

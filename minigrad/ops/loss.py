@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..tape import Array, Tensor, array_of, effect, fixed, fused, general, primitive
+from ..tape import Array, Tensor, as_array, constant, effect, fused, general, primitive
 from .indexing import getitem
 from .reduce import logsumexp, mean, sum
 from .shape import as_tensor, normal_axes
@@ -47,11 +47,11 @@ def log_softmax(x: Any, axis: int = -1) -> Tensor:
 
 def _composed_cross_entropy(logits: Tensor, *, labels: Array, smoothing: float, reduction: str) -> Tensor:
     log_p = log_softmax(logits, 1)
-    loss = -getitem(log_p, (fixed(np.arange(len(labels))), labels))
+    loss = -getitem(log_p, (constant(np.arange(len(labels))), labels))
     return reduced(loss if not smoothing else (1 - smoothing) * loss - smoothing * mean(log_p, 1), reduction)
 
 
-def _forward(logits: Array, *, labels: Array, smoothing: float, reduction: str) -> tuple[Array, Array]:
+def _fused_cross_entropy(logits: Array, *, labels: Array, smoothing: float, reduction: str) -> tuple[Array, Array]:
     losses, slopes = kernels.softmax_cross_entropy(logits, labels, smoothing=smoothing)
     if reduction == "none":
         return losses, slopes
@@ -59,18 +59,18 @@ def _forward(logits: Array, *, labels: Array, smoothing: float, reduction: str) 
     return np.asarray(total / losses.dtype.type(len(losses)) if reduction == "mean" else total), slopes
 
 
-def _backward(g: Array, slopes: Array, logits: Array, *, reduction: str, **_: Any) -> tuple[Array]:
+def _cross_entropy_backward(g: Array, slopes: Array, logits: Array, *, reduction: str, **_: Any) -> tuple[Array]:
     if reduction == "none":
         return (g[:, None] * slopes,)
     return ((g / g.dtype.type(len(slopes)) if reduction == "mean" else g) * slopes,)
 
 
-def _tangent(ts: tuple[Array], slopes: Array, logits: Array, *, reduction: str, **_: Any) -> Array:
+def _cross_entropy_tangent(ts: tuple[Array], slopes: Array, logits: Array, *, reduction: str, **_: Any) -> Array:
     moved = (ts[0] * slopes).sum(axis=1 if reduction == "none" else None)
     return moved / moved.dtype.type(len(slopes)) if reduction == "mean" else moved
 
 
-_cross_entropy = fused(_composed_cross_entropy, _forward, _backward, _tangent)
+_cross_entropy = fused(_composed_cross_entropy, _fused_cross_entropy, _cross_entropy_backward, _cross_entropy_tangent)
 
 
 def cross_entropy(logits: Any, labels: Any, *, label_smoothing: float = 0.0, reduction: str = "mean") -> Tensor:
@@ -85,7 +85,7 @@ def cross_entropy(logits: Any, labels: Any, *, label_smoothing: float = 0.0, red
     2.3026
     """
     logits, target = as_tensor(logits), labels
-    labels = array_of(labels)
+    labels = as_array(labels)
     if logits.ndim != 2:
         raise ValueError(f"cross_entropy: logits have shape {logits.shape}; they must be (N, K): samples, classes")
     soft = labels.ndim == 2 and labels.dtype.kind in "fc"

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .. import random
-from ..tape import Array, Tensor, launch, mul, real_dtype
+from ..tape import Array, Tensor, draw, mul, real_dtype
 from .conv import check_image
 from .shape import as_tensor
 
@@ -43,7 +43,7 @@ def factor(p: float, scaling: str, training: bool) -> float:
 
 
 def mask(rng: Rng, size: tuple[int, ...], dtype: np.dtype, p: float, value: float) -> Array:
-    """`value` with probability 1 − p, else 0, in the real dtype of `dtype`. To be launched, so that captures see it."""
+    """`value` with probability 1 − p, else 0, in the real dtype of `dtype`. To be drawn (`draw`), so that those who watch see it."""
     real = real_dtype(dtype)
     keep = random.generator(rng).random(size, np.float32) >= p
     return keep * real.type(value)
@@ -59,7 +59,7 @@ def drop(name: str, x: Tensor, size: tuple[int, ...], p: float, scaling: str, tr
         return x
     scale = factor(p, scaling, training)
     if training:
-        return mul(x, Tensor(launch(mask, rng, size, x.dtype, p, scale)))
+        return mul(x, Tensor(draw(mask, rng, size, x.dtype, p, scale)))
     return x if scale == 1 else mul(x, scale)
 
 

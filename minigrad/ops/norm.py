@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..tape import Array, Deferred, Tensor, array_of, fused, general, launch, primitive, state
+from ..tape import Array, Tensor, as_array, dispatch, fused, general, primitive
 from .conv import same_dtype
 from .elementwise import power
-from .epilogue import gated, waits_for
 from .shape import as_tensor, reshape
 
 
@@ -88,8 +87,8 @@ general(_standardize_pull, [_pull_moving_g, _pull_moving_x], [_pull_moving_g, _p
 
 
 def _composed_batch_norm(x: Tensor, gamma: Tensor, beta: Tensor, *, eps: float, moments: Moments | None) -> Tensor:
-    mean, var = launch(kernels.channel_moments, x._data) if moments is None else moments
-    stats = mean, launch(_inverse_root, var, eps)
+    mean, var = dispatch(kernels.channel_moments, x._data) if moments is None else moments
+    stats = mean, dispatch(_inverse_root, var, eps)
     return _standardize(x, eps=eps, stats=stats) * _per_channel(gamma, x.ndim) + _per_channel(beta, x.ndim)
 
 
@@ -97,19 +96,28 @@ def _inverse_root(var: Array, eps: float) -> Array:
     return 1 / np.sqrt(var + var.real.dtype.type(eps))
 
 
-def _prepare(x: Array, gamma: Array, beta: Array, *, eps: float, moments: Moments | None) -> tuple:
+def batch_statistics(
+    x: Array, gamma: Array, beta: Array, *, eps: float, moments: Moments | None
+) -> tuple[Moments, Array, Array]:
+    """(mean, 1/σ), and the scale and shift that they and γ and β make: arrays that nobody else holds."""
     mean, var = kernels.channel_moments(x) if moments is None else moments
     istd = _inverse_root(var, eps)
-    return (mean, istd), x.shape, x.dtype, (x, mean, gamma * istd, beta.copy()), {}
+    return (mean, istd), gamma * istd, beta.copy()
 
 
-def _backward(
+def _fused_batch_norm(x: Array, gamma: Array, beta: Array, **k: Any) -> tuple[Array, Moments]:
+    saved, scale, shift = batch_statistics(x, gamma, beta, **k)
+    return kernels.normalize(x, saved[0], scale, shift), saved
+
+
+def batch_norm_backward(
     g: Array, saved: Moments, x: Array, gamma: Array, beta: Array, *, gate: Array | None = None, **_: Any
 ) -> tuple[Array, ...]:
+    """The gradients of x, γ and β; with a `gate`, g counts only where that is positive."""
     return kernels.batch_norm_backward(g, x, gamma, *saved, gate=gate)
 
 
-def _tangent(ts: tuple, saved: Moments, x: Array, gamma: Array, beta: Array, **_: Any) -> Array:
+def _batch_norm_tangent(ts: tuple, saved: Moments, x: Array, gamma: Array, beta: Array, **_: Any) -> Array:
     t, t_gamma, t_beta = ts
     mean, istd = saved
     moved = None if t is None else kernels.batch_norm_backward(t, x, gamma, mean, istd)[0]
@@ -125,8 +133,7 @@ def _plus_affine(moved: Array | None, x: Array, mean: Array, istd: Array, scale:
     return kernels.normalize(x, mean, scale, shift, plus=moved)
 
 
-_batch_norm = fused(_composed_batch_norm, backward=_backward, tangent=_tangent, defer=(_prepare, kernels.normalize))
-_batch_norm.fold_gradient = gated
+_batch_norm = fused(_composed_batch_norm, _fused_batch_norm, batch_norm_backward, _batch_norm_tangent)
 
 
 def _composed_normalize(x: Tensor, mean: Tensor, var: Tensor, gamma: Tensor, beta: Tensor, *, eps: float) -> Tensor:
@@ -134,13 +141,20 @@ def _composed_normalize(x: Tensor, mean: Tensor, var: Tensor, gamma: Tensor, bet
     return (x - _per_channel(mean, x.ndim)) * _per_channel(scale, x.ndim) + _per_channel(beta, x.ndim)
 
 
-def _prepare_fixed(x: Array, mean: Array, var: Array, gamma: Array, beta: Array, *, eps: float) -> tuple:
+def fixed_statistics(
+    x: Array, mean: Array, var: Array, gamma: Array, beta: Array, *, eps: float
+) -> tuple[Moments, Array, Array]:
+    """As `batch_statistics`, of given moments."""
     istd = np.asarray(_inverse_root(var, eps), x.dtype)
-    centre = np.array(mean, x.dtype)  # a copy: running statistics move
-    return (centre, istd), x.shape, x.dtype, (x, centre, gamma * istd, beta.copy()), {}
+    return (np.array(mean, x.dtype), istd), gamma * istd, beta.copy()  # running statistics move: a copy
 
 
-def _backward_fixed(
+def _fused_normalize(x: Array, *vectors: Array, eps: float) -> tuple[Array, Moments]:
+    saved, scale, shift = fixed_statistics(x, *vectors, eps=eps)
+    return kernels.normalize(x, saved[0], scale, shift), saved
+
+
+def _normalize_backward(
     g: Array, saved: Moments, x: Array, _mean: Array, var: Array, gamma: Array, beta: Array, **_: Any
 ) -> tuple[Array, ...]:
     mean, istd = saved
@@ -150,7 +164,7 @@ def _backward_fixed(
     return gx, -gamma * istd * g_beta, -0.5 * gamma * istd**2 * g_gamma, g_gamma, g_beta
 
 
-def _tangent_fixed(
+def _normalize_tangent(
     ts: tuple, saved: Moments, x: Array, _mean: Array, var: Array, gamma: Array, beta: Array, **_: Any
 ) -> Array:
     t, t_mean, t_var, t_gamma, t_beta = ts
@@ -164,27 +178,13 @@ def _tangent_fixed(
     return _plus_affine(moved, x, mean, istd, t_gamma, t_beta)
 
 
-_normalize = fused(
-    _composed_normalize, backward=_backward_fixed, tangent=_tangent_fixed, defer=(_prepare_fixed, kernels.normalize)
-)
+_normalize = fused(_composed_normalize, _fused_normalize, _normalize_backward, _normalize_tangent)
 
 
-def _fold_normalize(x: Tensor, *vectors: Tensor, eps: float) -> Deferred | None:
-    """Into the convolution before, unless the tape will ask for its value."""
-    if state.recording and any(t.requires_grad for t in (x, *vectors)):
-        return None
-    if not waits_for(x, "scale") or any(v.dtype != x.dtype for v in vectors):
-        return None
-    scale, shift = launch(_scale_and_shift, *(v._data for v in vectors), eps=eps)
-    return x.with_option(scale=scale, shift=shift)  # type: ignore[attr-defined]
-
-
-def _scale_and_shift(mean: Array, var: Array, gamma: Array, beta: Array, *, eps: float) -> tuple[Array, Array]:
+def scale_and_shift(mean: Array, var: Array, gamma: Array, beta: Array, *, eps: float) -> tuple[Array, Array]:
+    """The normalisation by given moments as x · scale + shift."""
     scale = gamma * _inverse_root(var, eps)
     return scale, beta - mean * scale
-
-
-_normalize.fold = _fold_normalize
 
 
 def _check(x: Tensor, **vectors: Any) -> None:
@@ -225,7 +225,7 @@ def batch_norm(x: Any, gamma: Any, beta: Any, *, eps: float = 1e-5, moments: Mom
 
 def channel_moments(x: Any) -> Moments:
     """The mean and the biased variance of each channel of x, as arrays: what a layer's running statistics follow."""
-    return launch(kernels.channel_moments, array_of(x))
+    return dispatch(kernels.channel_moments, as_array(x))
 
 
 def normalize(x: Any, mean: Any, var: Any, gamma: Any, beta: Any, *, eps: float = 1e-5) -> Tensor:

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ..tape import Array, Tensor, add, array_of, cast, launch, mul, shown
+from ..tape import Array, Tensor, add, as_array, backward, cast, dispatch, expose, mul
 from . import elementwise, indexing, linalg, reduce, shape
 
 
 def _value(x: Any) -> Any:
-    return x if isinstance(x, (int, float, complex)) else array_of(x)
+    return x if isinstance(x, (int, float, complex)) else as_array(x)
 
 
 def _compare(f: Callable) -> Callable:
@@ -21,7 +21,7 @@ def _compare(f: Callable) -> Callable:
     def compare(a: Any, b: Any) -> Array:
         return f(a.real, np.real(b))
 
-    return lambda a, b: shown(launch(compare, _value(a), _value(b)))
+    return lambda a, b: expose(dispatch(compare, _value(a), _value(b)))
 
 
 def _reshape(x: Tensor, *sizes: Any) -> Tensor:
@@ -39,7 +39,7 @@ def astype(x: Tensor, dtype: Any) -> Tensor:
 
 def argmax(x: Tensor, axis: int | None = None) -> Array:
     """The index of the largest entry along axis, as an ndarray."""
-    return shown(launch(_argmax, array_of(x), axis))
+    return expose(dispatch(_argmax, as_array(x), axis))
 
 
 def _argmax(x: Array, axis: int | None) -> Array:
@@ -88,6 +88,7 @@ _BOUND: dict[str, Callable | property] = {
     "min": reduce.min,
     "logsumexp": reduce.logsumexp,
     "argmax": argmax,
+    "backward": backward,
     "reshape": _reshape,
     "flatten": shape.flatten,
     "squeeze": shape.squeeze,

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels, random
-from ..tape import Array, Deferred, Tensor, array_of, fused, launch, linear, primitive
+from ..tape import Array, Tensor, as_array, dispatch, draw, fused, linear, primitive
 from .conv import Pair, check_image, pair, windows
 from .indexing import getitem
 from .noise import check_choice
@@ -35,30 +35,25 @@ linear(_pool_put, lambda u, y, g, *, size, **k: _pool_take(u, **k))
 
 
 def _composed_max_pool2d(x: Tensor, *, winners: Array | None = None, **k: Pair) -> Tensor:
-    winners = launch(kernels.max_pool2d, x._data, **k)[1] if winners is None else winners
+    winners = dispatch(kernels.max_pool2d, x._data, **k)[1] if winners is None else winners
     return _pool_take(x, winners=winners, **k)
 
 
-def _forward(x: Array, **k: Pair) -> tuple[Array, tuple[Array, Array]]:
+def _fused_max_pool2d(x: Array, **k: Pair) -> tuple[Array, tuple[Array, Array]]:
     y, winners = kernels.max_pool2d(x, **k)
     return y, (winners, y)
 
 
-def _backward(g: Array, saved: tuple[Array, Array], x: Array, **k: Pair) -> tuple[Deferred]:
-    return (Deferred(put_back, (g, *saved, x), x.shape, g.dtype, size=x.shape[2:], **k),)
+def _max_pool2d_backward(g: Array, saved: tuple[Array, Array], x: Array, **k: Pair) -> tuple[Array]:
+    return (kernels.pool_put(g, saved[0], size=x.shape[2:], **k),)
 
 
-def put_back(g: Array, winners: Array, y: Array, x: Array, **k: Pair) -> Array:
-    """The gradient of max-pooling y out of x; y and x are there for a relu before it, see `epilogue.py`."""
-    return kernels.pool_put(g, winners, **k)
-
-
-def _tangent(ts: tuple[Array], saved: tuple[Array, Array], x: Array, **k: Pair) -> Array:
+def _max_pool2d_tangent(ts: tuple[Array], saved: tuple[Array, Array], x: Array, **k: Pair) -> Array:
     return kernels.pool_take(ts[0], saved[0], **k)
 
 
-_max_pool2d = fused(_composed_max_pool2d, _forward, _backward, _tangent)
-_max_pool2d.known = lambda saved: {"winners": saved[0]}
+_max_pool2d = fused(_composed_max_pool2d, _fused_max_pool2d, _max_pool2d_backward, _max_pool2d_tangent)
+_max_pool2d.reuse = lambda saved: {"winners": saved[0]}
 _max_pool2d.branch = lambda y, x, **k: kernels.max_pool2d(x, **k)[1]
 
 
@@ -151,7 +146,7 @@ def fractional_max_pool2d(
             f"output_size may be at most {tuple(max(0, size - overlap) for size in x.shape[2:])}"
         )
     pixels = permute_dims(x, (0, 2, 3, 1))  # (N,C,H,W) -> (N,H,W,C), as it mostly lies in memory
-    winners = launch(_winners, array_of(pixels), rng, out, overlap, sequence, mode)  # (N,oh,ow,C)
+    winners = draw(_winners, as_array(pixels), rng, out, overlap, sequence, mode)  # (N,oh,ow,C)
     return permute_dims(getitem(reshape(pixels, (-1,)), winners), (0, 3, 1, 2))
 
 

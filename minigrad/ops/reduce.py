@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..tape import Array, Tensor, array_of, general, launch, primitive, sum_to
-from .elementwise import constant, exp, log, sqrt
+from ..tape import Array, Tensor, as_array, dispatch, general, primitive, sum_to
+from .elementwise import decision, exp, log, sqrt
 from .shape import as_tensor, normal_axes, reshape
 
 Axis = int | tuple[int, ...] | None
@@ -82,8 +82,8 @@ def _max(x: Array, *, axes: tuple[int, ...]) -> Array:
 
 general(
     _max,
-    [lambda g, y, x, *, axes: g * constant(launch(_shares, x._data, axes), x)],
-    [lambda t, y, x, *, axes: sum_to(t * constant(launch(_shares, x._data, axes), x), shape=y.shape)],
+    [lambda g, y, x, *, axes: g * decision(dispatch(_shares, x._data, axes), x)],
+    [lambda t, y, x, *, axes: sum_to(t * decision(dispatch(_shares, x._data, axes), x), shape=y.shape)],
 )
 _max.branch = lambda y, x, *, axes: x.real == y.real
 
@@ -119,7 +119,7 @@ def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     x = as_tensor(x)
     axes = normal_axes("logsumexp", axis, x.ndim)
     _count("logsumexp", x, axes)
-    top = launch(_top, array_of(x), axes)  # a shift, so a constant: any value is right
+    top = dispatch(_top, as_array(x), axes)  # a shift, so a constant: any value is right
     y = log(sum(exp(x - top), axes, keepdims=True)) + top
     return _dropped(y, axes, keepdims)
 

@@ -118,7 +118,7 @@ def _crop(x: Array, *, widths: tuple[tuple[int, int], ...]) -> Array:
     return x[tuple(slice(a, n - b) for (a, b), n in zip(widths, x.shape))]
 
 
-_reshape.views = _permute_dims.views = _crop.views = True
+_reshape.may_alias = _permute_dims.may_alias = _crop.may_alias = True
 
 
 linear(_pad, lambda g, y, x, *, widths: _crop(g, widths=widths))

@@ -7,16 +7,15 @@ all of them `eps_inside` puts ε under the root: 1/√(s + ε) in place of 1/(�
 from __future__ import annotations
 
 import math
-from typing import Any
+from dataclasses import KW_ONLY, field
+from typing import Annotated, Any
 
 import numpy as np  # noqa: F401 (for the examples, as is Tensor)
 
 from ..kernels import rules
 from ..tape import Tensor  # noqa: F401
-from .first_order import Arithmetic, Elementwise
-from .optimizer import Params, Rate
-
-Betas = tuple[float, float]
+from .first_order import Arithmetic, Elementwise, Options
+from .hyperparameters import Betas, Decay, Decoupled, DecoupledDecay, Epsilon, EpsInside, Fraction, NotNegative, Rate
 
 
 class AdaGrad(Elementwise):
@@ -31,29 +30,17 @@ class AdaGrad(Elementwise):
     array([0.5, 2.5])
     """
 
+    lr: Rate = 1e-2
+    eps: Epsilon = 1e-7
+    weight_decay: Decay = 0.0
+    _: KW_ONLY
+    eps_inside: EpsInside = False
+    decoupled_weight_decay: Decoupled = False
+
     _entries = ("s",)
 
-    def __init__(
-        self,
-        params: Params,
-        lr: Rate = 1e-2,
-        eps: float = 1e-7,
-        weight_decay: float = 0.0,
-        *,
-        eps_inside: bool = False,
-        decoupled_weight_decay: bool = False,
-    ) -> None:
-        super().__init__(
-            params,
-            lr=lr,
-            eps=eps,
-            weight_decay=weight_decay,
-            eps_inside=eps_inside,
-            decoupled_weight_decay=decoupled_weight_decay,
-        )
-
-    def _rule(self, t: int, *, lr: float, eps: float, eps_inside: bool, **_: Any) -> Arithmetic:
-        return rules.adagrad, (lr, *_under_root(eps, eps_inside))
+    def _rule(self, t: int, h: Options) -> Arithmetic:
+        return rules.adagrad, (h.lr, *_under_root(h.eps, h.eps_inside))
 
 
 def _under_root(eps: float, inside: bool) -> tuple[float, float]:
@@ -74,50 +61,24 @@ class RMSProp(Elementwise):
     array([0., 3.])
     """
 
-    def __init__(
-        self,
-        params: Params,
-        lr: Rate = 1e-2,
-        rho: float = 0.99,
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-        momentum: float = 0.0,
-        centered: bool = False,
-        *,
-        eps_inside: bool = False,
-        decoupled_weight_decay: bool = False,
-    ) -> None:
-        super().__init__(
-            params,
-            lr=lr,
-            rho=rho,
-            eps=eps,
-            weight_decay=weight_decay,
-            momentum=momentum,
-            centered=centered,
-            eps_inside=eps_inside,
-            decoupled_weight_decay=decoupled_weight_decay,
-        )
+    lr: Rate = 1e-2
+    rho: Annotated[Fraction, "what running means keep of their value"] = 0.99
+    eps: Epsilon = 1e-8
+    weight_decay: Decay = 0.0
+    momentum: Annotated[NotNegative, "what v keeps of its value"] = 0.0
+    centered: Annotated[bool, "divide by the root of the variance, s − a²"] = False
+    _: KW_ONLY
+    eps_inside: EpsInside = False
+    decoupled_weight_decay: Decoupled = False
 
     def _names(self, shape: tuple[int, ...], options: dict[str, Any]) -> tuple[str, ...]:
         return ("s", *["a"] * bool(options["centered"]), *["v"] * bool(options["momentum"]))
 
-    def _rule(
-        self,
-        t: int,
-        *,
-        lr: float,
-        rho: float,
-        eps: float,
-        momentum: float,
-        centered: bool,
-        eps_inside: bool,
-        **_: Any,
-    ) -> Arithmetic:
-        numbers = lr, rho, 1 - rho, *_under_root(eps, eps_inside)
-        if momentum:
-            return rules.rmsprop_centered_momentum if centered else rules.rmsprop_momentum, (*numbers, momentum)
-        return rules.rmsprop_centered if centered else rules.rmsprop, numbers
+    def _rule(self, t: int, h: Options) -> Arithmetic:
+        numbers = h.lr, h.rho, 1 - h.rho, *_under_root(h.eps, h.eps_inside)
+        if h.momentum:
+            return rules.rmsprop_centered_momentum if h.centered else rules.rmsprop_momentum, (*numbers, h.momentum)
+        return rules.rmsprop_centered if h.centered else rules.rmsprop, numbers
 
 
 class Adadelta(Elementwise):
@@ -132,29 +93,17 @@ class Adadelta(Elementwise):
     array([1.    , 0.5858])
     """
 
+    lr: Rate = 1.0
+    rho: Annotated[Fraction, "what running means keep of their value"] = 0.9
+    eps: Epsilon = 1e-6
+    weight_decay: Decay = 0.0
+    _: KW_ONLY
+    decoupled_weight_decay: Decoupled = False
+
     _entries = ("s", "d")
 
-    def __init__(
-        self,
-        params: Params,
-        lr: Rate = 1.0,
-        rho: float = 0.9,
-        eps: float = 1e-6,
-        weight_decay: float = 0.0,
-        *,
-        decoupled_weight_decay: bool = False,
-    ) -> None:
-        super().__init__(
-            params,
-            lr=lr,
-            rho=rho,
-            eps=eps,
-            weight_decay=weight_decay,
-            decoupled_weight_decay=decoupled_weight_decay,
-        )
-
-    def _rule(self, t: int, *, lr: float, rho: float, eps: float, **_: Any) -> Arithmetic:
-        return rules.adadelta, (lr, rho, 1 - rho, eps)
+    def _rule(self, t: int, h: Options) -> Arithmetic:
+        return rules.adadelta, (h.lr, h.rho, 1 - h.rho, h.eps)
 
 
 class Adam(Elementwise):
@@ -175,55 +124,28 @@ class Adam(Elementwise):
     array([0.5, 2.5])
     """
 
-    _entries = ("m", "s")
+    lr: Rate = 1e-3
+    betas: Betas = (0.9, 0.999)
+    eps: Epsilon = 1e-8
+    weight_decay: Decay = 0.0
+    amsgrad: Annotated[bool, "divide by the largest s so far"] = False
+    _: KW_ONLY
+    bias_correction: Annotated[bool, "take the means' start at 0 out"] = True
+    eps_hat: Annotated[bool, "add eps before s is corrected"] = False
+    eps_inside: EpsInside = False
+    decoupled_weight_decay: Decoupled = False
 
-    def __init__(
-        self,
-        params: Params,
-        lr: Rate = 1e-3,
-        betas: Betas = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-        amsgrad: bool = False,
-        *,
-        bias_correction: bool = True,
-        eps_hat: bool = False,
-        eps_inside: bool = False,
-        decoupled_weight_decay: bool = False,
-    ) -> None:
-        super().__init__(
-            params,
-            lr=lr,
-            betas=betas,
-            eps=eps,
-            weight_decay=weight_decay,
-            amsgrad=amsgrad,
-            bias_correction=bias_correction,
-            eps_hat=eps_hat,
-            eps_inside=eps_inside,
-            decoupled_weight_decay=decoupled_weight_decay,
-        )
+    _entries = ("m", "s")
 
     def _names(self, shape: tuple[int, ...], options: dict[str, Any]) -> tuple[str, ...]:
         return ("m", "s", "h") if options["amsgrad"] else ("m", "s")
 
-    def _rule(
-        self,
-        t: int,
-        *,
-        lr: float,
-        betas: Betas,
-        eps: float,
-        amsgrad: bool,
-        bias_correction: bool,
-        eps_hat: bool,
-        eps_inside: bool,
-        **_: Any,
-    ) -> Arithmetic:
-        c1, c2 = corrections(t, betas) if bias_correction else (1.0, 1.0)
-        root, eps = math.sqrt(c2), eps if eps_hat else eps * (c2 if eps_inside else math.sqrt(c2))
-        numbers = lr * root / c1, *running(betas), *_under_root(eps, eps_inside)
-        return rules.amsgrad if amsgrad else rules.adam, numbers
+    def _rule(self, t: int, h: Options) -> Arithmetic:
+        c1, c2 = corrections(t, h.betas) if h.bias_correction else (1.0, 1.0)
+        root = math.sqrt(c2)
+        eps = h.eps if h.eps_hat else h.eps * (c2 if h.eps_inside else root)
+        numbers = h.lr * root / c1, *running(h.betas), *_under_root(eps, h.eps_inside)
+        return rules.amsgrad if h.amsgrad else rules.adam, numbers
 
 
 def corrections(t: int, betas: Betas) -> tuple[float, float]:
@@ -239,31 +161,8 @@ def running(betas: Betas) -> tuple[float, float, float]:
 class AdamW(Adam):
     """Adam with decoupled weight decay: θ ← (1 − lr · weight_decay) θ before the step (Loshchilov, Hutter 2019)."""
 
-    def __init__(
-        self,
-        params: Params,
-        lr: Rate = 1e-3,
-        betas: Betas = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 1e-2,
-        amsgrad: bool = False,
-        *,
-        bias_correction: bool = True,
-        eps_hat: bool = False,
-        eps_inside: bool = False,
-    ) -> None:
-        super().__init__(
-            params,
-            lr,
-            betas,
-            eps,
-            weight_decay,
-            amsgrad,
-            bias_correction=bias_correction,
-            eps_hat=eps_hat,
-            eps_inside=eps_inside,
-            decoupled_weight_decay=True,
-        )
+    weight_decay: DecoupledDecay = 1e-2
+    decoupled_weight_decay: Decoupled = field(default=True, init=False)
 
 
 class Adamax(Elementwise):
@@ -278,29 +177,17 @@ class Adamax(Elementwise):
     array([0.5, 2.5])
     """
 
+    lr: Rate = 2e-3
+    betas: Betas = (0.9, 0.999)
+    eps: Epsilon = 1e-8
+    weight_decay: Decay = 0.0
+    _: KW_ONLY
+    decoupled_weight_decay: Decoupled = False
+
     _entries = ("m", "u")
 
-    def __init__(
-        self,
-        params: Params,
-        lr: Rate = 2e-3,
-        betas: Betas = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-        *,
-        decoupled_weight_decay: bool = False,
-    ) -> None:
-        super().__init__(
-            params,
-            lr=lr,
-            betas=betas,
-            eps=eps,
-            weight_decay=weight_decay,
-            decoupled_weight_decay=decoupled_weight_decay,
-        )
-
-    def _rule(self, t: int, *, lr: float, betas: Betas, eps: float, **_: Any) -> Arithmetic:
-        return rules.adamax, (lr / (1 - betas[0] ** t), 1 - betas[0], betas[1], eps)
+    def _rule(self, t: int, h: Options) -> Arithmetic:
+        return rules.adamax, (h.lr / (1 - h.betas[0] ** t), 1 - h.betas[0], h.betas[1], h.eps)
 
 
 class NAdam(Elementwise):
@@ -316,36 +203,23 @@ class NAdam(Elementwise):
     array([0.5, 2.5])
     """
 
+    lr: Rate = 2e-3
+    betas: Betas = (0.9, 0.999)
+    eps: Epsilon = 1e-8
+    weight_decay: Decay = 0.0
+    momentum_decay: Annotated[NotNegative, "how fast μₜ comes to β₁"] = 4e-3
+    _: KW_ONLY
+    decoupled_weight_decay: Decoupled = False
+
     _entries = ("m", "s")
 
-    def __init__(
-        self,
-        params: Params,
-        lr: Rate = 2e-3,
-        betas: Betas = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-        momentum_decay: float = 4e-3,
-        *,
-        decoupled_weight_decay: bool = False,
-    ) -> None:
-        super().__init__(
-            params,
-            lr=lr,
-            betas=betas,
-            eps=eps,
-            weight_decay=weight_decay,
-            momentum_decay=momentum_decay,
-            decoupled_weight_decay=decoupled_weight_decay,
-        )
-
-    def _rule(self, t: int, *, lr: float, betas: Betas, eps: float, momentum_decay: float, **_: Any) -> Arithmetic:
-        q = 0.96**momentum_decay
-        mu, following = (betas[0] * (1 - q**k / 2) for k in (t, t + 1))
-        product = betas[0] ** t * _halving_product(q, t)
-        root = math.sqrt(corrections(t, betas)[1])
+    def _rule(self, t: int, h: Options) -> Arithmetic:
+        q = 0.96**h.momentum_decay
+        mu, following = (h.betas[0] * (1 - q**k / 2) for k in (t, t + 1))
+        product = h.betas[0] ** t * _halving_product(q, t)
+        root = math.sqrt(corrections(t, h.betas)[1])
         rates = (1 - mu) / (1 - product), following / (1 - product * following)
-        return rules.nadam, (*(lr * root * rate for rate in rates), *running(betas), eps * root)
+        return rules.nadam, (*(h.lr * root * rate for rate in rates), *running(h.betas), h.eps * root)
 
 
 def _halving_product(q: float, t: int) -> float:
@@ -368,32 +242,20 @@ class RAdam(Elementwise):
     array([-4.  ,  2.05])
     """
 
+    lr: Rate = 1e-3
+    betas: Betas = (0.9, 0.999)
+    eps: Epsilon = 1e-8
+    weight_decay: Decay = 0.0
+    _: KW_ONLY
+    decoupled_weight_decay: Decoupled = False
+
     _entries = ("m", "s")
 
-    def __init__(
-        self,
-        params: Params,
-        lr: Rate = 1e-3,
-        betas: Betas = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-        *,
-        decoupled_weight_decay: bool = False,
-    ) -> None:
-        super().__init__(
-            params,
-            lr=lr,
-            betas=betas,
-            eps=eps,
-            weight_decay=weight_decay,
-            decoupled_weight_decay=decoupled_weight_decay,
-        )
-
-    def _rule(self, t: int, *, lr: float, betas: Betas, eps: float, **_: Any) -> Arithmetic:
-        c1, c2 = corrections(t, betas)
-        most = 2 / (1 - betas[1]) - 1
-        length = most - 2 * t * betas[1] ** t / c2
+    def _rule(self, t: int, h: Options) -> Arithmetic:
+        c1, c2 = corrections(t, h.betas)
+        most = 2 / (1 - h.betas[1]) - 1
+        length = most - 2 * t * h.betas[1] ** t / c2
         if length <= 5:
-            return rules.adam_unscaled, (lr / c1, *running(betas))
+            return rules.adam_unscaled, (h.lr / c1, *running(h.betas))
         r = math.sqrt((length - 4) * (length - 2) * most / ((most - 4) * (most - 2) * length))
-        return rules.adam, (lr * r * math.sqrt(c2) / c1, *running(betas), 0.0, eps)
+        return rules.adam, (h.lr * r * math.sqrt(c2) / c1, *running(h.betas), 0.0, h.eps)

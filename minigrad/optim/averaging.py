@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from ..tape import Array, Tensor
+from ..tape import Array, Tensor, effectful
 
 Weight = Callable[[int], float]
 
@@ -73,12 +73,14 @@ class Average:
         self.inside = False  # whether the tensors hold the average at present
         self.reset()
 
+    @effectful
     def reset(self) -> None:
         """Start anew, from what the tensors are now."""
         self._outside("reset")
         self.count = 0
         self.values = [x.data.astype(np.float64) for x in self.tensors]
 
+    @effectful
     def update(self) -> None:
         """Move the average towards what the tensors are now."""
         self._outside("update")
@@ -112,6 +114,7 @@ class Average:
             for x, data in zip(self.tensors, before):
                 x.data = data
 
+    @effectful
     def put(self) -> None:
         """Let the tensors be the average, for good."""
         self._outside("put")
@@ -122,6 +125,7 @@ class Average:
         """Copies of the average, by the position of its tensor, and the number of updates, as arrays."""
         return {"count": np.array(self.count)} | {str(i): v.copy() for i, v in enumerate(self.values)}
 
+    @effectful
     def load_state_dict(self, state: dict[str, Array]) -> None:
         """Take an average over, exactly. Raises ValueError, and changes nothing, if it is that of other tensors."""
         wanted = {"count": ()} | {str(i): v.shape for i, v in enumerate(self.values)}

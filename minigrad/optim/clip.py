@@ -7,27 +7,26 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from ..tape import Array, Tensor, effect, fixed, launch, state, wrap
+from ..tape import Array, Tensor, constant, dispatch, effect, wrap
 
 
-def clip_grad_norm(params: Iterable[Tensor], max_norm: float) -> float | Tensor:
+def clip_grad_norm(params: Iterable[Tensor], max_norm: float) -> Tensor:
     """Scale all gradients alike, so that their norm is no more than max_norm; return the norm that it was.
 
     It is the norm of one vector of all gradients (Pascanu, Mikolov, Bengio 2013); parameters without a gradient do not
     count. With max_norm = inf it is only measured. PyTorch's, which adds 1e-6 to the norm, clips a trifle more.
-    Raises FloatingPointError, and changes nothing, if the norm is not finite. In a compiled step the norm comes as a
-    tensor, not a float.
+    Raises FloatingPointError, and changes nothing, if the norm is not finite. The norm is a tensor, of
+    one number.
 
     >>> p = Tensor(np.zeros(2), requires_grad=True)
     >>> p.grad = np.array([3.0, 4.0])
-    >>> clip_grad_norm([p], 1.0), p.grad
+    >>> clip_grad_norm([p], 1.0).item(), p.grad
     (5.0, array([0.6, 0.8]))
     """
     params = _checked("clip_grad_norm", params, "max_norm", max_norm)
-    found = fixed(np.zeros(()))
+    found = constant(np.zeros(()))
     effect(_clip_norm, params, float(max_norm), found)
-    norm = launch(_value, found)
-    return norm.item() if state.capture is None else wrap(norm)
+    return wrap(dispatch(_value, found))
 
 
 def clip_grad_value(params: Iterable[Tensor], max_value: float) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 from ..tape import Array
 from . import directions, line_search
 from .directions import norm
+from .hyperparameters import Curvature, Damping, Declared, Forcing, History, OnReject, Products
 from .line_search import Trial
 from .vector import Exhausted, Objective, Point
 
@@ -135,21 +136,18 @@ def first_scale(state: State) -> float:
     return state.memory["scale"]
 
 
-def _require(holds: bool, who: str, what: str, value: Any, wanted: str) -> None:
-    if not holds:
-        raise ValueError(f"{who}: {what} is {value!r}; it must be {wanted}")
-
-
-def _at_least_one(who: str, what: str, value: Any) -> None:
-    _require(isinstance(value, int | np.integer) and bool(value >= 1), who, what, value, "a whole number ≥ 1")
-
-
-class Method:
+class Method(Declared):
     """One way to go from a point to a better one."""
 
     name: ClassVar[str]
     remembers: ClassVar[tuple[str, ...]] = ("first", "scale", "mark")  # what is in a state's memory
     curved = False  # whether the gradient is to be recorded at every point, for products with the curvature
+
+    def __post_init__(self) -> None:
+        for name, h in self.hyperparameters.items():
+            value = getattr(self, name)
+            if not h.range.holds(value):
+                raise ValueError(f"{self.name}: {name} is {value!r}; it must be {h.range.text}")
 
     def iterate(self, objective: Objective, state: State) -> None:
         """Move the state on by one point. Raises Stuck, and leaves the state's point, if there is no better one."""
@@ -240,10 +238,8 @@ class QuasiNewton(LineSearchMethod):
     takes all that was learnt with it ("reset").
     """
 
-    def __init__(self, curvature: float = 1e-8, on_reject: str = "skip") -> None:
-        _require(0 <= curvature < 1, self.name, "curvature", curvature, "in [0, 1)")
-        _require(on_reject in ("skip", "damp", "reset"), self.name, "on_reject", on_reject, "'skip', 'damp' or 'reset'")
-        self.curvature, self.on_reject = curvature, on_reject
+    curvature: Curvature = 1e-8
+    on_reject: OnReject = "skip"
 
     def learn(self, state: State, d: Array, found: Trial, new: Point) -> None:
         s, y = new.x - state.point.x, new.gradient - state.point.gradient
@@ -296,13 +292,10 @@ class BFGS(QuasiNewton):
 class LBFGS(QuasiNewton):
     """BFGS from the last `history_size` pairs, which are all that it stores (Nocedal 1980; Liu, Nocedal 1989)."""
 
+    history_size: History = 30
+
     name = "lbfgs"
     remembers = (*Method.remembers, "s", "y")
-
-    def __init__(self, history_size: int = 30, curvature: float = 1e-8, on_reject: str = "skip") -> None:
-        super().__init__(curvature, on_reject)
-        _at_least_one(self.name, "history_size", history_size)
-        self.history_size = history_size
 
     def direction(self, state: State) -> Array:
         pairs = state.memory.get("pairs", ())
@@ -379,12 +372,10 @@ class Newton(NewtonType):
     adds that part of the largest curvature to all.
     """
 
+    damping: Damping = 0.0
+
     name = "newton"
     remembers = (*Method.remembers, "plain")
-
-    def __init__(self, damping: float = 0.0) -> None:
-        _require(0 <= damping < math.inf, self.name, "damping", damping, "≥ 0")
-        self.damping = damping
 
     def solve(self, state: State) -> Array:
         point = state.point
@@ -405,20 +396,13 @@ class NewtonCG(NewtonType):
     about the diagonal of B.
     """
 
+    damping: Damping = 0.0
+    forcing: Forcing = 0.1
+    max_products: Products = None
+    preconditioner: Callable[[Point], Array] | None = None
+
     name = "newton-cg"
     remembers = (*Method.remembers, "plain", "size", "decrease", "lambda")
-
-    def __init__(
-        self,
-        damping: float = 0.0,
-        forcing: float = 0.1,
-        max_products: int | None = None,
-        preconditioner: Callable[[Point], Array] | None = None,
-    ) -> None:
-        _require(0 <= damping < math.inf, self.name, "damping", damping, "≥ 0")
-        _check_solve(self.name, forcing, max_products)
-        self.damping, self.forcing, self.max_products = damping, forcing, max_products
-        self.preconditioner = preconditioner
 
     def solve(self, state: State) -> Array:
         memory, point = state.memory, state.point
@@ -443,12 +427,6 @@ class NewtonCG(NewtonType):
             state.memory["lambda"] *= 1.5 if ratio < 0.25 or found.alpha < 1 else 2 / 3 if ratio > 0.75 else 1.0
 
 
-def _check_solve(who: str, forcing: float, max_products: int | None) -> None:
-    _require(0 <= forcing < 1, who, "forcing", forcing, "in [0, 1)")
-    if max_products is not None:
-        _at_least_one(who, "max_products", max_products)
-
-
 def _forcing(most: float, state: State) -> float:
     """The part of the gradient that may be left when a system is solved with it: ever less, for superlinear convergence."""
     size = norm(state.point.gradient)
@@ -465,12 +443,11 @@ class TrustNCG(Method):
     −g. Rejected trials cost a value each, and no gradient.
     """
 
+    forcing: Forcing = 0.1
+    max_products: Products = None
+
     name = "trust-ncg"
     remembers = (*Method.remembers, "size", "radius")
-
-    def __init__(self, forcing: float = 0.1, max_products: int | None = None) -> None:
-        _check_solve(self.name, forcing, max_products)
-        self.forcing, self.max_products = forcing, max_products
 
     def iterate(self, objective: Objective, state: State) -> None:
         memory = state.memory

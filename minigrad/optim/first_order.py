@@ -7,15 +7,19 @@ name of its arithmetic (`kernels/rules.py`) and the coefficients of this step, a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import KW_ONLY, field
+from types import SimpleNamespace
+from typing import Annotated, Any
 
 import numpy as np
 
 from .. import kernels
 from ..kernels import rules
 from ..tape import Array, Tensor, effect
-from .optimizer import Closure, Optimizer, Params, Rate
+from .hyperparameters import ONCE, Betas, Decay, Decoupled, DecoupledDecay, NotNegative, Number, Rate
+from .optimizer import Closure, Optimizer, Params
 
+Options = SimpleNamespace
 Arithmetic = tuple[Callable[..., tuple], Sequence[float]]
 
 
@@ -26,18 +30,20 @@ class Elementwise(Optimizer):
     instead: θ ← (1 − lr · weight_decay) θ before the step (Loshchilov, Hutter 2019).
     """
 
-    _rule: Callable[..., Arithmetic]  # (t, **options) -> the arithmetic of the t-th update, and its coefficients
-
     def _update(
         self, ps: list[Array], gs: list[Array], states: list[dict[str, Any]], t: int, options: dict[str, Any]
     ) -> None:
-        rule, numbers = self._rule(t, **options)
+        rule, numbers = self._rule(t, Options(**options))
         names, decay = self._names(ps[0].shape, options), options["weight_decay"]
         arrays = [entries(ps, states, name) for name in names]
         if options["decoupled_weight_decay"]:
             kernels.update(rule, ps, gs, arrays, numbers, keep=1 - options["lr"] * decay)
         else:
             kernels.update(rule, ps, gs, arrays, numbers, decay=decay)
+
+    def _rule(self, t: int, h: Options) -> Arithmetic:
+        """The arithmetic of the t-th update, and its coefficients; h has the group's hyperparameters by name."""
+        raise NotImplementedError
 
 
 def entries(ps: list[Array], states: list[dict[str, Any]], name: str) -> list[Array]:
@@ -61,41 +67,28 @@ class SGD(Elementwise):
     array([0.5, 1.5])
     """
 
-    _entries = ("v",)
+    lr: Rate
+    momentum: Annotated[NotNegative, "what v keeps of its value"] = 0.0
+    dampening: Annotated[Number, "what v leaves out of the gradient"] = 0.0
+    weight_decay: Decay = 0.0
+    nesterov: Annotated[bool, "step along g + momentum · v, in place of v"] = False
+    _: KW_ONLY
+    decoupled_weight_decay: Decoupled = False
 
-    def __init__(
-        self,
-        params: Params,
-        lr: Rate,
-        momentum: float = 0.0,
-        dampening: float = 0.0,
-        weight_decay: float = 0.0,
-        nesterov: bool = False,
-        *,
-        decoupled_weight_decay: bool = False,
-    ) -> None:
-        super().__init__(
-            params,
-            lr=lr,
-            momentum=momentum,
-            dampening=dampening,
-            weight_decay=weight_decay,
-            nesterov=nesterov,
-            decoupled_weight_decay=decoupled_weight_decay,
-        )
+    _entries = ("v",)
 
     def _check(self, options: dict[str, Any]) -> None:
         super()._check(options)
-        holds = not options["nesterov"] or (options["momentum"] > 0 and options["dampening"] == 0)
-        self._require("nesterov", options["nesterov"], holds, "False, unless momentum > 0 and dampening is 0")
+        if options["nesterov"] and not (options["momentum"] > 0 and options["dampening"] == 0):
+            raise ValueError("SGD: nesterov is True; it must be False, unless momentum > 0 and dampening is 0")
 
     def _names(self, shape: tuple[int, ...], options: dict[str, Any]) -> tuple[str, ...]:
         return self._entries if options["momentum"] else ()
 
-    def _rule(self, t: int, *, lr: float, momentum: float, dampening: float, nesterov: bool, **_: Any) -> Arithmetic:
-        if not momentum:
-            return rules.sgd, (lr,)
-        return rules.nesterov if nesterov else rules.momentum, (lr, momentum, 1.0 if t == 1 else 1 - dampening)
+    def _rule(self, t: int, h: Options) -> Arithmetic:
+        if not h.momentum:
+            return rules.sgd, (h.lr,)
+        return rules.nesterov if h.nesterov else rules.momentum, (h.lr, h.momentum, 1.0 if t == 1 else 1 - h.dampening)
 
 
 class Momentum(Elementwise):
@@ -113,23 +106,16 @@ class Momentum(Elementwise):
     array([-0.45,  0.55])
     """
 
+    lr: Rate
+    momentum: Annotated[NotNegative, "what v keeps of its value"] = 0.9
+    weight_decay: Decay = 0.0
+    _: KW_ONLY
+    decoupled_weight_decay: Decoupled = False
+
     _entries = ("v",)
 
-    def __init__(
-        self,
-        params: Params,
-        lr: Rate,
-        momentum: float = 0.9,
-        weight_decay: float = 0.0,
-        *,
-        decoupled_weight_decay: bool = False,
-    ) -> None:
-        super().__init__(
-            params, lr=lr, momentum=momentum, weight_decay=weight_decay, decoupled_weight_decay=decoupled_weight_decay
-        )
-
-    def _rule(self, t: int, *, lr: float, momentum: float, **_: Any) -> Arithmetic:
-        return rules.velocity, (lr, momentum)
+    def _rule(self, t: int, h: Options) -> Arithmetic:
+        return rules.velocity, (h.lr, h.momentum)
 
 
 class Nesterov(Momentum):
@@ -148,19 +134,11 @@ class Nesterov(Momentum):
     array([0.125, 0.25 ])
     """
 
-    def __init__(
-        self,
-        params: Params,
-        lr: Rate,
-        momentum: float = 0.9,
-        weight_decay: float = 0.0,
-        *,
-        shifted: bool = False,
-        decoupled_weight_decay: bool = False,
-    ) -> None:
-        super().__init__(params, lr, momentum, weight_decay, decoupled_weight_decay=decoupled_weight_decay)
-        self._require("shifted", shifted, isinstance(shifted, bool), "True or False")
-        self.shifted = shifted
+    _: KW_ONLY
+    shifted: Annotated[bool, ONCE, "the parameters are those ahead, and so are their gradients"] = False
+
+    def __post_init__(self, params: Params) -> None:
+        super().__post_init__(params)
         self._left: list[tuple[Tensor, Array]] = []  # parameters that stand ahead, and where they belong
 
     def step(self, closure: Closure | None = None) -> float | None:
@@ -183,21 +161,22 @@ class Nesterov(Momentum):
             for p, state in zip(group["params"], states):
                 if p.requires_grad and "v" in state:
                     self._left.append((p, p._data))
-                    p._data = p._data + p.dtype.type(group["momentum"]) * state["v"]
-                    p.version += 1
+                    p.assign(p._data + p.dtype.type(group["momentum"]) * state["v"])
 
     def _return(self) -> None:
         for p, data in self._left:
-            p._data = data
-            p.version += 1
+            p.assign(data)
         self._left = []
 
-    def _rule(self, t: int, *, lr: float, momentum: float, **options: Any) -> Arithmetic:
+    def _rule(self, t: int, h: Options) -> Arithmetic:
         if self.shifted:
-            return rules.shifted_velocity, (lr, momentum)
-        if not options["decoupled_weight_decay"]:  # what decays is the point ahead: its part momentum · v is added here
-            momentum *= 1 - lr * options["weight_decay"]
-        return rules.velocity, (lr, momentum)
+            return rules.shifted_velocity, (h.lr, h.momentum)
+        if h.decoupled_weight_decay:
+            return rules.velocity, (h.lr, h.momentum)
+        return rules.velocity, (
+            h.lr,
+            h.momentum * (1 - h.lr * h.weight_decay),
+        )  # L2 of the point ahead, θ + momentum · v
 
 
 class Lion(Elementwise):
@@ -213,12 +192,12 @@ class Lion(Elementwise):
     array([0.5, 2.5])
     """
 
+    lr: Rate = 1e-4
+    betas: Annotated[Betas, "what m keeps of its value: in the step, and after it"] = (0.9, 0.99)
+    weight_decay: DecoupledDecay = 0.0
+    decoupled_weight_decay: Decoupled = field(default=True, init=False)
+
     _entries = ("m",)
 
-    def __init__(
-        self, params: Params, lr: Rate = 1e-4, betas: tuple[float, float] = (0.9, 0.99), weight_decay: float = 0.0
-    ) -> None:
-        super().__init__(params, lr=lr, betas=betas, weight_decay=weight_decay, decoupled_weight_decay=True)
-
-    def _rule(self, t: int, *, lr: float, betas: tuple[float, float], **_: Any) -> Arithmetic:
-        return rules.lion, (lr, 1 - betas[0], 1 - betas[1])
+    def _rule(self, t: int, h: Options) -> Arithmetic:
+        return rules.lion, (h.lr, 1 - h.betas[0], 1 - h.betas[1])

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from dataclasses import KW_ONLY
+from typing import Annotated, Any
 
 import numpy as np
 
 from .. import kernels
 from ..kernels import rules
 from ..tape import Array, Tensor  # noqa: F401 (doctests)
-from .adaptive import Betas, corrections, running
+from .adaptive import corrections, running
 from .first_order import entries
-from .optimizer import COUNT, Optimizer, Params, Rate
+from .hyperparameters import Betas, Count, DecoupledDecay, Epsilon, NotNegative, Rate
+from .optimizer import Optimizer
 
 
 def _adam(t: int, lr: float, options: dict[str, Any]) -> tuple[float, ...]:
@@ -33,17 +35,12 @@ class LAMB(Optimizer):
     array([3. , 3.5])
     """
 
-    _entries = ("m", "s")
+    lr: Rate = 1e-3
+    betas: Betas = (0.9, 0.999)
+    eps: Epsilon = 1e-6
+    weight_decay: Annotated[NotNegative, "the part of θ that is added to u"] = 1e-2
 
-    def __init__(
-        self,
-        params: Params,
-        lr: Rate = 1e-3,
-        betas: Betas = (0.9, 0.999),
-        eps: float = 1e-6,
-        weight_decay: float = 1e-2,
-    ) -> None:
-        super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
+    _entries = ("m", "s")
 
     def _update(
         self, ps: list[Array], gs: list[Array], states: list[dict[str, Any]], t: int, options: dict[str, Any]
@@ -76,34 +73,16 @@ class Muon(Optimizer):
     True
     """
 
-    _ranges = Optimizer._ranges | {"ns_steps": COUNT}
-
-    def __init__(
-        self,
-        params: Params,
-        lr: Rate = 1e-3,
-        momentum: float = 0.95,
-        weight_decay: float = 0.1,
-        nesterov: bool = True,
-        ns_steps: int = 5,
-        *,
-        match_adamw: bool = False,
-        adamw: bool = False,
-        betas: Betas = (0.9, 0.999),
-        eps: float = 1e-8,
-    ) -> None:
-        super().__init__(
-            params,
-            lr=lr,
-            momentum=momentum,
-            weight_decay=weight_decay,
-            nesterov=nesterov,
-            ns_steps=ns_steps,
-            match_adamw=match_adamw,
-            adamw=adamw,
-            betas=betas,
-            eps=eps,
-        )
+    lr: Rate = 1e-3
+    momentum: Annotated[NotNegative, "what v keeps of its value"] = 0.95
+    weight_decay: DecoupledDecay = 0.1
+    nesterov: Annotated[bool, "step along momentum · v + (1 − momentum) g, in place of v"] = True
+    ns_steps: Annotated[Count, "iterations that make a matrix orthogonal"] = 5
+    _: KW_ONLY
+    match_adamw: Annotated[bool, "steps as large as AdamW's"] = False
+    adamw: Annotated[bool, "move all of the group by AdamW"] = False
+    betas: Betas = (0.9, 0.999)
+    eps: Epsilon = 1e-8
 
     def _names(self, shape: tuple[int, ...], options: dict[str, Any]) -> tuple[str, ...]:
         return ("m", "s") if options["adamw"] or len(shape) != 2 else ("v",)

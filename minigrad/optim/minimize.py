@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import random
 from ..tape import Array, Tensor
+from ..typing import ArrayLike
 from . import descent
 from .vector import Function
 
@@ -43,7 +44,7 @@ class Result:
 
 def minimize(
     f: Callable[[Tensor], Tensor],
-    x0: Any,
+    x0: ArrayLike,
     method: str = "lbfgs",
     *,
     gtol: float = 1e-5,
@@ -79,10 +80,10 @@ def minimize(
         raise ValueError(f"minimize: gtol, gtol_rel and max_iter are {gtol}, {gtol_rel}, {max_iter}; they must be ≥ 0")
     if max_evaluations is not None and max_evaluations < 1:
         raise ValueError(f"minimize: max_evaluations is {max_evaluations}; f has to be evaluated once at least")
-    known = inspect.signature(descent.METHODS[method]).parameters
+    accepted = inspect.signature(descent.METHODS[method]).parameters
     for name in options:
-        if name not in known:
-            raise TypeError(f"minimize: {method}: unknown option {name!r}; it takes {', '.join(known) or 'none'}")
+        if name not in accepted:
+            raise TypeError(f"minimize: {method}: unknown option {name!r}; it takes {', '.join(accepted) or 'none'}")
     rule = descent.METHODS[method](**options)
     objective = Function(f, x0.shape, x0.dtype, max_evaluations)
     with random.held() as rewind:

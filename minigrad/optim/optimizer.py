@@ -1,47 +1,30 @@
 """What all optimizers share: checked parameters in groups, the rate, and state that is saved and loaded exactly.
 
-A first-order rule is a subclass that names its hyperparameters in the constructor, the arrays of its state in
-`_entries`, and moves parameters in `_update`. Nothing here knows of modules.
+A first-order rule is a subclass that declares its hyperparameters (`hyperparameters.py`), names the arrays of its state
+in `_entries`, and moves parameters in `_update`. Nothing here knows of modules.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from numbers import Real
+from dataclasses import InitVar
 from typing import Any, ClassVar
 
 import numpy as np
 
-from ..tape import Array, Freed, Tensor, effect, history, pull, recording
+from ..tape import Array, Freed, Tensor, effect, effectful, history, pull, recording
+from .hyperparameters import NOT_NEGATIVE, Declared
 
-Rate = float | Callable[[int], float]
 Params = Iterable[Tensor] | Iterable[dict[str, Any]]
 Closure = Callable[[], Tensor]
-Range = tuple[Callable[[Any], bool], str]  # what holds for a hyperparameter, and how to say it
 
 
-def _number(v: Any) -> bool:
-    return isinstance(v, Real) and not isinstance(v, bool) and math.isfinite(v)
+class _HasParams:
+    params: list[Tensor]  # of all groups
 
 
-def whole(v: Any) -> bool:
-    """Whether v is an integer, Python's or NumPy's."""
-    return isinstance(v, int | np.integer) and not isinstance(v, bool)
-
-
-NOT_NEGATIVE: Range = (lambda v: _number(v) and v >= 0, "≥ 0")
-POSITIVE: Range = (lambda v: _number(v) and v > 0, "> 0")
-FRACTION: Range = (lambda v: _number(v) and 0 <= v < 1, "in [0, 1)")
-FRACTIONS: Range = (
-    lambda v: isinstance(v, tuple | list) and len(v) == 2 and all(map(FRACTION[0], v)),
-    "two numbers in [0, 1)",
-)
-COUNT: Range = (lambda v: whole(v) and v >= 1, "a whole number ≥ 1")
-SWITCH: Range = (lambda v: isinstance(v, bool | np.bool_), "True or False")
-
-
-class Optimizer:
+class Optimizer(Declared, _HasParams):
     """Base of optimizers: `step()` moves every parameter that has a gradient and requires grad, in place.
 
     `params` is a list of tensors, or of groups: dicts of a list `params` and of any hyperparameters that differ from
@@ -53,28 +36,33 @@ class Optimizer:
     distinct float leaf tensors, or a hyperparameter that is unknown or out of its range.
     """
 
+    params: InitVar[Params]
     _entries: ClassVar[tuple[str, ...]] = ()  # the arrays in a parameter's state
-    _ranges: ClassVar[dict[str, Range]] = {
-        "lr": NOT_NEGATIVE,
-        "momentum": NOT_NEGATIVE,
-        "dampening": (_number, "a number"),
-        "weight_decay": NOT_NEGATIVE,
-        "eps": NOT_NEGATIVE,
-        "momentum_decay": NOT_NEGATIVE,
-        "rho": FRACTION,
-        "betas": FRACTIONS,
-    }  # of each hyperparameter that is not a switch, one meaning in all rules
 
-    def __init__(self, params: Params, **defaults: Any) -> None:
-        self._check(defaults)
-        self.defaults = defaults
-        self.params: list[Tensor] = []
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        for name in vars(cls).keys() & cls.hyperparameters.keys():
+            delattr(cls, name)  # so that an optimizer's `lr` is only where it is changed, in its groups
+
+    def __post_init__(self, params: Params) -> None:
+        values = {name: vars(self).get(name, h.default) for name, h in self.hyperparameters.items()}
+        self._check(values)
+        self.defaults = {name: value for name, value in values.items() if not self.hyperparameters[name].once}
+        for name in self.defaults.keys() & vars(self).keys():
+            delattr(self, name)
+        self.params = []
         self.state: list[dict[str, Any]] = []
         self.param_groups: list[dict[str, Any]] = []
         self.steps = 0
         for group in self._groups(params):
             self.add_param_group(group)
 
+    def __repr__(self) -> str:
+        groups = [{**group, "params": f"<{len(group['params'])}>"} for group in self.param_groups]
+        told = [", ".join(f"{name}={value}" for name, value in group.items()) for group in groups]
+        return f"{self._who}({'; '.join(told)})"
+
+    @effectful
     def add_param_group(self, group: dict[str, Any]) -> None:
         """Optimize more parameters: those of `group["params"]`, with the other entries in place of the defaults."""
         options = {k: v for k, v in group.items() if k != "params"}
@@ -96,7 +84,7 @@ class Optimizer:
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
-        effect(self._forget)
+        self._forget()
 
     def step(self, closure: Closure | None = None) -> float | None:
         """Move each parameter along its gradient. Those frozen, or without a gradient, are left alone.
@@ -108,6 +96,7 @@ class Optimizer:
         effect(self._step)
         return loss
 
+    @effectful
     def _forget(self) -> None:
         for p in self.params:
             p.grad = None
@@ -118,7 +107,7 @@ class Optimizer:
         value = float(loss.item())
         self._forget()
         for p, g in zip(params, pull(loss, params) if params else ()):
-            p.grad = np.array(g._data)
+            effect(setattr, p, "grad", np.array(g._data))
         return value
 
     def _record(self, closure: Callable[[], Any]) -> tuple[Tensor, list[Tensor]]:
@@ -160,7 +149,7 @@ class Optimizer:
                 gs = [p.grad for p in moved if p.grad is not None]
                 self._update([p._data for p in moved], gs, of, t, options)
                 for p in moved:
-                    p.version += 1
+                    p.assign(p._data)
         self.steps += 1
 
     def _to_move(
@@ -199,19 +188,12 @@ class Optimizer:
         lr = group["lr"]
         rate = lr(self.steps) if callable(lr) else lr
         if not 0 <= rate < math.inf:
-            raise ValueError(f"{self._who}: lr is {rate} at step {self.steps}; it must be {NOT_NEGATIVE[1]}")
+            raise ValueError(f"{self._who}: lr is {rate} at step {self.steps}; it must be {NOT_NEGATIVE.text}")
         return float(rate)
 
     def _check(self, options: dict[str, Any]) -> None:
         for name, value in options.items():
-            if name == "lr" and callable(value):
-                continue
-            holds, wanted = self._ranges.get(name, SWITCH)
-            self._require(name, value, holds(value), wanted)
-
-    def _require(self, name: str, value: Any, holds: bool, wanted: str) -> None:
-        if not holds:
-            raise ValueError(f"{self._who}: {name} is {value}; it must be {wanted}")
+            self._require(name, value)
 
     def _groups(self, params: Any) -> list[dict[str, Any]]:
         if isinstance(params, Tensor | dict) or not isinstance(params, Iterable):
@@ -263,6 +245,7 @@ class Optimizer:
             saved |= {f"groups.{j}.{name}": np.array(v) for name, v in numbers.items() if not callable(v)}
         return saved | {f"{i}.{name}": np.array(v) for i, s in enumerate(self.state) for name, v in s.items()}
 
+    @effectful
     def load_state_dict(self, values: dict[str, Array]) -> None:
         """Take a state over, exactly, hyperparameters included: the optimizer then goes on as the one that saved it.
 

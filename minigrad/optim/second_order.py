@@ -15,14 +15,27 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from dataclasses import KW_ONLY
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
 from .. import random
-from ..tape import Array, Tensor
+from ..tape import Array, Tensor, effectful
 from . import descent
-from .optimizer import COUNT, NOT_NEGATIVE, Optimizer, Params
+from .hyperparameters import (
+    ONCE,
+    Count,
+    CountOrNone,
+    Curvature,
+    Damping,
+    Forcing,
+    History,
+    NotNegative,
+    OnReject,
+    Products,
+)
+from .optimizer import Optimizer, Params
 from .vector import Closure, Counts, Loss, Point, flat, split
 
 
@@ -42,32 +55,29 @@ class SecondOrder(Optimizer):
     `on_noise` is "warn", "raise", or "allow", for mini-batches.
     """
 
-    def __init__(
-        self,
-        params: Params,
-        method: descent.Method,
-        *,
-        max_iter: int = 20,
-        max_evaluations: int | None = None,
-        gtol: float = 1e-7,
-        weight_decay: float = 0.0,
-        on_noise: str = "warn",
-        buffers: Iterable[Tensor] = (),
-    ) -> None:
-        super().__init__(params, weight_decay=weight_decay)
-        self._require("max_iter", max_iter, COUNT[0](max_iter), COUNT[1])
-        if max_evaluations is not None:
-            self._require("max_evaluations", max_evaluations, COUNT[0](max_evaluations), COUNT[1])
-        self._require("gtol", gtol, NOT_NEGATIVE[0](gtol), NOT_NEGATIVE[1])
-        self._require("on_noise", on_noise, on_noise in ("warn", "raise", "allow"), "'warn', 'raise' or 'allow'")
-        self.method, self.max_iter, self.max_evaluations, self.gtol = method, max_iter, max_evaluations, gtol
-        self.on_noise, self.buffers = on_noise, list(buffers)
+    _: KW_ONLY
+    max_iter: Annotated[Count, ONCE, "iterations of a step, at most"] = 20
+    max_evaluations: Annotated[CountOrNone, ONCE, "evaluations of the closure in a step, at most"] = None
+    gtol: Annotated[NotNegative, ONCE, "a step stops when no entry of the gradient is larger"] = 1e-7
+    weight_decay: Annotated[NotNegative, "times ½ ‖θ‖² is added to the loss"] = 0.0
+    on_noise: Annotated[Literal["warn", "raise", "allow"], ONCE, "what becomes of a loss that is not a function"] = (
+        "warn"
+    )
+    buffers: Annotated[Iterable[Tensor], ONCE, "what an evaluation changes, and is put back before the next"] = ()
+
+    def __post_init__(self, params: Params) -> None:
+        self.method = self._method()
+        super().__post_init__(params)
+        self.buffers = list(self.buffers)
         self.counts = Counts()
         self.n_iter = self.n_skipped = self.n_damped = 0
         self.status = self.message = "no step was taken"
         self._x = np.zeros(0)  # where the last step ended,
         self._value = np.nan  # the loss there,
         self._memory: dict[str, Any] = {}  # and what the method had learnt
+
+    def _method(self) -> descent.Method:
+        raise NotImplementedError
 
     def step(self, closure: Closure | None = None) -> float:
         """Minimize the loss for `max_iter` iterations; return what it was before.
@@ -99,7 +109,7 @@ class SecondOrder(Optimizer):
                 buffers.leave()
         except BaseException:  # the closure's: as if nothing had been
             for p, data, version in before:
-                p.data, p.version = data, version
+                p.assign(data, version)
             raise
         return start.value
 
@@ -125,6 +135,7 @@ class SecondOrder(Optimizer):
         if self.on_noise == "warn":
             warnings.warn(what, RuntimeWarning, stacklevel=5)
 
+    @effectful
     def _leave(self, state: descent.State, objective: Loss) -> None:
         """Put the parameters where the step ends, and keep what the next one needs."""
         best = objective.best
@@ -201,8 +212,11 @@ class Newton(SecondOrder):
     (25.0, array([0., 0.]), 1)
     """
 
-    def __init__(self, params: Params, *, damping: float = 0.0, **options: Any) -> None:
-        super().__init__(params, descent.Newton(damping), **options)
+    _: KW_ONLY
+    damping: Annotated[Damping, ONCE] = descent.Newton.damping
+
+    def _method(self) -> descent.Method:
+        return descent.Newton(self.damping)
 
 
 class BFGS(SecondOrder):
@@ -218,8 +232,12 @@ class BFGS(SecondOrder):
     (array([1., 1.]), 'converged')
     """
 
-    def __init__(self, params: Params, *, curvature: float = 1e-8, on_reject: str = "skip", **options: Any) -> None:
-        super().__init__(params, descent.BFGS(curvature, on_reject), **options)
+    _: KW_ONLY
+    curvature: Annotated[Curvature, ONCE] = descent.BFGS.curvature
+    on_reject: Annotated[OnReject, ONCE] = descent.BFGS.on_reject
+
+    def _method(self) -> descent.Method:
+        return descent.BFGS(self.curvature, self.on_reject)
 
 
 class LBFGS(SecondOrder):
@@ -234,16 +252,13 @@ class LBFGS(SecondOrder):
     array([1., 2., 3.])
     """
 
-    def __init__(
-        self,
-        params: Params,
-        *,
-        history_size: int = 30,
-        curvature: float = 1e-8,
-        on_reject: str = "skip",
-        **options: Any,
-    ) -> None:
-        super().__init__(params, descent.LBFGS(history_size, curvature, on_reject), **options)
+    _: KW_ONLY
+    history_size: Annotated[History, ONCE] = descent.LBFGS.history_size
+    curvature: Annotated[Curvature, ONCE] = descent.LBFGS.curvature
+    on_reject: Annotated[OnReject, ONCE] = descent.LBFGS.on_reject
+
+    def _method(self) -> descent.Method:
+        return descent.LBFGS(self.curvature, self.on_reject, self.history_size)
 
 
 class NonlinearCG(SecondOrder):
@@ -255,8 +270,8 @@ class NonlinearCG(SecondOrder):
     True
     """
 
-    def __init__(self, params: Params, **options: Any) -> None:
-        super().__init__(params, descent.NonlinearCG(), **options)
+    def _method(self) -> descent.Method:
+        return descent.NonlinearCG()
 
 
 class NewtonCG(SecondOrder):
@@ -275,26 +290,34 @@ class NewtonCG(SecondOrder):
     True
     """
 
-    def __init__(
-        self,
-        params: Params,
-        *,
-        curvature: str = "hessian",
-        damping: float = 0.0,
-        forcing: float = 0.1,
-        max_products: int | None = None,
-        preconditioner: Callable[[], Sequence[Array | Tensor]] | None = None,
-        **options: Any,
-    ) -> None:
-        of_vector = None if preconditioner is None else lambda point: _diagonal(preconditioner, point)
-        super().__init__(params, descent.NewtonCG(damping, forcing, max_products, of_vector), **options)
-        self._require("curvature", curvature, curvature in ("hessian", "gauss-newton"), "'hessian' or 'gauss-newton'")
-        self.curvature = curvature
+    _: KW_ONLY
+    curvature: Annotated[Literal["hessian", "gauss-newton"], ONCE, "the matrix B"] = "hessian"
+    damping: Annotated[Damping, ONCE] = descent.NewtonCG.damping
+    forcing: Annotated[Forcing, ONCE] = descent.NewtonCG.forcing
+    max_products: Annotated[Products, ONCE] = descent.NewtonCG.max_products
+    preconditioner: Annotated[
+        Callable[[], Sequence[Array | Tensor]] | None, ONCE, "returns about the diagonal of B, all of it positive"
+    ] = None
+
+    def _method(self) -> descent.Method:
+        of_vector = None if self.preconditioner is None else self._diagonal
+        return descent.NewtonCG(self.damping, self.forcing, self.max_products, of_vector)
 
     def step(self, closure: Closure | None = None, curvature: Closure | None = None) -> float:
         """As `SecondOrder.step`. A closure `curvature`, of the same kind, takes the place of `closure` in products: on
         a part of the batch it costs a part (Byrd, Chin, Neveitt, Nocedal 2011)."""
         return self._descend(closure, gauss_newton=self.curvature == "gauss-newton", curvature=curvature)
+
+    def _diagonal(self, point: Point) -> Array:
+        assert self.preconditioner is not None
+        point.place()
+        diagonal = flat([a if isinstance(a, Tensor) else Tensor(a) for a in self.preconditioner()])
+        if diagonal.size != point.x.size:
+            what = f"NewtonCG: preconditioner returned {diagonal.size} numbers"
+            raise ValueError(f"{what}; the parameters that require grad have {point.x.size}")
+        if not (diagonal > 0).all():
+            raise ValueError(f"NewtonCG: preconditioner returned {diagonal.min()}; all of it must be > 0")
+        return diagonal
 
 
 class TrustRegionNewtonCG(SecondOrder):
@@ -308,27 +331,18 @@ class TrustRegionNewtonCG(SecondOrder):
     array([0.    , 0.7071])
     """
 
-    def __init__(
-        self, params: Params, *, forcing: float = 0.1, max_products: int | None = None, **options: Any
-    ) -> None:
-        super().__init__(params, descent.TrustNCG(forcing, max_products), **options)
+    _: KW_ONLY
+    forcing: Annotated[Forcing, ONCE] = descent.TrustNCG.forcing
+    max_products: Annotated[Products, ONCE] = descent.TrustNCG.max_products
 
-
-def _diagonal(preconditioner: Callable[[], Sequence[Array | Tensor]], point: Point) -> Array:
-    point.place()
-    diagonal = flat([a if isinstance(a, Tensor) else Tensor(a) for a in preconditioner()])
-    if diagonal.size != point.x.size:
-        what = f"NewtonCG: preconditioner returned {diagonal.size} numbers"
-        raise ValueError(f"{what}; the parameters that require grad have {point.x.size}")
-    if not (diagonal > 0).all():
-        raise ValueError(f"NewtonCG: preconditioner returned {diagonal.min()}; all of it must be > 0")
-    return diagonal
+    def _method(self) -> descent.Method:
+        return descent.TrustNCG(self.forcing, self.max_products)
 
 
 class _Buffers:
     """Tensors that an evaluation changes without being asked, held for a step."""
 
-    def __init__(self, tensors: list[Tensor]) -> None:
+    def __init__(self, tensors: Iterable[Tensor]) -> None:
         self.before = [(b, b.data.copy()) for b in tensors]
         self.after: list[tuple[Tensor, Array]] = []
 

@@ -7,7 +7,7 @@ curvature's diagonal. Random signs and labels depend on (seed, step) and on noth
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
@@ -16,22 +16,27 @@ from ..ops.loss import cross_entropy
 from ..tape import Array, Tensor, effect, history, pull
 from .curvature import placed, sample_labels, signs
 from .directions import accept, two_loop
-from .optimizer import COUNT, FRACTION, NOT_NEGATIVE, POSITIVE, Closure, Optimizer, Params, Rate, whole
+from .hyperparameters import (
+    Betas,
+    Count,
+    DecoupledDecay,
+    Epsilon,
+    Every,
+    Fraction,
+    NotNegative,
+    Positive,
+    Power,
+    Rate,
+    Seed,
+)
+from .optimizer import Closure, Optimizer, Params
 from .vector import flat, split
 
 
 class _Closed(Optimizer):
     """Rules whose `step` needs a closure. Their `_shared` options hold for all groups together."""
 
-    _shared: tuple[str, ...] = ("every", "seed")
-    _ranges = Optimizer._ranges | {
-        "every": COUNT,
-        "memory": COUNT,
-        "threshold": FRACTION,
-        "power": (lambda v: NOT_NEGATIVE[0](v) and v <= 1, "in [0, 1]"),
-        "gamma": POSITIVE,
-        "seed": (lambda v: whole(v) and v >= 0, "a whole number ≥ 0"),
-    }
+    _shared: ClassVar[tuple[str, ...]] = ("every", "seed")
 
     def add_param_group(self, group: dict[str, Any]) -> None:
         for name in self._shared:
@@ -75,16 +80,14 @@ class SQN(_Closed):
 
     _shared = ("memory", "every", "threshold", "gauss_newton")
 
-    def __init__(
-        self,
-        params: Params,
-        lr: Rate,
-        memory: int = 10,
-        every: int = 10,
-        threshold: float = 1e-8,
-        gauss_newton: bool = False,
-    ) -> None:
-        super().__init__(params, lr=lr, memory=memory, every=every, threshold=threshold, gauss_newton=gauss_newton)
+    lr: Rate
+    memory: Annotated[Count, "pairs that are kept"] = 10
+    every: Every = 10
+    threshold: Annotated[Fraction, "the least sᵀy / (‖s‖ ‖y‖) of a pair that is kept"] = 1e-8
+    gauss_newton: Annotated[bool, "y by a Gauss–Newton product; closures then return (loss, outputs)"] = False
+
+    def __post_init__(self, params: Params) -> None:
+        super().__post_init__(params)
         self.pairs: list[tuple[Array, Array]] = []
         self.skipped = 0
         self._sum = np.zeros(self._size)
@@ -188,8 +191,8 @@ class _Diagonal(_Closed):
         return loss
 
     def _due(self, read: list[Tensor]) -> bool:
-        known = {id(p) for p, state in zip(self.params, self.state) if state}
-        return self.steps % self._option("every") == 0 or any(id(p) not in known for p in read)
+        estimated = {id(p) for p, state in zip(self.params, self.state) if state}
+        return self.steps % self._option("every") == 0 or any(id(p) not in estimated for p in read)
 
     @property
     def _rng(self) -> np.random.Generator:
@@ -229,22 +232,15 @@ class AdaHessian(_Diagonal):
     (101.0, array([0.5, 0.5]))
     """
 
-    _entries = ("m", "s", "d")
+    lr: Rate = 0.15
+    betas: Betas = (0.9, 0.999)
+    eps: Epsilon = 1e-4
+    weight_decay: DecoupledDecay = 0.0
+    power: Power = 1.0
+    every: Every = 1
+    seed: Seed = 0
 
-    def __init__(
-        self,
-        params: Params,
-        lr: Rate = 0.15,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-4,
-        weight_decay: float = 0.0,
-        power: float = 1.0,
-        every: int = 1,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(
-            params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, power=power, every=every, seed=seed
-        )
+    _entries = ("m", "s", "d")
 
     def _evaluate(self, closure: Closure) -> float:
         return self._hutchinson(closure, _spatial_mean, signs)
@@ -285,25 +281,17 @@ class Sophia(_Diagonal):
     (101.0, array([0.9, 0.9]))
     """
 
+    lr: Rate = 1e-4
+    betas: Betas = (0.96, 0.99)
+    gamma: Annotated[Positive, "times the curvature is what m is divided by: the smaller, the more is clipped"] = 0.05
+    eps: Annotated[NotNegative, "the least curvature, times gamma, that is divided by"] = 1e-12
+    weight_decay: DecoupledDecay = 0.0
+    every: Every = 10
+    hutchinson: Annotated[bool, "estimate the Hessian's diagonal, for which the closure returns the loss alone"] = False
+    seed: Seed = 0
+
     _entries = ("m", "h")
     _shared = ("every", "seed", "hutchinson")
-
-    def __init__(
-        self,
-        params: Params,
-        lr: Rate = 1e-4,
-        betas: tuple[float, float] = (0.96, 0.99),
-        gamma: float = 0.05,
-        eps: float = 1e-12,
-        weight_decay: float = 0.0,
-        every: int = 10,
-        hutchinson: bool = False,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(
-            params, lr=lr, betas=betas, gamma=gamma, eps=eps, weight_decay=weight_decay, every=every,
-            hutchinson=hutchinson, seed=seed,
-        )  # fmt: skip
 
     def _evaluate(self, closure: Callable[[], Any]) -> float:
         if self._option("hutchinson"):

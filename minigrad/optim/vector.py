@@ -188,8 +188,7 @@ class Point:
         """Put the parameters back to where they stood when the loss was recorded."""
         for p, (array, version) in zip(self._xs, self._placed):
             if p._data is not array or p.version != version:
-                p.data = array
-                p.version = version
+                p.assign(array, version)
 
     @property
     def finite(self) -> bool:

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..data import Loader
 from ..nn import BatchNorm1d, BatchNorm2d, Module
+from ..nn.modes import modes_restored
 from ..optim.averaging import Average, Weight, ema
 from ..tape import Array, no_grad
 
@@ -125,20 +126,18 @@ def recalibrate_batch_norm(model: Module, batches: Any) -> None:
     norms = [norm for norm in _norms(model) if not norm.frozen]
     if not norms:
         return
-    modes = [(m, m.training) for m in model.modules()]
     pools = [_Pool() for _ in norms]
-    model.eval()
-    try:
-        for norm, pool in zip(norms, pools):
-            norm.training, norm._track = True, pool.add
-        for x, *_ in copy.copy(batches) if isinstance(batches, Loader) else batches:
-            with no_grad():
-                model(x)
-    finally:
-        for norm in norms:
-            del norm._track  # an attribute of this layer, over the method of its class
-        for m, mode in modes:
-            m.training = mode
+    with modes_restored(model):
+        model.eval()
+        try:
+            for norm, pool in zip(norms, pools):
+                norm.training, norm._track = True, pool.add
+            for x, *_ in copy.copy(batches) if isinstance(batches, Loader) else batches:
+                with no_grad():
+                    model(x)
+        finally:
+            for norm in norms:
+                del norm._track  # an attribute of this layer, over the method of its class
     for path, m in model.named_modules():
         if any(m is norm and not pool.batches for norm, pool in zip(norms, pools)):
             raise ValueError(f"recalibrate_batch_norm: the batch norm {path!r} saw no data; are there any batches?")

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..nn import Module
+from ..nn.modes import modes_restored
 from ..ops.loss import cross_entropy
 from ..tape import Array, Tensor, no_grad
 
@@ -38,16 +39,12 @@ def predict(model: Module, batches: Batches) -> tuple[Array, Array]:
 
 
 def _tested(model: Module, batches: Batches) -> Iterator[tuple[Tensor, Array]]:
-    modes = [(m, m.training) for m in model.modules()]
-    model.eval()
-    try:
+    with modes_restored(model):
+        model.eval()
         for x, y in batches:
             with no_grad():
                 logits = model(x)
             yield logits, y
-    finally:
-        for m, mode in modes:
-            m.training = mode
 
 
 class Running:

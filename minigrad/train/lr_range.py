@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +15,7 @@ from ..ops.loss import cross_entropy
 from ..optim import Optimizer
 from ..tape import Array
 from .evaluate import Batches, Loss
-from .state import streams
+from .state import restored
 
 
 class RateRange(NamedTuple):
@@ -67,7 +66,7 @@ def lr_range(
     losses: list[float] = []
     smoothed: list[float] = []
     sum_, weight = 0.0, 0.0
-    with _as_it_was(model, optimizer):
+    with restored(model, optimizer):
         model.train()
         ratios = _ratios(optimizer)
         for rate, (x, y) in zip(rates, _again(batches)):
@@ -111,24 +110,3 @@ def _ratios(optimizer: Optimizer) -> list[float]:
     lrs = [group["lr"] for group in optimizer.param_groups]
     now = [float(lr(optimizer.steps)) if callable(lr) else lr for lr in lrs]
     return [rate / now[0] if now[0] else 1.0 for rate in now]
-
-
-@contextmanager
-def _as_it_was(model: Module, optimizer: Optimizer) -> Iterator[None]:
-    """After the block, model, optimizer and random streams are what they were before it."""
-    tensors = {id(x): x for x in [*model.parameters(), *model.buffers(), *optimizer.params]}.values()
-    held, modes = [(x, x.data.copy(), x.grad) for x in tensors], [(m, m.training) for m in model.modules()]
-    rates, learnt = [group["lr"] for group in optimizer.param_groups], optimizer.state_dict()
-    drawn = [(rng, rng.bit_generator.state) for rng in streams(model).values()]
-    try:
-        yield
-    finally:
-        for group, lr in zip(optimizer.param_groups, rates):
-            group["lr"] = lr
-        optimizer.load_state_dict(learnt)
-        for x, data, grad in held:
-            x.data, x.grad = data, grad
-        for m, mode in modes:
-            m.training = mode
-        for rng, state in drawn:
-            rng.bit_generator.state = state

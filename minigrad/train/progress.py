@@ -10,9 +10,9 @@ from .state import State
 
 
 @contextmanager
-def bar(shown: bool, state: State, accumulate: int = 1) -> Iterator[Callable[[], None]]:
+def bar(visible: bool, state: State, accumulate: int = 1) -> Iterator[Callable[[], None]]:
     """Give a function that is to be called after each step."""
-    if not shown:
+    if not visible:
         yield lambda: None
         return
     tqdm = extra("tqdm", "train.fit's progress bar (progress=False does without)").tqdm

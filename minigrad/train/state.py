@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from .. import random
 from ..kernels import get_num_threads
-from ..nn import Module
+from ..nn import Module, modes
 from ..optim import Optimizer
 from ..tape import Array
 from .averaging import Averaging
@@ -103,7 +103,7 @@ class State:
             "rates": _past_rates(self.optimizer),
             "average": _saved(self.average),
             "callbacks": [_saved(callback) for callback in self.callbacks],
-            "streams": {path: rng.bit_generator.state for path, rng in streams(self.model).items()},
+            "streams": {path: rng.bit_generator.state for path, rng in modes.generators(self.model).items()},
             "train": _saved(self.train),
             "test": _saved(self.test),
             "seen": self.seen.state_dict(),
@@ -125,7 +125,7 @@ class State:
         _restore(self.average, saved["average"])
         for callback, state in zip(self.callbacks, saved["callbacks"]):
             _restore(callback, state)
-        for path, rng in streams(self.model).items():
+        for path, rng in modes.generators(self.model).items():
             rng.bit_generator.state = saved["streams"][path]
         _restore(self.train, saved["train"])
         _restore(self.test, saved["test"])
@@ -186,25 +186,17 @@ class Epoch(Running):
         vars(self).update(state, times=state["times"].tolist())
 
 
-def streams(model: Module) -> dict[str, np.random.Generator]:
-    """Every generator that the model's layers draw from, each once, by path; and the default one (`mg.seed`)."""
-    found = {"default": random.generator()}
-    known = {id(found["default"])}
-    for path, module in model.named_modules():
-        for name, rng in _generators(vars(module)):
-            if id(rng) not in known:
-                known.add(id(rng))
-                found[f"model.{path}.{name}"] = rng
-    return found
-
-
-def _generators(items: Mapping[Any, Any]) -> Iterator[tuple[str, np.random.Generator]]:
-    for name, value in items.items():
-        if isinstance(value, np.random.Generator):
-            yield name, value
-        elif isinstance(value, list | tuple | dict):
-            inside = value if isinstance(value, dict) else dict(enumerate(value))
-            yield from ((f"{name}.{below}", rng) for below, rng in _generators(inside))
+@contextmanager
+def restored(model: Module, optimizer: Optimizer) -> Iterator[None]:
+    """After the block, model, optimizer and random generators are what they were before it."""
+    rates, saved = [group["lr"] for group in optimizer.param_groups], optimizer.state_dict()
+    try:
+        with modes.restored(model, optimizer.params):
+            yield
+    finally:
+        for group, lr in zip(optimizer.param_groups, rates):
+            group["lr"] = lr
+        optimizer.load_state_dict(saved)
 
 
 def _saved(thing: Any) -> Any:

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..extras import extra
 from ..nn import Module
-from ..optim.optimizer import Rate
+from ..optim.hyperparameters import Rate
 from ..tape import Array, Tensor
 from .state import State
 

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from .. import data
-from ..extras import extra
-
-Array = np.ndarray
-_INK = "#3e4c59"
+from ..typing import Array
+from . import style
 
 
-def preview(
-    rows: Sequence[tuple[str, data.Loader, int]], epochs: int = 5, path: str | os.PathLike | None = None
-) -> Any:
+def preview(rows: Sequence[tuple[str, data.Loader, int]], epochs: int = 5, path: style.Path = None) -> Any:
     """Return a Matplotlib figure of samples in the first epochs: a row for each (title, loader, index of the sample).
 
     Images are those that the loader gives, grey ones with the ink dark; under mixed ones stands their label. With `path`
@@ -29,20 +24,17 @@ def preview(
     """
     if not rows:
         raise ValueError("preview: there are no rows; give at least one (title, loader, sample)")
-    size = 0.95 * (epochs + 1) + 1.7, 1.02 * len(rows) + 0.35
-    figure = extra("matplotlib.figure", "viz.preview").Figure(figsize=size, layout="constrained", facecolor="white")
+    figure = style.figure(0.95 * (epochs + 1) + 1.7, 1.02 * len(rows) + 0.35, "viz.preview")
     grid = figure.subplots(len(rows), epochs + 1, squeeze=False)
     for axes, (title, loader, sample) in zip(grid, rows):
         _show(axes[0], loader.dataset.x[sample])
-        axes[0].set_ylabel(title, rotation=0, ha="right", va="center", color=_INK, fontsize=9, labelpad=8)
+        axes[0].set_ylabel(title, rotation=0, ha="right", va="center", color=style.INK, fontsize=9, labelpad=8)
         for epoch in range(epochs):
             x, y = loader.look(epoch, [sample])
             _show(axes[1 + epoch], x[0], "" if loader.mix is None else _share(y[0]))
     for axes, title in zip(grid[0], ["original", *(f"epoch {epoch}" for epoch in range(epochs))]):
-        axes.set_title(title, color=_INK, fontsize=9)
-    if path is not None:
-        figure.savefig(path, dpi=150)
-    return figure
+        axes.set_title(title, color=style.INK, fontsize=9)
+    return style.finished(figure, "", path)
 
 
 def _show(axes: Any, image: Array, note: str = "") -> None:
@@ -53,7 +45,7 @@ def _show(axes: Any, image: Array, note: str = "") -> None:
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_color("#cbd2d9")
-    axes.set_xlabel(note, color=_INK, fontsize=7, labelpad=2)
+    axes.set_xlabel(note, color=style.INK, fontsize=7, labelpad=2)
 
 
 def _share(distribution: Array) -> str:

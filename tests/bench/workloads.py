@@ -19,7 +19,7 @@ from timing import COMPILED, GRADIENT, OWN, Steps
 
 import minigrad as mg
 from minigrad import optim
-from minigrad.tape import array_of, effect
+from minigrad.tape import as_array, effect
 
 
 def _installed(*names: str) -> list[Any]:
@@ -146,7 +146,7 @@ def layer(build: Callable[[Any], Any], shape: tuple[int, ...]) -> Steps:
 
         def step(g: np.ndarray) -> list[mg.Tensor]:
             y = module(x)
-            effect(_look_at, array_of(y))  # the gradients do not need its value: whoever trains does
+            effect(_look_at, as_array(y))  # the gradients do not need its value: whoever trains does
             return mg.pull(y, wanted, g)
 
         return step, _as_inside(batch(module(x).shape)[0])

@@ -11,7 +11,7 @@ from minigrad import data, lab, nn, optim, train
 from minigrad.cli import main
 from minigrad.gradcheck import gradcheck
 from minigrad.lab.doctor import checks, doctor
-from minigrad.train.state import streams
+from minigrad.nn.modes import generators
 
 X, Y = (a[:320] for a in data.digits().train[:])
 
@@ -175,7 +175,7 @@ def state(model, optimizer):
     ]
     return (
         [a.tobytes() for a in arrays], [m.training for m in model.modules()], [p.grad is None for p in model.parameters()],
-        [p.requires_grad for p in model.parameters()], {k: rng.bit_generator.state for k, rng in streams(model).items()},
+        [p.requires_grad for p in model.parameters()], {k: rng.bit_generator.state for k, rng in generators(model).items()},
     )  # fmt: skip
 
 

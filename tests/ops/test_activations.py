@@ -21,7 +21,7 @@ def test_equal_to_the_composition_at_orders_1_2_3(name):
     x = mg.tensor(np.concatenate([3 * rng.standard_normal(20), [0.0, 15.0, -15.0]]), requires_grad=True)
     v = rng.standard_normal(x.shape)
     found = []
-    for f in (op, op.spec):
+    for f in (op, op.composition):
         y = ACTIVATIONS[name](f, x)
         loss = mg.tanh(y).sum()
         (first,) = pull(loss, [x], retain_graph=True)

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad.ops import norm
-from minigrad.tape import Deferred, history, pull, push
+from minigrad.ops import fusion, norm
+from minigrad.ops.fusion import Deferred
+from minigrad.tape import history, pull, push, rules
 
 rng = np.random.default_rng(0)
 BATCH_NORM = mg.Primitive.registry["batch_norm"]
@@ -19,9 +20,8 @@ BATCH_NORM = mg.Primitive.registry["batch_norm"]
 def unfused():
     """Every operation computes its own value."""
     with pytest.MonkeyPatch.context() as patch:
-        for op in mg.Primitive.registry.values():
-            for hook in ("fold", "defer", "fold_gradient"):
-                patch.setattr(op, hook, None)
+        for f in list(rules):
+            patch.delitem(rules, f)
         yield
 
 
@@ -30,7 +30,7 @@ def leaf(*shape, dtype=np.float64):
 
 
 def plain_batch_norm(x, gamma, beta):
-    return BATCH_NORM.spec(x, gamma, beta, eps=1e-5, moments=None)
+    return BATCH_NORM.composition(x, gamma, beta, eps=1e-5, moments=None)
 
 
 FORMS = {
@@ -255,9 +255,7 @@ def test_relu_between_batch_norms_leaves_its_gate_to_the_gradient_kernel():
             gates.append(1)
             return gate(*args)
 
-        op = mg.Primitive.registry["gate"]
         patch.setattr(mg.kernels, "gate", counting)
-        patch.setattr(op, "defer", (op.defer[0], counting))
         mg.tanh(mg.relu(mg.tanh(x))).sum().backward()
         assert gates.pop()
         mg.tanh(mg.relu(mg.batch_norm(x * 1, gamma, beta))).sum().backward()
@@ -272,3 +270,115 @@ def test_higher_orders_of_max_pooling_keep_the_winners_of_the_forward_pass():
         (gx,) = mg.pull((y * y).sum(), [x], create_graph=True)
         (second,) = mg.pull(gx.sum(), [x])
     assert np.array_equal(second.data, 2 * (gx.data != 0))
+
+
+# ---- what two operations read is computed once ------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def counted(*names):
+    """How often kernels are called, by name."""
+    calls = dict.fromkeys(names, 0)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in names:
+            kernel = getattr(mg.kernels, name)
+
+            def counting(*args, _kernel=kernel, _name=name, **k):
+                calls[_name] += 1
+                return _kernel(*args, **k)
+
+            patch.setattr(mg.kernels, name, counting)
+            if kernel in fusion._ENDS:
+                patch.setitem(fusion._ENDS, counting, fusion._ENDS[kernel])
+        yield calls
+
+
+READ_TWICE = {
+    "relu + sigmoid": lambda h, s: mg.relu(h) + mg.sigmoid(h),
+    "sigmoid + relu": lambda h, s: mg.sigmoid(h) + mg.relu(h),
+    "relu + relu": lambda h, s: mg.relu(h) + mg.relu(h),
+    "relu * itself": lambda h, s: mg.relu(h) * h,
+    "itself * relu": lambda h, s: h * mg.relu(h),
+    "itself + itself": lambda h, s: mg.relu(h + h),
+    "shortcut, relu, and tanh": lambda h, s: mg.relu(h + s) + mg.tanh(h),
+    "two shortcuts": lambda h, s: mg.relu(h + s) * mg.relu(h + s * 2),
+    "three readers": lambda h, s: mg.relu(h) + mg.relu(h + s) * h,
+    "concat": lambda h, s: mg.concat([mg.relu(h), h], 1).sum(1, keepdims=True),
+    "where": lambda h, s: mg.where(s > 0, mg.relu(h), h),
+    "relu of both": lambda h, s: (lambda z: mg.relu(z) + mg.exp(-z))(h + s),
+}
+
+
+@pytest.mark.parametrize("form", READ_TWICE)
+@pytest.mark.parametrize("end", ["value", "gradients"])
+def test_a_convolution_that_two_operations_read_is_computed_once(form, end):
+    x, w, s = leaf(2, 3, 6, 6), leaf(4, 3, 3, 3), leaf(2, 4, 6, 6)
+
+    def run():
+        y = READ_TWICE[form](mg.conv2d(x * 1, w, padding=1), s * 1)
+        return [y.data.copy(), *(g.data for g in (pull(y.sum(), [x, w]) if end == "gradients" else ()))]
+
+    with counted("conv2d", "conv2d_input", "conv2d_weight") as calls:
+        ours = run()
+    assert calls == {"conv2d": 1} | dict.fromkeys(["conv2d_input", "conv2d_weight"], int(end == "gradients"))
+    with unfused():
+        assert all(np.array_equal(a, b) for a, b in zip(ours, run(), strict=True)), "bit for bit"
+
+
+@pytest.mark.parametrize("form", READ_TWICE)
+def test_a_batch_norm_that_two_operations_read_is_computed_once(form):
+    x, gamma, beta, s = leaf(2, 4, 6, 6), leaf(4), leaf(4), leaf(2, 4, 6, 6)
+    with counted("normalize", "batch_norm_backward") as calls:
+        y = READ_TWICE[form](mg.batch_norm(x * 1, gamma, beta), s * 1)
+        pull(y.sum(), [x, gamma, beta])
+    assert calls == {"normalize": 1, "batch_norm_backward": 1}
+
+
+def test_in_evaluation_mode_too():
+    x, w, gamma, beta = leaf(2, 3, 6, 6), leaf(4, 3, 3, 3), leaf(4), leaf(4)
+    with mg.no_grad(), counted("conv2d", "normalize") as calls:
+        h = mg.conv2d(x * 1, w, padding=1)
+        n = norm.normalize(h, MEAN, VAR, gamma, beta)
+        y = mg.relu(n) * mg.tanh(h) + n
+        expected = norm.normalize(mg.tensor(h.data), MEAN, VAR, gamma, beta)
+    assert calls["conv2d"] == 1
+    assert np.allclose(y.data, (mg.relu(expected) * mg.tanh(h) + expected).data)
+
+
+def test_for_a_reader_that_comes_after_the_folded_pass_has_run_the_value_is_computed_and_kept():
+    x, w = leaf(2, 3, 6, 6), leaf(4, 3, 3, 3)
+    with counted("conv2d") as calls:
+        h = mg.conv2d(x * 1, w, padding=1)
+        late = mg.tanh(mg.relu(h)) + mg.tanh(h) + mg.relu(h) * h
+    assert calls == {"conv2d": 2}
+    with unfused():
+        h = mg.conv2d(x * 1, w, padding=1)
+        assert np.array_equal(late.data, (mg.tanh(mg.relu(h)) + mg.tanh(h) + mg.relu(h) * h).data)
+
+
+@pytest.mark.parametrize(
+    ("form", "gates"),
+    [
+        (lambda b, x, s: mg.relu(b(x) + b(s)), 1),  # two batch norms wait for what the gate lets through
+        (lambda b, x, s: mg.relu(b(x) + s), 1),  # a batch norm and a shortcut
+        (lambda b, x, s: mg.relu(b(x)), 0),  # one batch norm: the gate goes into its pass
+        (lambda b, x, s: mg.relu(b(x)) + mg.relu(b(s)), 0),  # one gate each
+        (lambda b, x, s: mg.max_pool2d(mg.relu(x), 2), 1),
+        (lambda b, x, s: mg.max_pool2d(mg.relu(b(x) + s), 2), 1),
+        (lambda b, x, s: mg.relu(mg.tanh(x) + mg.tanh(s)), 1),
+    ],
+)
+def test_on_the_way_back_a_gate_is_computed_once(form, gates):
+    x, gamma, beta, s = leaf(2, 4, 6, 6), leaf(4), leaf(4), leaf(2, 4, 6, 6)
+    with counted("gate", "pool_put", "batch_norm_backward") as calls:
+        mg.tanh(form(lambda h: mg.batch_norm(h, gamma, beta), x * 1, s * 1)).sum().backward()
+    assert calls["gate"] == gates and calls["pool_put"] <= 1
+    assert all(np.isfinite(p.grad).all() for p in (x, s) if p.grad is not None)
+
+
+def test_a_value_asked_for_later_lets_go_of_what_it_was_made_from():
+    x, w = leaf(2, 3, 6, 6), leaf(4, 3, 3, 3)
+    y = mg.relu(mg.conv2d(x * 1, w))
+    assert y.pending
+    y.data  # noqa: B018
+    assert not y.pending and y.args == () and y.folded is None

@@ -1,15 +1,20 @@
 """Nothing breaks a minimizer: a thousand functions with plateaus, cliffs, walls of nan, saddles, no minimum at all.
 
-Every run ends with the lowest point that was looked at, finite, within its limits, and with a reason.
+Every run ends with the lowest point that was looked at, finite, within its limits, and with a reason. Where it converged,
+that is the point where it did: another one may be lower by round-off, and its gradient larger.
 """
 
 import math
 
 import numpy as np
 import pytest
+from generated import cases
+from hypothesis import given
+from hypothesis import strategies as st
 
 import minigrad as mg
 from minigrad import optim
+from minigrad.optim import descent
 
 REASONS = {
     "converged", "max-iter", "max-evaluations", "no-progress", "unbounded", "not-finite", "flat",
@@ -123,19 +128,28 @@ def check(method, seed):
     assert result.n_iter < result.n_fev, what
     if math.isfinite(seen[0][1]):
         assert np.isfinite(result.x).all() and math.isfinite(result.fun), what
-        assert result.fun == min(finite), what
+        noise = descent.NOISE * np.finfo(float).eps * abs(result.fun) if result.success else 0
+        assert 0 <= result.fun - min(finite) <= noise, what
+        assert not result.success or result.grad_norm <= gtol * descent.top(first_gradient(f, x0)), what
         assert any(v == result.fun and np.array_equal(x, result.x) for x, v in seen), what
     else:
         assert result.status == "not-finite" and np.array_equal(result.x, x0), what
     return result.status
 
 
+def first_gradient(f, x0):
+    x = mg.tensor(x0, requires_grad=True)
+    return mg.pull(f(x), [x])[0].data
+
+
+@pytest.mark.slow
 def test_lbfgs_meets_a_thousand_functions():
     reasons = {check("lbfgs", seed) for seed in range(1000)}
     assert reasons >= {"converged", "max-iter", "max-evaluations", "no-progress", "unbounded", "not-finite"}
 
 
-@pytest.mark.parametrize("method", ["bfgs", "cg", "newton", "newton-cg", "trust-ncg"])
-def test_every_method_meets_them(method):
-    for seed in range(1000, 1216):
-        check(method, seed)
+@pytest.mark.parametrize("method", ["bfgs", "cg", "lbfgs", "newton", "newton-cg", "trust-ncg"])
+@cases(200)
+@given(st.integers(1000, 2**32 - 1))
+def test_every_method_meets_them(method, seed):
+    check(method, seed)

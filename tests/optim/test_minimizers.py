@@ -22,7 +22,7 @@ from bench.minimizers import (
     summary,
     totals,
 )  # fmt: skip
-from generated import cases
+from generated import SECONDS, cases
 from hypothesis import given
 from hypothesis import strategies as st
 from optim.more_garbow_hillstrom import PROBLEMS
@@ -78,7 +78,7 @@ def test_solves_what_its_rate_promises_and_says_the_truth_of_the_rest(method):
         assert problem.solved_by(found.fun) or not must, f"{name}: {found.fun} after {found.n_fev}"
 
 
-@pytest.mark.slow
+@pytest.mark.skipif(not SECONDS, reason="it takes many runs: `make fuzz` has time for them")
 @cases(1)
 @given(st.integers(0, 2**32 - 1))
 @pytest.mark.filterwarnings("ignore")  # SciPy's, on the way to no result

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ...typing import Array
 from ..streams import Streams
 from .compose import check_images, check_setting
 
-Array = np.ndarray
 _LUMA = np.array([0.299, 0.587, 0.114])  # how bright red, green and blue look: ITU-R BT.601
 
 

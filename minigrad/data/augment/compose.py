@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ...typing import Array
 from ..streams import Streams
 
-Array = np.ndarray
 Transform = Callable[[Array, Streams], Array]
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...typing import Array
 from ..streams import Streams
 from .compose import check_images, check_pair, check_setting, is_whole
 
-Array = np.ndarray
 _TRIES = 10  # rectangles drawn for each image, of which the first that fits is taken
 
 

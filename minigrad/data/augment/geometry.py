@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...typing import Array
 from ..streams import Streams
 from .compose import check_images, check_setting, chosen, is_whole
-
-Array = np.ndarray
 
 
 @dataclass(frozen=True)

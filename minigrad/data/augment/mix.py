@@ -12,11 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...typing import Array
 from ..streams import Streams
 from .compose import check_images, check_setting, is_whole
 from .erase import inside
-
-Array = np.ndarray
 
 
 @dataclass(frozen=True)

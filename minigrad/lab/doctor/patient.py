@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -12,8 +11,9 @@ import numpy as np
 
 from ... import optim
 from ...nn import BatchNorm1d, BatchNorm2d, Module
+from ...nn.modes import draws, modes_restored
 from ...tape import Array, Node, Tensor, history, no_grad, pull
-from ...train.state import streams
+from ...train.state import restored
 from .report import Layer
 
 Step = Callable[[Array, Array], Any]
@@ -82,28 +82,10 @@ class Patient:
         """In the block, all rates are `scale` times theirs; after it, the model, the optimizer and all random streams
         are as they were, bit for bit. A rate that is a schedule is at its peak in the block: warm-up is no ill.
         """
-        tensors = [*self.model.parameters(), *self.model.buffers()]
-        arrays = [(t, t.data.copy(), t.requires_grad, None if t.grad is None else t.grad.copy()) for t in tensors]
-        modes = [(m, m.training) for m in self.model.modules()]
-        draws = [(rng, rng.bit_generator.state) for rng in streams(self.model).values()]
-        opt = self.optimizer
-        state, steps, groups = copy.deepcopy(opt.state), opt.steps, [dict(group) for group in opt.param_groups]
-        try:
-            for group in opt.param_groups:
+        with restored(self.model, self.optimizer), np.errstate(all="ignore"):
+            for group in self.optimizer.param_groups:
                 group["lr"] = scale * self._peak(group["lr"])
-            with np.errstate(all="ignore"):
-                yield
-        finally:
-            for t, data, requires_grad, grad in arrays:
-                t.data, t.requires_grad, t.grad = data, requires_grad, grad
-            for m, training in modes:
-                m.training = training
-            for rng, before in draws:
-                rng.bit_generator.state = before
-            opt.state, opt.steps = state, steps
-            for group, old in zip(opt.param_groups, groups):
-                group.clear()
-                group.update(old)
+            yield
 
     def _peak(self, lr: Any) -> float:
         return max(map(lr, range(self.optimizer.steps, self.optimizer.steps + 10_000))) if callable(lr) else lr
@@ -156,11 +138,9 @@ class Patient:
     @contextmanager
     def burnt_in(self, steps: int) -> Iterator[None]:
         """In the block, the model after so many steps, in the modes that it came with."""
-        modes = [(m, m.training) for m in self.model.modules()]
         with self.kept():
-            self._burn(steps)
-            for m, training in modes:
-                m.training = training
+            with modes_restored(self.model):
+                self._burn(steps)
             yield
 
     def _burn(self, steps: int) -> BurnIn:
@@ -201,7 +181,7 @@ class Patient:
         return least, i + 1
 
     def _without_noise(self, x: Array, y: Array) -> float:
-        drawing = [m for m in self.model.modules() if "rng" in vars(m) or "drop" in vars(m)]
+        drawing = [m for m in self.model.modules() if draws(m)]
         with self.kept(), no_grad():
             for m in drawing:
                 m.training = False

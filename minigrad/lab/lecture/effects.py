@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
-from ...extras import extra
+from ...viz import style
 
-_INK, _GRID = "#3e4c59", "#e4e7eb"
-_COLORS = {"better": "#2f5d9b", "worse": "#d1603d", "no clear difference": "#9aa5b1"}
+_COLORS = {"better": style.BLUE, "worse": style.ORANGE, "no clear difference": style.GREY}
 
 
 def effects(
     rows: Sequence[tuple[str, float, float, str]],
-    path: str | os.PathLike | None = None,
+    path: style.Path = None,
     *,
     label: str = "test error with it minus without it, percentage points",
     limit: float | None = None,
@@ -27,10 +25,9 @@ def effects(
     if not rows:
         raise ValueError("effects: there are no rows")
     rows = sorted(rows, key=lambda row: -row[1])
-    size = (8.4, 1.1 + 0.27 * len(rows))
-    figure = extra("matplotlib.figure", "lab.lecture.effects").Figure(size, layout="constrained", facecolor="white")
+    figure = style.figure(8.4, 1.1 + 0.27 * len(rows), "lab.lecture.effects")
     axes = figure.subplots()
-    axes.axvline(0, color=_INK, linewidth=1)
+    axes.axvline(0, color=style.INK, linewidth=1)
     for i, (_, mean, error, verdict) in enumerate(rows):
         color = _COLORS[verdict]
         if limit is not None and abs(mean) > limit:
@@ -46,12 +43,7 @@ def effects(
         axes.set_xlim(-1.05 * limit, 1.05 * limit)
     axes.set_yticks(range(len(rows)), [row[0] for row in rows])
     axes.set_ylim(-0.7, len(rows) - 0.3)
-    axes.set_xlabel(f"{label} (bars: ± 2 standard errors)", color=_INK, fontsize=9)
-    axes.grid(color=_GRID, linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.tick_params(colors=_INK, labelsize=9, length=0)
-    axes.spines[["top", "right", "left", "bottom"]].set_visible(False)
-    axes.legend(loc="upper right", frameon=False, fontsize=9, labelcolor=_INK)
-    if path is not None:
-        figure.savefig(path, dpi=150)
-    return figure
+    style.label(axes, x=f"{label} (bars: ± 2 standard errors)", size=9)
+    style.quiet(axes)
+    style.legend(axes, "upper right")
+    return style.finished(figure, "", path)

@@ -266,8 +266,8 @@ def _pretrain(model: LectureNet, recipe: Recipe, other: data.Dataset, seed: int)
     """Give the model the trunk and the hidden layer of one that has learnt the other classes, all images of them."""
     teacher = replace(recipe, pretrained="", epochs=max(1, recipe.epochs // 4))
     (taught,) = _trained(teacher, Task(other, other, int(other.y.max()) + 1), seed, member=1)
-    known = {path: a for path, a in taught.state_dict().items() if not path.startswith("head.")}
-    model.load_state_dict(known, strict=False)
+    shared = {path: a for path, a in taught.state_dict().items() if not path.startswith("head.")}
+    model.load_state_dict(shared, strict=False)
     if recipe.pretrained != "all":
         freeze(model, "trunk", *(["hidden"] if recipe.pretrained == "head" else []))
 

@@ -16,7 +16,8 @@ import numpy as np
 
 from ...extras import extra
 from ...tape import Array
-from .pictures import INK, LOWEST, color, draw_surface, figure
+from ..style import INK
+from .pictures import LOWEST, color, draw_surface, figure
 from .race import Track
 from .surfaces import Surface
 

@@ -15,7 +15,8 @@ from ... import calculus, optim
 from ...ops.elementwise import cos, sqrt
 from ...optim import schedules
 from ...tape import Array, Tensor
-from .pictures import INK, Path, color, draw_lines, draw_losses, draw_paths, figure
+from ..style import INK, Path, finished, quiet
+from .pictures import color, draw_lines, draw_losses, draw_paths, figure
 from .race import Racer, Rate, Track, race
 from .surfaces import SURFACES, Surface
 
@@ -39,19 +40,12 @@ class Scene(NamedTuple):
             draw_losses(right, self.surface, tracks)
         else:
             draw_lines(right, [_steps(track) for track in tracks], "step", "length of the step")
-        return _saved(made, self.title, path)
+        return finished(made, self.title, path, dpi=110)
 
 
 def _steps(track: Track) -> tuple[str, Array, Array]:
     lengths = np.linalg.norm(np.diff(track.points, axis=0), axis=1)
     return track.label, np.arange(1, len(lengths) + 1), np.maximum(lengths, 1e-12)
-
-
-def _saved(made: Any, title: str, path: Path) -> Any:
-    made.suptitle(title, color=INK, fontsize=13)
-    if path is not None:
-        made.savefig(path, dpi=110)
-    return made
 
 
 def _uncorrected(params: Any, lr: Rate) -> optim.Adam:
@@ -153,8 +147,8 @@ def decay(path: Path = None) -> Any:
                "step", "learning rate")  # fmt: skip
     draw_lines(right, [_mean_loss(label, rate, steps) for label, rate in rates.items()],
                "step", "loss above the minimum, mean of 40 races")  # fmt: skip
-    return _saved(
-        made, "A constant rate leaves loss on the table: the noise keeps it up until the rate comes down", path
+    return finished(
+        made, "A constant rate leaves loss on the table: the noise keeps it up until the rate comes down", path, dpi=110
     )
 
 
@@ -204,12 +198,12 @@ def steps(path: Path = None) -> Any:
         axes.plot(end, f(end), "o", color=color(0), markersize=8)
         axes.set(ylim=(-1.6, 0.7), xlim=(x[0], x[-1]), xticks=[], yticks=[])
         axes.set_title(says, color=INK, fontsize=11)
-        axes.spines[["top", "right", "left", "bottom"]].set_visible(False)
+        quiet(axes, grid=False)
         axes.text(-1.75, f(-1.75), "loss", color=INK, weight="bold", ha="right", va="top")
         axes.text(at + 0.08, f(at) - 0.08, "here", color=INK, weight="bold", va="top")
         axes.text((at + end) / 2, (f(at) + f(end)) / 2 + 0.1, "the step", color=color(0), weight="bold", ha="right")
         axes.text(1.8, model(1.8) - 0.1, "its model", color=color(1), weight="bold", ha="left", va="top")
-    return _saved(made, "A step of first order and a step of second order", path)
+    return finished(made, "A step of first order and a step of second order", path, dpi=110)
 
 
 LECTURE: dict[str, Callable[..., Any]] = {

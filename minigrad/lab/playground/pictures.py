@@ -6,7 +6,6 @@ state are not touched.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,20 +13,19 @@ import numpy as np
 
 from ...extras import extra
 from ...tape import Array
+from ...viz import style
+from ..style import INK, Path, finished, quiet
 from .race import Track
 from .surfaces import Surface
 
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#1a1a1a", "#8c6d1f")
-INK, GRID = "#3e4c59", "#e4e7eb"
 GRAIN = 240  # points along each side of the grid on which a surface is drawn
 LOWEST = 1e-12  # of losses: what is below counts as solved
-Path = str | os.PathLike | None
 
 
 def figure(width: float, height: float) -> Any:
     """An empty white figure, in inches."""
-    made = extra("matplotlib.figure", "the playground's pictures").Figure
-    return made(figsize=(width, height), layout="constrained", facecolor="white")
+    return style.figure(width, height, "the playground's pictures")
 
 
 def color(i: int) -> str:
@@ -38,21 +36,14 @@ def paths(surface: Surface, tracks: Sequence[Track], path: Path = None, *, title
     """Return a figure of the tracks over the contours of the surface; with `path`, it is also saved there."""
     made = figure(7.2, 5.2)
     draw_paths(made.subplots(), surface, tracks)
-    return _finished(made, f"{surface.name}: {surface.hard}" if title is None else title, path)
+    return finished(made, f"{surface.name}: {surface.hard}" if title is None else title, path)
 
 
 def losses(surface: Surface, tracks: Sequence[Track], path: Path = None, *, title: str | None = None) -> Any:
     """Return a figure of f − min f, without noise, against the evaluations spent; with `path`, it is also saved there."""
     made = figure(7.2, 4.2)
     draw_losses(made.subplots(), surface, tracks)
-    return _finished(made, f"{surface.name}: loss against evaluations" if title is None else title, path)
-
-
-def _finished(made: Any, title: str, path: Path) -> Any:
-    made.suptitle(title, color=INK, fontsize=12)
-    if path is not None:
-        made.savefig(path, dpi=150)
-    return made
+    return finished(made, f"{surface.name}: loss against evaluations" if title is None else title, path)
 
 
 # ---- the surface and the paths ------------------------------------------------------------------------------------
@@ -78,14 +69,14 @@ def draw_surface(axes: Any, surface: Surface) -> None:
     x, y = np.linspace(x0, x1, GRAIN), np.linspace(y0, y1, GRAIN)
     z = surface.values(np.stack(np.meshgrid(x, y), axis=-1)) - surface.least
     steep = np.quantile(z, 0.98) > 20 * np.quantile(z, 0.25)
-    shown = np.log10(z + 1e-3 * np.median(z)) if steep else z
-    levels = np.linspace(shown.min(), np.quantile(shown, 0.995), 22)
-    axes.contourf(x, y, shown, levels=levels, cmap=_greys(), extend="max", zorder=0)
-    axes.contour(x, y, shown, levels=levels, colors="white", linewidths=0.6, linestyles="solid", alpha=0.8,
+    heights = np.log10(z + 1e-3 * np.median(z)) if steep else z
+    levels = np.linspace(heights.min(), np.quantile(heights, 0.995), 22)
+    axes.contourf(x, y, heights, levels=levels, cmap=_greys(), extend="max", zorder=0)
+    axes.contour(x, y, heights, levels=levels, colors="white", linewidths=0.6, linestyles="solid", alpha=0.8,
                  zorder=1)  # fmt: skip
     axes.plot(*np.transpose(surface.minima), "*", color="white", markeredgecolor=INK, markersize=13, zorder=4)
     axes.set(xlim=(x0, x1), ylim=(y0, y1))
-    _quiet(axes)
+    quiet(axes, grid=False)
 
 
 def _greys() -> Any:
@@ -107,16 +98,16 @@ def _name(axes: Any, surface: Surface, tracks: Sequence[Track]) -> None:
         for point in inside[i][:: max(1, len(inside[i]) // 60)]:
             for offset in ([0, 0.035], [0, -0.045], [half + 0.02, 0], [-half - 0.02, 0]):
                 at = np.clip(point + offset, [half + 0.01, 0.03], [0.99 - half, 0.97])
-                room = min(_room(at, others, half), 4 * _room(at, inside[i], half))
-                if room > best:
-                    best, where = room, at
+                clear = min(_clearance(at, others, half), 4 * _clearance(at, inside[i], half))
+                if clear > best:
+                    best, where = clear, at
         taken.append(where + np.linspace(-half, half, 9)[:, None] * [1, 0])
         text = axes.text(*(low + where * (high - low)), track.label, color=color(i), fontsize=10, weight="bold",
                          ha="center", va="center", zorder=7)  # fmt: skip
         text.set_path_effects([_halo()])
 
 
-def _room(at: Array, others: Array, half: float) -> float:
+def _clearance(at: Array, others: Array, half: float) -> float:
     """How far a label around `at` is from points, all in parts of the window; up and down counts double."""
     gap = np.abs(others - at)
     gap[:, 0] = np.maximum(gap[:, 0] - half, 0)
@@ -155,21 +146,18 @@ def draw_lines(axes: Any, lines: Sequence[tuple[str, Array, Array]], xlabel: str
     ends = [np.log10(np.clip(y[-1], *axes.get_ylim())) for _, _, y in lines]
     low, high = np.log10(axes.get_ylim())
     for i, at in enumerate(spread(ends, 0.065 * (high - low), low, high)):
-        label, x, y = lines[i]
+        name, x, y = lines[i]
         axes.annotate(
-            label, (x[-1], np.clip(y[-1], *axes.get_ylim())), xytext=(1.02, (at - low) / (high - low)),
+            name, (x[-1], np.clip(y[-1], *axes.get_ylim())), xytext=(1.02, (at - low) / (high - low)),
             textcoords="axes fraction", color=color(i), fontsize=10, weight="bold", va="center", annotation_clip=False,
             arrowprops={"arrowstyle": "-", "color": color(i), "linewidth": 0.6, "alpha": 0.5, "shrinkA": 1, "shrinkB": 4},
         )  # fmt: skip
-    axes.set_xlabel(xlabel, color=INK)
-    axes.set_ylabel(ylabel, color=INK)
-    axes.grid(color=GRID, linewidth=0.8)
-    axes.set_axisbelow(True)
+    style.label(axes, x=xlabel, y=ylabel)
     axes.minorticks_off()
     if high - low < 2.3:  # decades are too few for ticks
         axes.yaxis.set_major_locator(extra("matplotlib.ticker", "the playground's pictures").LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    _quiet(axes)
+    quiet(axes)
 
 
 def _span(ys: Sequence[Array]) -> tuple[float, float]:
@@ -194,8 +182,3 @@ def spread(ends: Sequence[float], gap: float, low: float, high: float) -> list[f
     heights = np.empty(len(at))
     heights[order] = at
     return heights.tolist()
-
-
-def _quiet(axes: Any) -> None:
-    axes.tick_params(colors=INK, labelsize=9, length=0)
-    axes.spines[["top", "right", "left", "bottom"]].set_visible(False)

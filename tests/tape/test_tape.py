@@ -440,3 +440,9 @@ def test_a_rule_that_returns_a_wrong_shape_is_refused():
     tape.general(flat, [lambda g, y, a: g.reshape(-1) * 2], [lambda t, y, a: t * 2])
     with pytest.raises(ValueError, match=r"sum_to.*\(2, 3\) does not broadcast to \(6,\)"):
         flat(leaf(2, 3)).sum().backward()
+
+
+def test_a_tensor_of_one_number_is_formatted_as_one():
+    x = mg.tensor(np.float32(3.14159))
+    assert f"{x:.2f}" == "3.14" and f"{x}" == str(x)
+    assert f"{mg.optim.clip_grad_norm([], 1.0):.1f}" == "0.0"

@@ -1,0 +1,69 @@
+"""The engine: tensors, primitives and the two walks over the tape. Read the files in this order.
+
+watch.py      what a thread is doing, and who watches it
+node.py       how a tensor was made, and where
+tensor.py     tensors, and the doors through which arrays come, are computed, and go
+primitive.py  recorded functions, the three kinds of derivative, and what the chain rule itself needs
+walks.py      up and down the tape
+fused.py      the fast form of a composition, which stays the truth
+stale.py      whether a tape can still be walked
+
+The tape is the list of recorded operations in the order of their creation. A tensor owns the node that made it, and
+nodes point only backwards: there are no cycles, so memory is freed by reference count.
+"""
+
+from .fused import Fused, fused, replay
+from .node import HOME, Freed, Node, tick, user_line, where_is
+from .primitive import (
+    Primitive,
+    add,
+    alias,
+    broadcast_to,
+    cast,
+    elementwise,
+    fit,
+    general,
+    linear,
+    mul,
+    primitive,
+    sum_to,
+    total,
+    zeros_like,
+)
+from .stale import unchanged
+from .tensor import (
+    Array,
+    Tensor,
+    as_array,
+    compute,
+    dispatch,
+    real_dtype,
+    rules,
+    snapshot,
+    tensor,
+    wrap,
+)
+from .walks import backward, history, pull, push
+from .watch import (
+    Watcher,
+    attributes,
+    constant,
+    draw,
+    effect,
+    effectful,
+    expose,
+    look,
+    no_grad,
+    recording,
+    skip,
+    state,
+    watching,
+)
+
+__all__ = [
+    "HOME", "Array", "Freed", "Fused", "Node", "Primitive", "Tensor", "Watcher", "add", "alias", "as_array", "attributes",
+    "backward",    "broadcast_to", "cast", "compute", "constant", "dispatch", "draw", "effect", "effectful", "elementwise", "expose", "fit", "fused",
+    "general", "history", "linear", "look", "mul", "no_grad", "primitive", "pull", "push", "real_dtype", "recording",
+    "replay", "rules", "skip", "snapshot", "state", "sum_to", "tensor", "tick", "total", "unchanged", "user_line",
+    "watching", "where_is", "wrap", "zeros_like",
+]  # fmt: skip

@@ -1,0 +1,309 @@
+"""Tensors, and the doors between them and arrays.
+
+A tensor is an array that may know how it was made. Whatever the library computes on arrays passes one door, `dispatch`,
+where there may be `rules`: other ways to a value. What a caller gives becomes an array by `as_array`, and what a function
+of arrays returned a tensor by `wrap`. Nothing here knows a derivative.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .node import Freed, Node
+from .watch import constant, effectful, look, state
+
+Array = np.ndarray
+ERRORS = ValueError, TypeError, IndexError  # of a function of arrays that got what it cannot take
+_new = object.__new__
+
+
+class Tensor:
+    """An ndarray that remembers how it was computed.
+
+    `data` is the ndarray, `grad` an ndarray of the same shape once a backward walk has reached this leaf (never a
+    graph), `requires_grad` says whether derivatives flow to it, `node` how it was made (None for a leaf).
+    Arithmetic and methods are bound by `minigrad.ops.operators`.
+
+    >>> x = Tensor(np.array([1.0, 2.0]), requires_grad=True)
+    >>> x.shape, x.dtype.name, x.requires_grad
+    ((2,), 'float64', True)
+    """
+
+    __slots__ = ("__weakref__", "_data", "grad", "locked", "name", "node", "requires_grad", "version")
+    __array_ufunc__ = None  # so that ndarray + Tensor asks Tensor
+    pending = False  # whether the value is still to be computed
+    _data: Array
+    grad: Array | None
+    locked: bool  # whether nobody outside can write to the array
+    name: str | None
+    node: Node | Freed | None
+    requires_grad: bool
+    version: int  # how often the value was changed; -1 for a number that nobody else holds
+
+    def __init_subclass__(cls, valued: bool = True) -> None:
+        if valued:
+            VALUED.add(cls)
+
+    def __init__(self, data: Any, requires_grad: bool = False) -> None:
+        data = data._data if isinstance(data, Tensor) else as_array(data)
+        if data.dtype.kind not in "fciub":
+            raise TypeError(f"tensor: data of dtype {data.dtype} is not numeric; give numbers or an array of them")
+        if requires_grad and data.dtype.kind not in "fc":
+            raise TypeError(f"tensor: dtype {data.dtype} has no derivatives; use a float dtype, e.g. float32")
+        self._data, self.requires_grad = data, requires_grad
+        self.grad = self.name = self.node = None
+        self.locked = False
+        self.version = 0
+        if state.watcher is not None:
+            state.watcher.made(self)
+
+    def _get_data(self) -> Array:
+        if state.watcher is not None:
+            state.watcher.looked("the value of a tensor is read", self)
+        if self.node is None and not self.locked:
+            return self._data
+        view = self._data.view()  # what was computed is part of a tape, or of work that is still to be done
+        view.flags.writeable = False
+        return view
+
+    def _set_data(self, value: Any) -> None:
+        if self.node is not None:
+            raise RuntimeError(
+                f"data: this tensor was made by {self.node}, and its value is part of the tape; "
+                "change a leaf instead, or detach() first"
+            )
+        look("the value of a tensor is set")
+        value = np.asarray(value)
+        if value.shape != self._data.shape:
+            raise ValueError(f"data: the tensor has shape {self._data.shape}, the new value has shape {value.shape}")
+        self.locked = False
+        self.assign(value)
+
+    data = property(
+        _get_data,
+        _set_data,
+        doc="""The value, an ndarray: of a computed tensor it cannot be written to (copy it).
+
+        A leaf's may be replaced by another of its shape, or written to, before recording or after backward.""",
+    )
+    shape = property(attrgetter("_data.shape"), doc="The shape, a tuple of ints.")
+    dtype = property(attrgetter("_data.dtype"), doc="The NumPy dtype.")
+    ndim = property(attrgetter("_data.ndim"), doc="The number of axes.")
+    size = property(attrgetter("_data.size"), doc="The number of entries.")
+    nbytes = property(attrgetter("_data.nbytes"), doc="The bytes that its value takes.")
+    is_leaf = property(lambda self: self.node is None, doc="Whether no recorded operation made this tensor.")
+
+    if TYPE_CHECKING:  # bound by ops/operators.py, and declared here for type checkers only
+
+        def __add__(self, other: Any) -> Tensor: ...
+
+        __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __add__
+        __pow__ = __rpow__ = __matmul__ = __rmatmul__ = __getitem__ = __add__
+
+        def __lt__(self, other: Any) -> Any: ...
+
+        __le__ = __gt__ = __ge__ = __lt__
+
+        def exp(self) -> Tensor: ...
+
+        log = sqrt = tanh = sigmoid = relu = abs = __neg__ = __abs__ = exp
+        T: Tensor
+        mT: Tensor
+
+        def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
+
+        mean = max = min = logsumexp = sum
+
+        def var(self, axis: Any = None, keepdims: bool = False, *, correction: float = 0) -> Tensor: ...
+
+        std = var
+
+        def argmax(self, axis: int | None = None) -> Any: ...
+        def reshape(self, *sizes: Any) -> Tensor: ...
+
+        permute_dims = reshape
+
+        def flatten(self, start: int = 0) -> Tensor: ...
+        def squeeze(self, axis: Any) -> Tensor: ...
+        def clip(self, low: float | None = None, high: float | None = None) -> Tensor: ...
+        def astype(self, dtype: Any) -> Tensor: ...
+
+        def backward(self, g: Any = None, *, retain_graph: bool = False) -> None: ...
+
+    def detach(self) -> Tensor:
+        """A leaf with the same data (shared, not copied) and no history."""
+        x = wrap(self._data)
+        x.locked = self.locked or self.node is not None
+        return x
+
+    @effectful
+    def assign(self, array: Array, version: int | None = None) -> None:
+        """Let a leaf have this array, unchecked: tapes that have read another see that the version is a new one.
+
+        Give the array itself when it was written to; and the old `version` too, when a former value comes back.
+        """
+        self._data = array
+        self.version = self.version + 1 if version is None else version
+
+    def claim(self) -> None:
+        """An operation is going to read the value. It is there, unless the tensor is of a kind that puts it off."""
+
+    def item(self) -> Any:
+        """The value of a tensor of one entry, as a Python number."""
+        return self.data.item()
+
+    def __repr__(self) -> str:
+        made = f", from={self.node.op.name}" if isinstance(self.node, Node) else ""
+        grad = ", requires_grad=True" if self.requires_grad and not made else ""
+        name = f", name={self.name!r}" if self.name else ""
+        return f"tensor({np.array2string(self.data, prefix='tensor(', separator=', ')}{name}{made}{grad})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else str(self)
+
+    def __len__(self) -> int:
+        if not self._data.ndim:
+            raise TypeError("len: a tensor of shape () has no length")
+        return len(self._data)
+
+    def __float__(self) -> float:
+        return float(self.data.item())
+
+    def __int__(self) -> int:
+        return int(self.data.item())
+
+    def __bool__(self) -> bool:
+        return bool(self.data)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        if self.requires_grad:
+            raise TypeError("a tensor that requires grad became an ndarray: its derivative would be lost; use x.data")
+        return np.array(self.data, dtype=dtype, copy=copy)
+
+    def __reduce__(self) -> tuple:  # copies and pickles are leaves
+        return _restore, (type(self), self._data, self.requires_grad, self.grad, self.name)
+
+
+def _restore(cls: type[Tensor], data: Array, requires_grad: bool, grad: Array | None, name: str | None) -> Tensor:
+    x = cls.__new__(cls)
+    Tensor.__init__(x, data, requires_grad)
+    x.grad, x.name = grad, name
+    return x
+
+
+VALUED = {Tensor}  # kinds of tensors whose value is always there
+
+
+def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Return a new leaf tensor holding a copy of `data`: a number, nested list, ndarray or tensor.
+
+    Arrays keep their dtype unless `dtype` is given. Raises TypeError for data that is not numeric.
+
+    >>> tensor([[1, 2], [3, 4]], dtype="float32", requires_grad=True).shape
+    (2, 2)
+    """
+    return Tensor(dispatch(np.array, as_array(data), dtype=dtype), requires_grad)
+
+
+# ---- the doors ---------------------------------------------------------------------------------------------------
+
+rules: dict[Callable, Callable] = {}  # f: another way to f(*inputs, **params); it returns None where there is none
+
+
+def dispatch(f: Callable, *inputs: Any, **params: Any) -> Any:
+    """f(*arrays, **params), the arrays being the inputs or their values: whatever the library computes passes here."""
+    rule = rules.get(f)
+    out = None if rule is None else rule(*inputs, **params)
+    return compute(f, inputs, params) if out is None else out
+
+
+def compute(f: Callable, inputs: tuple, params: dict[str, Any]) -> Any:
+    """The same, by no other way than f itself."""
+    out = f(*[x._data if isinstance(x, Tensor) else x for x in inputs], **params)
+    if state.watcher is not None:
+        state.watcher.computed(f, inputs, params, out)
+    return out
+
+
+def as_array(x: Any, dtype: Any = None) -> Array:
+    """What a caller gave (labels, an index, a condition, data) as an ndarray: itself, if it is one of that dtype."""
+    if isinstance(x, Tensor):
+        if state.watcher is not None:
+            state.watcher.took(x)
+        return np.asarray(x._data, dtype)
+    return np.asarray(x if state.watcher is None else state.watcher.given(x), dtype)
+
+
+def snapshot(x: Tensor) -> Tensor:
+    """A constant: a copy of x's data as it is now."""
+    y = wrap(dispatch(np.array, x))
+    y.version, y.locked = -1, True
+    return y
+
+
+def wrap(array: Any) -> Tensor:
+    """A tensor of what a function of arrays returned: an array, a NumPy number, or a tensor already."""
+    if type(array) is not Array:
+        if isinstance(array, Tensor):
+            return array
+        array = np.asarray(array) if state.watcher is None else dispatch(np.asarray, array)
+    y = fresh(array)
+    if state.watcher is not None:
+        state.watcher.made(y)
+    return y
+
+
+def fresh(array: Array) -> Tensor:
+    """The same where nobody watches."""
+    y = _new(Tensor)
+    y._data = array
+    y.grad = y.name = y.node = None
+    y.requires_grad = y.locked = False
+    y.version = 0
+    return y
+
+
+def tensors(args: tuple) -> tuple[Tensor, ...]:
+    """The arguments of an operation: what is no tensor becomes a constant, and what is put off learns of its reader."""
+    found = []
+    for a in args:
+        if isinstance(a, Tensor):
+            a.claim()
+            found.append(a)
+        else:
+            found.append(_constant(a, args))
+    return tuple(found)
+
+
+def _constant(a: Any, args: tuple) -> Tensor:
+    """Scalars are weak (NEP 50): they take the dtype of the arrays they meet."""
+    if isinstance(a, (int, float, complex, np.generic)):
+        for b in args:
+            if isinstance(b, Tensor) and b.dtype.kind in "fc" and not isinstance(a, (complex, np.complexfloating)):
+                x = wrap(constant(np.asarray(a, b.dtype)))
+                x.version = -1
+                return x
+        others = [b.dtype for b in args if isinstance(b, (Tensor, np.ndarray))]
+        scalar = a.item() if isinstance(a, np.generic) else a
+        a = constant(np.asarray(scalar, np.result_type(*others, scalar) if others else None))
+    elif not isinstance(a, (np.ndarray, list, tuple)):
+        raise TypeError(f"expected a tensor, an array or a number, not {type(a).__name__}")
+    return Tensor(a)
+
+
+def real_dtype(dtype: np.dtype) -> np.dtype:
+    """The dtype of the real part: masks and statistics are real."""
+    return np.empty(0, dtype).real.dtype
+
+
+def explained(error: Exception, name: str, inputs: tuple[Tensor, ...]) -> Exception:
+    """The error with the operation that it came from, and what that was given."""
+    text = str(error)
+    if not text.startswith(name + ":"):
+        given = ", ".join(f"{x.dtype} {x.shape}" for x in inputs)
+        text = f"{name}: {text} (given {given})"
+    return type(error)(text) if type(error) in ERRORS else ValueError(text)
