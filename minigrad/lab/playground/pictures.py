@@ -14,7 +14,7 @@ import numpy as np
 from ...extras import extra
 from ...tape import Array
 from ...viz import style
-from ..style import INK, Path, finished, quiet
+from ...viz.style import INK, Path, finished, quiet
 from .race import Track
 from .surfaces import Surface
 
