@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PINS := .ci/constraints.txt
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick below fuzz peers bench lint docs clean
+.PHONY: help demo test quick coverage below fuzz peers bench lint docs clean
 PYTEST := $(BIN)/python -m pytest
 PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 FUZZ_SECONDS ?= 300
@@ -19,6 +19,9 @@ test: .venv/dev  ## run every test, doctest and code block of the docs
 
 quick: .venv/dev ## run the tests that take less than a second each
 	$(PYTEST) $(PARALLEL) -m "not slow"
+
+coverage: .venv/dev ## run the tests twice as slowly, and list the lines and branches that none of them took
+	$(PYTEST) $(PARALLEL) --cov --cov-report=term-missing
 
 below: .venv/dev ## run what depends on the processor with fewer vector features than it has
 	$(BIN)/python tests/processor.py $(PYTEST) $(PARALLEL) -m processor
@@ -38,11 +41,11 @@ lint: .venv/dev  ## format, style, types, floors
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-docs: .venv/dev  ## rewrite the parts of docs/ that the tests write, and run every code block
-	$(PYTEST) tests/test_certificate.py tests/test_docs.py
+docs: .venv/dev  ## renew the documents that tests write, where they are stale, and run every code block
+	MINIGRAD_WRITE_DOCS=1 $(PYTEST) $(PARALLEL) tests/test_certificate.py tests/lab/test_lecture.py tests/optim/test_hyperparameters.py tests/test_docs.py
 
 clean:           ## remove the environment, runs and caches
-	rm -rf .venv runs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .coverage runs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/base:

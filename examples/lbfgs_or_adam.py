@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 
 import minigrad as mg
-from minigrad import data, optim, train
-from minigrad.viz.playground.pictures import draw_lines, figure
+from minigrad import data, lab, optim, train
+from minigrad.lab.playground.pictures import draw_lines, figure
 from minigrad.viz.style import INK
 
 Track = tuple[list[float], list[float], list[float], float]  # evaluations, seconds, losses; the accuracy at the end
@@ -34,7 +34,7 @@ AUGMENT = data.Affine(rotate=15, scale=0.2, shear=0.25, shift=1)
 METHODS = ("Adam", "L-BFGS", "Newton-CG")
 
 
-def optimizer_of(method: str, net: train.DigitsNet, full: bool) -> optim.Optimizer:
+def optimizer_of(method: str, net: lab.DigitsNet, full: bool) -> optim.Optimizer:
     """Second-order methods go one iteration on a mini-batch before the next comes; L-BFGS some on a full batch."""
     if method == "Adam":
         return optim.Adam(net.parameters(), 3e-3)
@@ -55,7 +55,7 @@ def batches(images: data.Dataset, full: bool, seed: int) -> Iterator[tuple[np.nd
 
 def run(method: str, digits: data.Split, full: bool, budget: float, seed: int = 0) -> Track:
     """Train until `budget` evaluations of the full batch are spent."""
-    net = train.DigitsNet(12, dropout=0, stochastic_depth=0, rng=seed)
+    net = lab.DigitsNet(12, dropout=0, stochastic_depth=0, rng=seed)
     optimizer, images = optimizer_of(method, net, full), digits.train[:]
 
     def loss_on(x: np.ndarray, labels: np.ndarray) -> Any:
@@ -83,14 +83,14 @@ def run(method: str, digits: data.Split, full: bool, budget: float, seed: int = 
     return spent, seconds, losses, accuracy
 
 
-def _settle(net: train.DigitsNet, x: np.ndarray) -> None:
+def _settle(net: lab.DigitsNet, x: np.ndarray) -> None:
     """Bring batch norm's running statistics, which lag behind after few steps, to those of the training images."""
     with mg.no_grad():
         for _ in range(50):
             net(x)
 
 
-def _watch(net: train.DigitsNet, full: tuple[np.ndarray, np.ndarray]) -> float:
+def _watch(net: lab.DigitsNet, full: tuple[np.ndarray, np.ndarray]) -> float:
     """The loss of all training images as training sees it; the net's running statistics stay what they are."""
     kept = [b.data.copy() for b in net.buffers()]
     with mg.no_grad():

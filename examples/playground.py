@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 from minigrad import optim
-from minigrad.viz import playground
-from minigrad.viz.playground import Racer
+from minigrad.lab import playground
+from minigrad.lab.playground import Racer
 
 
 def main(surface: str = "rosenbrock", folder: str = "runs/playground") -> list[playground.Track]:

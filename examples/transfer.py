@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from minigrad import data, nn, optim, train
+from minigrad import data, lab, nn, optim, train
 from minigrad.train.ensemble import each
 from minigrad.viz import style
 
@@ -33,13 +33,13 @@ def digits(part: data.Dataset, low: int, high: int) -> data.Dataset:
     return data.Dataset(x, y - low)
 
 
-def network(seed: int) -> train.DigitsNet:
-    model = train.DigitsNet(width=16, dropout=0.0, stochastic_depth=0.0, rng=seed)
+def network(seed: int) -> lab.DigitsNet:
+    model = lab.DigitsNet(width=16, dropout=0.0, stochastic_depth=0.0, rng=seed)
     train.replace_head(model, "fc", head(model, seed))
     return model
 
 
-def head(model: train.DigitsNet, seed: int) -> nn.Linear:
+def head(model: lab.DigitsNet, seed: int) -> nn.Linear:
     return nn.Linear(model.fc.in_features, 5, rng=seed + 1)
 
 
@@ -48,7 +48,7 @@ def learn(model: nn.Module, optimizer: optim.Optimizer, part: data.Dataset, seed
     train.fit(model, optimizer, batches, epochs=-(-steps // len(batches)), progress=False, **options)
 
 
-def taught(seed: int, steps: int = 2 * STEPS) -> train.DigitsNet:
+def taught(seed: int, steps: int = 2 * STEPS) -> lab.DigitsNet:
     """A network that knows 0–4."""
     model = network(seed)
     learn(model, optim.AdamW(model.parameters(), 3e-3), digits(data.digits().train, 0, 4), seed, steps)
@@ -62,7 +62,7 @@ def few(labels: int, seed: int) -> data.Dataset:
     return data.Dataset(*part[np.concatenate([order[part.y[order] == k][:labels] for k in range(5)])])
 
 
-def adapt(way: str, known: train.DigitsNet, part: data.Dataset, seed: int, steps: int = STEPS) -> nn.Module:
+def adapt(way: str, known: lab.DigitsNet, part: data.Dataset, seed: int, steps: int = STEPS) -> nn.Module:
     """Learn these images in that way, from what the known network knows."""
     model = network(seed + 100)
     if way == "from scratch":

@@ -1,6 +1,6 @@
 """minigrad: a tape-based autograd framework on NumPy, with Numba kernels. The public names, and nothing else.
 
-The subpackages `nn`, `optim`, `data`, `train` and `viz` are imported when they are first asked for.
+The subpackages `nn`, `optim`, `data`, `train`, `viz` and `lab` are imported when they are first asked for.
 """
 
 from importlib import import_module as _import_module
@@ -87,7 +87,7 @@ __all__ = [
     "sub", "sum", "sum_to", "tanh", "tensor", "unfold", "value_and_grad", "var", "vjp", "where",
 ]  # fmt: skip
 __version__ = "0.1.0"
-_SUBPACKAGES = ("data", "nn", "optim", "train", "viz")
+_SUBPACKAGES = ("data", "lab", "nn", "optim", "train", "viz")
 
 
 def __getattr__(name: str) -> _Any:

@@ -85,10 +85,10 @@ def train(epochs: int | None, seed: int, out: Path, resume: bool, checkpoint_eve
     Leaves the weights, the metrics, the learning curves, the graph of one training step, a report and a checkpoint in
     a folder. Exits with 1 if a gradient of the trained model is wrong; with 130 after Ctrl-C, which leaves a checkpoint.
     """
+    from . import lab, viz
     from . import train as training
-    from . import viz
 
-    settings = training.Settings(seed=seed, average=average)
+    settings = lab.Settings(seed=seed, average=average)
     settings = settings if epochs is None else settings._replace(epochs=epochs)
     click.echo("Training on scikit-learn's handwritten digits.")
     makers: dict[str, Callable[[], Any]] = {
@@ -96,7 +96,7 @@ def train(epochs: int | None, seed: int, out: Path, resume: bool, checkpoint_eve
         "tensorboard": lambda: training.TensorBoardLog(out),
     }
     try:
-        run = training.train_digits(
+        run = lab.train_digits(
             settings, out=out, resume=resume, checkpoint_every=checkpoint_every, progress=not quiet,
             callbacks=[makers[name]() for name in logs],
         )  # fmt: skip
@@ -107,15 +107,15 @@ def train(epochs: int | None, seed: int, out: Path, resume: bool, checkpoint_eve
         raise SystemExit(130) from None
     digits = data.Split(run.train.dataset, run.test.dataset)
     logits, labels = training.predict(run.model, run.test)
-    right, svm = int((logits.argmax(1) == labels).sum()), training.svm_accuracy(digits)
+    right, svm = int((logits.argmax(1) == labels).sum()), lab.svm_accuracy(digits)
     click.echo(f"Test accuracy: {right / len(labels):.2%} ({right} of {len(labels)}); an RBF SVM's: {svm:.2%}")
 
-    step = training.training_step(run)
+    step = lab.training_step(run)
     check = gradcheck(run.model, *digits.train[:CHECKED])
     click.echo(f"Gradient check of this very model: {check.summary}")
     viz.curves(run.records, out / "curves.png", title="Handwritten digits")
     drawn = _saved(step, out / "graph.svg")
-    findings = viz.Findings(
+    findings = lab.Findings(
         title="Handwritten digits",
         records=run.records,
         images=digits.test.x,
@@ -127,7 +127,7 @@ def train(epochs: int | None, seed: int, out: Path, resume: bool, checkpoint_eve
         summary=repr(nn.summary(run.model, digits.train.x[: settings.batch_size])),
         settings=settings._asdict() | {"threads": kernels.get_num_threads()},
     )
-    viz.report(findings, out / "report.html")
+    lab.report(findings, out / "report.html")
     click.echo(f"\nLook at {out / 'report.html'}; it shows all of these:")
     for path, what in (
         (out / "weights.safetensors", "the weights"),
@@ -206,10 +206,10 @@ def augment(preview: bool, names: tuple[str, ...], source: str, epochs: int, see
 
     Each row is a sample: as it is, then as training would see it in the first epochs.
     """
-    from . import viz
+    from . import lab, viz
 
-    images, drawn = _images(source, seed), viz.scenes(seed=seed)
-    own, colored = viz.usual_transforms(images), viz.usual_transforms(drawn)
+    images, drawn = _images(source, seed), lab.scenes(seed=seed)
+    own, colored = lab.usual_transforms(images), lab.usual_transforms(drawn)
     for name in names:
         if name not in colored:
             raise click.BadParameter(f"{name!r} is none of {', '.join(colored)}", param_hint="--transform")
@@ -238,12 +238,12 @@ def augment(preview: bool, names: tuple[str, ...], source: str, epochs: int, see
 
 def _images(source: str, seed: int) -> data.Dataset:
     """The training images of that name, folder or archive."""
-    from . import viz
+    from . import lab
 
     if source == "digits":
         return data.digits().train
     if source == "scenes":
-        return viz.scenes(seed=seed)
+        return lab.scenes(seed=seed)
     try:
         return data.read(source).train
     except (OSError, ValueError) as error:
@@ -272,7 +272,7 @@ def playground(surface: str | None, optimizers: str, budget: int, rates: tuple[s
 
     Without a SURFACE, list surfaces and optimizers.
     """
-    from .viz import playground as ground
+    from .lab import playground as ground
 
     if lecture:
         out.mkdir(parents=True, exist_ok=True)
@@ -322,8 +322,7 @@ def doctor(model: str, lr: float, seed: int) -> None:
     hundred samples; or also the optimizer, and a training step of yours, step(x, labels), after it. Exits with 1 if
     anything is not as expected.
     """
-    from . import optim
-    from . import train as training
+    from . import lab, optim
 
     net, x, y, *more = _patient(model, seed)
     optimizer, step = (*more, None, None)[:2]
@@ -331,7 +330,7 @@ def doctor(model: str, lr: float, seed: int) -> None:
         optimizer = optim.Adam(net.parameters(), lr)
     try:
         with extra("tqdm", "the progress bar of doctor").tqdm(total=13, unit="check", leave=False) as bar:
-            found = training.doctor(net, x, y, optimizer=optimizer, step=step, watch=lambda finding: bar.update())
+            found = lab.doctor(net, x, y, optimizer=optimizer, step=step, watch=lambda finding: bar.update())
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     click.echo(str(found))
@@ -346,7 +345,7 @@ def _patient(name: str, seed: int) -> tuple:
     if name != "digits" and name not in _IMAGES:
         return _own(name, (3, 4, 5), "(model, x, labels), then perhaps an optimizer and a step")
     if name == "digits":
-        from .train import DigitsNet
+        from .lab import DigitsNet
 
         net: nn.Module = DigitsNet(rng=rng)
     elif name == "lenet":
@@ -374,8 +373,7 @@ def experiment(table: bool, seeds: int, names: tuple[str, ...], images: int, epo
 
     Runs that lecture.json has already are not repeated. The table is written between two marks in lecture.md.
     """
-    from . import viz
-    from .train import lecture
+    from .lab import lecture
 
     for name in names:
         if name not in lecture.TECHNIQUES:
@@ -396,7 +394,7 @@ def experiment(table: bool, seeds: int, names: tuple[str, ...], images: int, epo
     found = lecture.rows(results, lecture.TECHNIQUES.values(), plain)
     (out / "images").mkdir(parents=True, exist_ok=True)
     dots = [(row.technique.name, *row.difference, row.verdict) for row in found]
-    viz.effects(dots, out / "images" / "lecture.png", limit=8)
+    lecture.effects(dots, out / "images" / "lecture.png", limit=8)
     page = out / "lecture.md"
     before = page.read_text(encoding="utf-8") if page.exists() else lecture.EMPTY_PAGE
     page.write_text(lecture.renewed(before, lecture.markdown(found)), encoding="utf-8")
@@ -441,14 +439,14 @@ def warmup(models: tuple[str, ...], dtype: str, seed: int, quiet: bool) -> None:
 
     The first training step of a process then starts at once. What is on disk already is not compiled again.
     """
-    from . import train as training
+    from . import lab
 
     if not kernels.JIT:
         click.echo("MINIGRAD_JIT or NUMBA_DISABLE_JIT turns compiling off: there is nothing to do.")
         return
     samples = [_load(name, 8, seed) for name in models] if models else None
     with _progress(quiet) as watch:
-        done = training.warm_up(samples, dtype=dtype, watch=watch)
+        done = lab.warm_up(samples, dtype=dtype, watch=watch)
     click.echo(f"{done}")
 
 
@@ -458,7 +456,7 @@ _READY = {None: "compiling", False: "compiled", True: "on disk"}
 @contextlib.contextmanager
 def _progress(quiet: bool) -> Iterator[Callable[[str, bool | None], None]]:
     """What is to be called with each kernel that is being compiled, or ready: it moves a bar."""
-    from .train import warmup
+    from .lab import warmup
 
     if quiet:
         yield lambda name, on_disk: None
@@ -479,7 +477,7 @@ def _load(name: str, batch: int, seed: int) -> tuple[nn.Module, tuple]:
     random.seed(seed)
     rng = np.random.default_rng(seed)
     if name == "digits":
-        from .train import DigitsNet
+        from .lab import DigitsNet
 
         return _with_images(DigitsNet(rng=rng), (batch, 1, 8, 8), rng)
     if name in _IMAGES:

@@ -8,7 +8,7 @@ import pytest
 
 import minigrad as mg
 
-SUBPACKAGES = ["nn", "optim", "data", "train", "viz"]
+SUBPACKAGES = ["nn", "optim", "data", "train", "viz", "lab"]
 
 
 def test_importing_is_light_and_compiles_nothing():

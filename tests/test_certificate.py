@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cases import CASES, case
+from documents import hold
 
 import minigrad as mg
 from minigrad import Primitive, Tensor
@@ -67,12 +68,8 @@ def test_batch_norm_to_order_four(c):
     assert EXACT in {row.verdict for row in report.rows if row.order == 4 and row.name == "input[0]"}
 
 
-def test_the_page_is_written():
-    text = page()
-    if not PAGE.exists() or PAGE.read_text(encoding="utf-8") != text:
-        PAGE.parent.mkdir(exist_ok=True)
-        PAGE.write_text(text, encoding="utf-8")
-    assert PAGE.read_text(encoding="utf-8").count("\n| ") >= len(CASES)
+def test_the_page_is_that_of_these_operations():
+    hold(PAGE, page())
 
 
 # ---- no operation is left out ----------------------------------------------------------------------------------------

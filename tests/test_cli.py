@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 import minigrad as mg
-from minigrad import kernels, nn, optim, train
+from minigrad import kernels, lab, nn, optim, train
 from minigrad.cli import main
 
 
@@ -81,7 +81,7 @@ def test_one_epoch_of_train_leaves_every_file(tmp_path):
     page = (out / "report.html").read_text()
     assert f"{record['test_accuracy']:.2%}" in page and f"{record['test_accuracy']:.2%}" in said
     assert "threads</td><td>1<" in page and "<svg" in page and "block2.shortcut.0.weight" in page
-    train.load_weights(train.DigitsNet(), out / "weights.safetensors")
+    train.load_weights(lab.DigitsNet(), out / "weights.safetensors")
 
 
 def test_where_nothing_draws_train_still_ends_well(tmp_path, monkeypatch):
@@ -133,7 +133,7 @@ def test_graph_writes_what_the_ending_says(models, tmp_path):
 
 @pytest.mark.parametrize("name", ["digits", "lenet", "resnet8", "resnet20"])
 def test_summary_knows_the_librarys_models(name):
-    net = train.DigitsNet() if name == "digits" else getattr(nn.models, name)(in_channels=1 if name == "lenet" else 3)
+    net = lab.DigitsNet() if name == "digits" else getattr(nn.models, name)(in_channels=1 if name == "lenet" else 3)
     assert f"{sum(p.size for p in net.parameters()):,}" in run("summary", name)
 
 

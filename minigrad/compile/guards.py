@@ -60,7 +60,7 @@ class Guards:
         self._properties: list[tuple[Any, str, Any]] = []
         self._contents: list[tuple[Any, list]] = []
         self._modules: dict[int, tuple[Any, list]] = {}
-        self._seen: dict[int, Any] = {}
+        self._seen: dict[int | tuple[int, str], Any] = {}
         self._objects: list[Any] = []  # whose attributes count if some code names them
         self._names: set[str] = set()
         self._look(f, getattr(f, "__name__", "f"))
@@ -170,7 +170,7 @@ class Guards:
             own = vars(thing) if hasattr(thing, "__dict__") else {}
             if k in own:
                 if (id(thing), k) not in self._seen:
-                    self._seen[id(thing), k] = thing  # type: ignore[index]
+                    self._seen[id(thing), k] = thing
                     self._variables.append((own, k, own[k]))
                     if not _from_minigrad(thing):
                         self._look(own[k], k)
@@ -180,7 +180,7 @@ class Guards:
             found = getattr(type(thing), k, None)
             if isinstance(found, property):
                 if (id(thing), k) not in self._seen:
-                    self._seen[id(thing), k] = thing  # type: ignore[index]
+                    self._seen[id(thing), k] = thing
                     if _from_minigrad(thing):
                         self._properties.append((thing, k, getattr(thing, k)))
                     else:

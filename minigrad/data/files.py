@@ -113,7 +113,7 @@ def _idx_of(folder: Path, name: str, axes: int, strange: list[Path]) -> Array:
         if path.is_file():
             content = _bytes(path)
             array = _idx(path, content)
-            if (array.ndim, array.dtype) != (axes, np.uint8):
+            if array.ndim != axes or array.dtype != np.uint8:
                 raise ValueError(f"{path}: it holds {array.dtype} {array.shape}; it must be uint8, of {axes} axes")
             if not _published(name, content):
                 strange.append(path)

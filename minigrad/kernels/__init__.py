@@ -17,6 +17,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
+from ..typing import Array
 from . import plain
 from .threads import get_num_threads, set_num_threads
 
@@ -91,8 +92,8 @@ def _dispatched(in_numpy: Callable[P, R], module: str, few: int = 0) -> Callable
             return plain.gate(g, y)
     """
     parameters = inspect.signature(in_numpy).parameters.values()
-    first, *others = (p.name for p in parameters if p.annotation is plain.Array)
-    optional = (p.name for p in parameters if p.annotation == plain.Array | None)
+    first, *others = (p.name for p in parameters if p.annotation is Array)
+    optional = (p.name for p in parameters if p.annotation == Array | None)
     conditions = [
         *[f"{first}.size > {few}"] * bool(few),
         "JIT and dtype in _FLOATS",

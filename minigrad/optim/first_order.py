@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, field
-from types import SimpleNamespace as Options
+from types import SimpleNamespace
 from typing import Annotated, Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from ..tape import Array, Tensor, effect
 from .hyperparameters import ONCE, Betas, Decay, Decoupled, DecoupledDecay, NotNegative, Number, Rate
 from .optimizer import Closure, Optimizer, Params
 
+Options = SimpleNamespace
 Arithmetic = tuple[Callable[..., tuple], Sequence[float]]
 
 

@@ -1,10 +1,8 @@
-"""Training: the loop, its callbacks, averages, checkpoints and logs; evaluation; and the recipe for the digits."""
+"""Training: the loop, its callbacks, averages, checkpoints and logs; evaluation; ensembles and transfer."""
 
 from .averaging import Averaging, recalibrate_batch_norm
 from .callbacks import EarlyStopping, after_step, before_step
 from .checkpoint import CheckpointError, load_tree, load_weights, save_tree, save_weights
-from .digits import DigitsNet, Settings, svm_accuracy, train_digits, training_step
-from .doctor import Diagnosis, doctor
 from .ensemble import (
     MembersFailed,
     calibration,
@@ -29,13 +27,11 @@ from .transfer import (
     replace_head,
     unfreeze,
 )
-from .warmup import Warmed, warm_up
 
 __all__ = [
-    "Audit", "Averaging", "CSVLog", "CheckpointError", "Diagnosis", "DigitsNet", "EarlyStopping", "Evaluation",
-    "GradualUnfreezing", "MembersFailed", "RateRange", "Settings", "State", "TensorBoardLog", "Warmed", "after_step",
-    "before_step", "calibration", "disagreement", "discriminative_rates", "doctor", "ensemble", "evaluate", "fit",
-    "freeze", "judge", "load_pretrained", "load_tree", "load_weights", "lr_range", "predict", "probabilities",
-    "processes", "recalibrate_batch_norm", "replace_head", "save_tree", "save_weights", "snapshots", "svm_accuracy",
-    "train_digits", "training_step", "unfreeze", "warm_up",
+    "Audit", "Averaging", "CSVLog", "CheckpointError", "EarlyStopping", "Evaluation", "GradualUnfreezing",
+    "MembersFailed", "RateRange", "State", "TensorBoardLog", "after_step", "before_step", "calibration",
+    "disagreement", "discriminative_rates", "ensemble", "evaluate", "fit", "freeze", "judge", "load_pretrained",
+    "load_tree", "load_weights", "lr_range", "predict", "probabilities", "processes", "recalibrate_batch_norm",
+    "replace_head", "save_tree", "save_weights", "snapshots", "unfreeze",
 ]  # fmt: skip

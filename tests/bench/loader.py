@@ -18,7 +18,7 @@ from multiprocessing import get_context
 import numpy as np
 
 import minigrad as mg
-from minigrad import data, nn, optim, train
+from minigrad import data, lab, nn, optim
 
 ROUNDS, SECONDS, FIRST = 4, 1.5, 2  # of a turn; the first steps, in which the workers start, do not count
 CROP = data.Compose(data.RandomCrop(4), data.HorizontalFlip())
@@ -45,8 +45,8 @@ def workloads():
     rng = np.random.default_rng(0)
     digits = data.digits().train
     cifar = data.Dataset(rng.random((8192, 3, 32, 32), np.float32), rng.integers(0, 10, 8192))
-    affine = train.Settings().augment
-    yield "digits, Affine", digits, 64, affine, train.DigitsNet(rng=0)
+    affine = lab.Settings().augment
+    yield "digits, Affine", digits, 64, affine, lab.DigitsNet(rng=0)
     yield "32×32×3, crop and flip, resnet8", cifar, 128, CROP, nn.models.resnet8(rng=0)
     yield "32×32×3, five transforms, resnet8", cifar, 128, HEAVY, nn.models.resnet8(rng=0)
     yield "32×32×3, five transforms, linear", cifar, 128, HEAVY, linear()

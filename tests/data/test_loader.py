@@ -1,4 +1,4 @@
-"""The loader's workers and its position: the same batches whatever makes them, and no trace of what went wrong."""
+"""The loader: what a sample looks like depends on (seed, epoch, sample) only, whatever makes it, and nothing else is left."""
 
 import contextlib
 import gc
@@ -37,6 +37,7 @@ from minigrad.data import (
 RNG = np.random.default_rng(0)
 IMAGES = Dataset(RNG.random((53, 3, 8, 8), np.float32), RNG.integers(0, 10, 53))
 NUMBERS = Dataset(np.arange(40.0), np.arange(40))
+NUMBERED = Dataset(RNG.random((37, 1, 8, 8), np.float32), np.arange(37))
 CHANGE = Compose(
     RandomCrop(2), HorizontalFlip(), Affine(10, shift=1), ColorJitter(0.3, 0.3, 0.3, 0.1), GaussianNoise(0.1)
 )
@@ -45,6 +46,13 @@ FORK = pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(),
 
 def processes(n, method):
     return ProcessPoolExecutor(n, multiprocessing.get_context(method))
+
+
+def seen(loader):
+    """{label: image} and the order of the labels in one epoch."""
+    batches = list(loader)
+    labels = np.concatenate([y for _, y in batches])
+    return dict(zip(labels, np.concatenate([x for x, _ in batches]))), labels
 
 
 def equal(one, other):
@@ -69,6 +77,51 @@ def no_thread_is_left():
 
 
 # ---- the same batches ----
+
+
+def test_each_epoch_has_every_sample_once_in_an_order_of_its_own():
+    loader = Loader(NUMBERED, 8, seed=3)
+    orders = [seen(loader)[1] for _ in range(3)]
+    assert all(sorted(order) == list(range(37)) for order in orders) and loader.epoch == 3
+    assert not np.array_equal(orders[0], orders[1]) and not np.array_equal(orders[1], orders[2])
+    again = Loader(NUMBERED, 8, seed=3)
+    again.epoch = 2  # a run resumed
+    np.testing.assert_array_equal(seen(again)[1], orders[2])
+    assert not np.array_equal(seen(Loader(NUMBERED, 8, seed=4))[1], orders[0])
+    np.testing.assert_array_equal(seen(Loader(NUMBERED, 5, seed=3))[1], orders[0])  # the same for any batch size
+    np.testing.assert_array_equal(seen(Loader(NUMBERED, 8, shuffle=False))[1], np.arange(37))
+
+
+def test_a_broken_off_epoch_counts():
+    loader = Loader(NUMBERED, 8)
+    next(iter(loader))
+    assert loader.epoch == 1
+
+
+def test_lengths_and_bad_arguments():
+    assert [len(y) for _, y in Loader(NUMBERED, 8)] == [8, 8, 8, 8, 5] and len(Loader(NUMBERED, 8)) == 5
+    assert (
+        [len(y) for _, y in Loader(NUMBERED, 8, drop_last=True)]
+        == [8] * 4
+        == [8] * len(Loader(NUMBERED, 8, drop_last=True))
+    )
+    with pytest.raises(ValueError, match="batch_size is 0"):
+        Loader(NUMBERED, 0)
+    with pytest.raises(ValueError, match="drop_last leaves no batch"):
+        Loader(NUMBERED, 38, drop_last=True)
+
+
+def test_augmentation_depends_on_seed_epoch_and_sample_only():
+    change = Affine(rotate=20, scale=0.2, shear=0.2, shift=1)
+    first, _ = seen(Loader(NUMBERED, 8, seed=1, transform=change))
+    otherwise, _ = seen(Loader(NUMBERED, 5, shuffle=False, seed=1, transform=change))
+    for label, image in first.items():
+        np.testing.assert_array_equal(image, otherwise[label])
+    loader = Loader(NUMBERED, 8, seed=1, transform=change)
+    list(loader)
+    second, _ = seen(loader)
+    reseeded, _ = seen(Loader(NUMBERED, 8, seed=2, transform=change))
+    assert all(not np.array_equal(first[i], second[i]) and not np.array_equal(first[i], reseeded[i]) for i in range(37))
 
 
 @pytest.mark.parametrize("mix", [None, Mixup(10, 0.4), CutMix(10)], ids=repr)

@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 
-from minigrad import optim, viz
 from minigrad.optim import schedules
 
 
@@ -88,8 +87,6 @@ BAD = {
     "multi_step": (lambda: schedules.multi_step(0.1, [3, 2]), "multi_step: milestones are [3, 2]; they must ascend"),
     "sequence": (lambda: schedules.sequence([0.1, 0.2], [0]), "sequence: milestones are [0]; they must ascend from 1"),
     "sequence of": (lambda: schedules.sequence([0.1, 0.2], []), "2 schedules and 0 milestones; give one milestone"),
-    "plot": (lambda: viz.schedules({}, 10), "schedules: there is nothing to plot"),
-    "plot steps": (lambda: viz.schedules(0.1, 0), "schedules: steps is 0; it must be at least 1"),
 }
 
 
@@ -99,19 +96,3 @@ def test_bad_input(name):
     with pytest.raises(ValueError) as caught:
         do()
     assert message in str(caught.value)
-
-
-def test_all_schedules_are_plotted_in_one_call(tmp_path):
-    shown = {
-        "constant": 0.1,
-        "warm-up": schedules.warmup(schedules.cosine(0.1, 50), 10),
-        "inverse": schedules.inverse(0.1, 1),
-    }
-    figure = viz.schedules(shown, 50, tmp_path / "rates.png")
-    lines = {line.get_label(): line.get_ydata() for axes in figure.axes for line in axes.get_lines()}
-    assert (tmp_path / "rates.png").stat().st_size > 5000
-    for name, rate in shown.items():
-        expected = values(rate, 50) if callable(rate) else np.full(50, 0.1)
-        assert any(np.array_equal(y, expected) for label, y in lines.items() if label == name), name
-    (one,) = viz.schedules(optim.schedules.cosine(0.1, 50), 50).axes[:1]
-    assert len(one.get_lines()) == 1

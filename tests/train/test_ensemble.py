@@ -11,7 +11,7 @@ import pytest
 from train import members
 
 import minigrad as mg
-from minigrad import data, nn, optim, train, viz
+from minigrad import data, nn, optim, train
 from minigrad.train.ensemble import each
 
 TEST = data.Loader(data.Dataset(*data.digits().test[:200]), 64, shuffle=False)
@@ -181,17 +181,6 @@ def test_batches_in_another_order_are_refused(models):
     shuffled = data.Loader(data.Dataset(*data.digits().test[:200]), 64, seed=0)
     with pytest.raises(ValueError, match="shuffle=False"):
         train.probabilities(models, shuffled)
-
-
-def test_the_reliability_diagram_shows_the_bins(models, tmp_path):
-    judged = train.judge(models, TEST)
-    figure = viz.reliability({"a member": judged.calibrations[0], "ensemble": judged.calibration}, tmp_path / "r.png")
-    above = figure.axes[1]
-    assert above.get_title(loc="left") == f"ensemble  ECE {judged.calibration.ece:.1%}"
-    heights = [bar.get_height() for bar in above.patches[:15]]
-    assert np.array_equal(heights, judged.calibration.accuracy, equal_nan=True) and (tmp_path / "r.png").stat().st_size
-    with pytest.raises(ValueError, match="nothing to draw"):
-        viz.reliability({})
 
 
 def test_the_example_trains_members_and_snapshots(tmp_path, capsys):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import data, nn, optim, train, viz
+from minigrad import data, nn, optim, train
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((48, 4))
@@ -105,12 +105,3 @@ def test_what_it_refuses():
         train.lr_range(net, opt, batches, loss=loss, low=100.0, high=1000.0)
     with pytest.raises(ValueError, match="cannot be gone through twice"):
         train.lr_range(net, opt, iter(batches), loss=loss)
-
-
-def test_the_picture(tmp_path):
-    net, batches, loss = quadratic()
-    found = train.lr_range(net, optim.SGD(net.parameters(), 0.1), batches, loss=loss)
-    figure = viz.lr_range(found, tmp_path / "range.png", title="A parabola")
-    (axes,) = figure.axes
-    assert axes.get_xscale() == "log" and f"{found.suggestion:.2g}" in axes.get_legend().get_texts()[-1].get_text()
-    assert (tmp_path / "range.png").read_bytes()[:4] == b"\x89PNG"

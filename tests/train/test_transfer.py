@@ -10,7 +10,7 @@ import pytest
 from safetensors.numpy import save_file
 
 import minigrad as mg
-from minigrad import data, nn, optim, train
+from minigrad import data, lab, nn, optim, train
 from minigrad.train.transfer import Audit, GradualUnfreezing
 
 X, Y = (a[:96] for a in data.digits().train[:])
@@ -18,7 +18,7 @@ BATCHES = data.Loader(data.Dataset(X, Y), 32, seed=0)
 
 
 def digits_net(seed=0):
-    return train.DigitsNet(width=4, dropout=0.5, stochastic_depth=0.2, rng=seed)
+    return lab.DigitsNet(width=4, dropout=0.5, stochastic_depth=0.2, rng=seed)
 
 
 def fit(model, epochs=2, optimizer=None, **options):
@@ -146,7 +146,7 @@ class _Interrupt:
 
 
 def test_rates_fall_from_the_last_layer_to_the_first():
-    model = train.DigitsNet(width=4, dropout=0, stochastic_depth=0, rng=0)
+    model = lab.DigitsNet(width=4, dropout=0, stochastic_depth=0, rng=0)
     groups = train.discriminative_rates(model, 0.26, layers=LAYERS)
     assert np.allclose([g["lr"] for g in groups], [0.26 / 2.6**3, 0.26 / 2.6**2, 0.1, 0.26])  # Howard, Ruder 2018
     before = copy.deepcopy(model.state_dict())

@@ -16,7 +16,7 @@ import numpy as np
 
 from ...extras import extra
 from ...tape import Array
-from ..style import INK
+from ...viz.style import INK
 from .pictures import LOWEST, color, draw_surface, figure
 from .race import Track
 from .surfaces import Surface

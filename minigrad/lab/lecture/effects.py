@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from . import style
+from ...viz import style
 
 _COLORS = {"better": style.BLUE, "worse": style.ORANGE, "no clear difference": style.GREY}
 
@@ -25,7 +25,7 @@ def effects(
     if not rows:
         raise ValueError("effects: there are no rows")
     rows = sorted(rows, key=lambda row: -row[1])
-    figure = style.figure(8.4, 1.1 + 0.27 * len(rows), "viz.effects")
+    figure = style.figure(8.4, 1.1 + 0.27 * len(rows), "lab.lecture.effects")
     axes = figure.subplots()
     axes.axvline(0, color=style.INK, linewidth=1)
     for i, (_, mean, error, verdict) in enumerate(rows):

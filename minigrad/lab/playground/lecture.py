@@ -15,7 +15,7 @@ from ... import calculus, optim
 from ...ops.elementwise import cos, sqrt
 from ...optim import schedules
 from ...tape import Array, Tensor
-from ..style import INK, Path, finished, quiet
+from ...viz.style import INK, Path, finished, quiet
 from .pictures import color, draw_lines, draw_losses, draw_paths, figure
 from .race import Racer, Rate, Track, race
 from .surfaces import SURFACES, Surface

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..checkpoint import write_atomically
-from ..ensemble import each
+from ...train.checkpoint import write_atomically
+from ...train.ensemble import each
 from .recipe import Recipe, test_error
 from .techniques import Technique
 

@@ -8,7 +8,6 @@ import pytest
 
 import minigrad as mg
 from minigrad import data, nn, optim, train
-from minigrad.train import digits
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((60, 4)).astype(np.float32)
@@ -198,49 +197,3 @@ def test_what_is_not_installed_is_named_with_the_command_that_installs_it(monkey
             train.fit(net, optim.SGD(net.parameters(), lr=0.1), batches(), epochs=1)
         else:
             train.save_weights(net, tmp_path / "w.safetensors")
-
-
-# ---- the digits ------------------------------------------------------------------------------------------------------
-
-
-def test_an_epoch_on_the_digits_is_the_same_twice_and_another_with_another_seed():
-    runs = [train.train_digits(train.Settings(epochs=1, seed=s), progress=False) for s in (0, 0, 1)]
-    a, b, c = (run.model.state_dict() for run in runs)
-    assert all(np.array_equal(a[k], b[k]) for k in a)
-    assert not np.array_equal(a["fc.weight"], c["fc.weight"])
-    assert runs[0].records[0]["accuracy"] > 0.15  # 0.1 is chance
-
-
-def test_the_digits_resume_and_keep_an_average(tmp_path):
-    settings = train.Settings(epochs=2, average=0.9)
-    whole = train.train_digits(settings, progress=False)
-
-    def stop(optimizer):
-        if optimizer.steps == 5:
-            raise RuntimeError("the lights went out")
-        optim.Optimizer.zero_grad(optimizer)
-
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(RuntimeError, match="lights"):
-        patch.setattr(optim.AdamW, "zero_grad", stop)
-        train.train_digits(settings, out=tmp_path, checkpoint_every=2, progress=False)
-    run = train.train_digits(settings, out=tmp_path, resume=True, progress=False)
-    assert all(np.array_equal(a, b) for a, b in zip(run.model.state_dict().values(), whole.model.state_dict().values()))
-    tested = train.evaluate(run.model, run.test)
-    assert tested.accuracy == run.records[-1]["test_accuracy"]  # the average is what was tested, and what is left
-
-
-def test_the_training_step_shown_drops_no_block_and_its_draws_stand_ready():
-    run = train.train_digits(train.Settings(epochs=1), progress=False)
-    for module in run.model.modules():
-        if isinstance(module, nn.StochasticDepth):
-            module.p = 0.7
-    step = train.training_step(run)
-    parameters = len(run.model.parameters())
-    assert sum(node.kind == "parameter" for node in step.nodes) == parameters
-    x, y = run.train.dataset[:4]
-    mg.cross_entropy(run.model(x), y).backward()
-    assert all(p.grad is not None for p in run.model.parameters())
-
-
-def test_the_support_vector_machine_scores_as_in_scikit_learns_example():
-    assert round(digits.svm_accuracy(data.digits()), 4) == 0.9689

@@ -15,9 +15,9 @@ from PIL import Image
 import minigrad as mg
 from minigrad import data, optim
 from minigrad.cli import main
-from minigrad.viz import playground
-from minigrad.viz.playground import OPTIMIZERS, SURFACES, Racer, race
-from minigrad.viz.playground.pictures import spread
+from minigrad.lab import playground
+from minigrad.lab.playground import OPTIMIZERS, SURFACES, Racer, race
+from minigrad.lab.playground.pictures import spread
 
 QUADRATIC = SURFACES["quadratic"]
 RATES = {name: 0.01 for name, rule in OPTIMIZERS.items() if not isinstance(rule, str)}

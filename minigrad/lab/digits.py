@@ -21,9 +21,9 @@ from ..ops.elementwise import relu
 from ..ops.loss import cross_entropy
 from ..ops.shape import flatten
 from ..tape import Tensor, no_grad
-from .averaging import Averaging
-from .loop import fit
-from .state import State
+from ..train.averaging import Averaging
+from ..train.loop import fit
+from ..train.state import State
 
 
 class DigitsNet(nn.Module):
@@ -133,6 +133,6 @@ def training_step(run: Run) -> Graph:
 
 def svm_accuracy(digits: data.Split) -> float:
     """The test accuracy of the RBF support vector machine in scikit-learn's own example of digit classification."""
-    svm = extra("sklearn.svm", "svm_accuracy").SVC(gamma=0.001)
+    svm = extra("sklearn.svm", "lab.svm_accuracy").SVC(gamma=0.001)
     pixels = [16 * part.x.reshape(len(part), -1) for part in digits]
     return float(svm.fit(pixels[0], digits.train.y).score(pixels[1], digits.test.y))

@@ -23,8 +23,8 @@ from ...ops.pool import fractional_max_pool2d
 from ...ops.shape import flatten
 from ...optim import averaging
 from ...tape import Array, Tensor
-from ..evaluate import evaluate, predict
-from ..transfer import discriminative_rates, freeze
+from ...train.evaluate import evaluate, predict
+from ...train.transfer import discriminative_rates, freeze
 
 
 @dataclass(frozen=True)

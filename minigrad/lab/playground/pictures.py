@@ -13,8 +13,8 @@ import numpy as np
 
 from ...extras import extra
 from ...tape import Array
-from .. import style
-from ..style import INK, Path, finished, quiet
+from ...viz import style
+from ...viz.style import INK, Path, finished, quiet
 from .race import Track
 from .surfaces import Surface
 

@@ -19,7 +19,7 @@ from ..gradcheck import VERDICTS
 from ..gradcheck import Report as GradientCheck
 from ..graph import Graph
 from ..typing import Array
-from .curves import curves
+from ..viz.curves import curves
 
 
 class Findings(NamedTuple):

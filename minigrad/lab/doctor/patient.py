@@ -13,7 +13,7 @@ from ... import optim
 from ...nn import BatchNorm1d, BatchNorm2d, Module
 from ...nn.modes import draws, modes_restored
 from ...tape import Array, Node, Tensor, history, no_grad, pull
-from ..state import restored
+from ...train.state import restored
 from .report import Layer
 
 Step = Callable[[Array, Array], Any]

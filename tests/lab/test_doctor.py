@@ -7,11 +7,11 @@ import pytest
 from click.testing import CliRunner
 
 import minigrad as mg
-from minigrad import data, nn, optim, train
+from minigrad import data, lab, nn, optim, train
 from minigrad.cli import main
 from minigrad.gradcheck import gradcheck
+from minigrad.lab.doctor import checks, doctor
 from minigrad.nn.modes import generators
-from minigrad.train.doctor import checks, doctor
 
 X, Y = (a[:320] for a in data.digits().train[:])
 
@@ -41,7 +41,7 @@ def trained(model, optimizer, *, zero=True, eval_mode=False):
 HEALTHY = {
     "an MLP": lambda: net(),
     "batch norm and dropout": lambda: net(norm=True, drop=0.3),
-    "a residual network with stochastic depth": lambda: train.DigitsNet(width=8, stochastic_depth=0.3, rng=0),
+    "a residual network with stochastic depth": lambda: lab.DigitsNet(width=8, stochastic_depth=0.3, rng=0),
 }
 
 

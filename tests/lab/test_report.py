@@ -1,4 +1,4 @@
-"""The report and the curves: every section there, well formed, self-contained, nothing unescaped."""
+"""The report: every section there, well formed, self-contained, nothing unescaped."""
 
 import io
 import struct
@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import nn, viz
+from minigrad import lab, nn
 from minigrad.gradcheck import gradcheck
 from minigrad.graph import graph
-from minigrad.viz.report import png
+from minigrad.lab.report import png
 
 RECORDS = [
     {"epoch": e, "loss": 2 / e, "accuracy": 1 - 0.5 / e, "test_loss": 1.9 / e, "test_accuracy": 1 - 0.4 / e,
@@ -54,7 +54,7 @@ def findings():
     net = nn.Sequential(nn.Linear(4, 3, rng=0), nn.ReLU(), nn.Linear(3, 3, rng=0))
     x = np.random.default_rng(0).standard_normal((4, 4)).astype(np.float32)
     net.parameters()
-    return viz.Findings(
+    return lab.Findings(
         title="Digits <&> friends",
         records=RECORDS,
         images=np.linspace(0, 1, 4 * 64).reshape(4, 1, 8, 8),
@@ -77,7 +77,7 @@ def parsed(page):
 
 
 def test_every_section_is_there_and_the_page_is_well_formed(findings, tmp_path):
-    page = viz.report(findings, tmp_path / "report.html")
+    page = lab.report(findings, tmp_path / "report.html")
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == page
     text = parsed(page)
     words = " ".join(text.words)
@@ -88,20 +88,20 @@ def test_every_section_is_there_and_the_page_is_well_formed(findings, tmp_path):
 
 
 def test_the_page_needs_nothing_else(findings):
-    text = parsed(viz.report(findings))
+    text = parsed(lab.report(findings))
     assert all(link.startswith(("#", "data:image/png;base64,")) for link in text.links)
-    page = viz.report(findings)
+    page = lab.report(findings)
     assert "<script" not in page and "@import" not in page and "url(" not in page
 
 
 def test_what_users_write_is_escaped(findings):
-    page = viz.report(findings)
+    page = lab.report(findings)
     assert "alert(1)" in page and "<script>" not in page
     assert "Digits &lt;&amp;&gt; friends" in page and "a table &lt;of&gt; layers" in page
 
 
 def test_confusion_and_mistakes_are_those_of_the_logits(findings):
-    page = viz.report(findings)
+    page = lab.report(findings)
     assert page.count("<figure>") == 2
     first, second = page.index("test image 2: 2, taken for 1"), page.index("test image 3: 1, taken for 0")
     assert first < second  # the surest first
@@ -113,10 +113,10 @@ def test_confusion_and_mistakes_are_those_of_the_logits(findings):
 
 
 def test_no_mistakes_and_a_wrong_gradient_are_said(findings):
-    page = viz.report(findings._replace(labels=LOGITS.argmax(1)))
+    page = lab.report(findings._replace(labels=LOGITS.argmax(1)))
     assert "Every test image was recognised" in page and "<figure>" not in page
     findings.check.rows[0].verdict = "WRONG"
-    page = viz.report(findings)
+    page = lab.report(findings)
     assert "FAILED" in page and '<span class="bad">WRONG</span>' in page
 
 
@@ -126,7 +126,7 @@ def test_where_nothing_draws_the_page_says_what_to_install(findings, monkeypatch
 
     monkeypatch.setattr(shutil, "which", lambda program: None)
     monkeypatch.setattr(sys.modules["minigrad.graph"], "_has_pygraphviz", lambda: False)
-    page = viz.report(findings)
+    page = lab.report(findings)
     assert "pip install" in page and "<svg" not in page
     parsed(page)
 
@@ -143,20 +143,3 @@ def test_png_holds_the_pixels():
     np.testing.assert_allclose(
         imread(io.BytesIO(content))[..., :3].reshape(2, 3, -1)[..., 0], rows[:, 1:] / 255, atol=1e-6
     )
-
-
-def test_curves_show_the_records_and_touch_no_global_state(tmp_path):
-    import matplotlib
-    from matplotlib import _pylab_helpers
-
-    settings = dict(matplotlib.rcParams)
-    figure = viz.curves(RECORDS, tmp_path / "curves.png", title="run")
-    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
-    loss, accuracy = figure.axes
-    np.testing.assert_allclose([line.get_ydata() for line in loss.lines], [[2, 1, 2 / 3], [1.9, 0.95, 1.9 / 3]])
-    np.testing.assert_allclose(accuracy.lines[1].get_ydata(), [60, 80, 100 - 40 / 3])
-    assert dict(matplotlib.rcParams) == settings and not _pylab_helpers.Gcf.figs
-    without_test = [{k: v for k, v in r.items() if not k.startswith("test")} for r in RECORDS[:1]]
-    assert [len(axes.lines) for axes in viz.curves(without_test).axes] == [1, 1]
-    with pytest.raises(ValueError, match="no records"):
-        viz.curves([])

@@ -7,8 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from minigrad import kernels, nn, train
-from minigrad.train import warmup
+from minigrad import kernels, lab, nn
+from minigrad.lab import warmup
 
 pytestmark = [pytest.mark.processor, pytest.mark.skipif(not kernels.JIT, reason="nothing is compiled")]
 
@@ -19,7 +19,7 @@ for k in jit.KERNELS:
         print("asked", k.__module__, k.__name__, signature)
 """
 WARM_UP = """
-from minigrad.train import warm_up, warmup
+from minigrad.lab import warm_up, warmup
 warm_up()
 
 def calls(kernel):
@@ -38,7 +38,7 @@ TRAINING = """
 import numpy as np
 import minigrad as mg
 from minigrad import nn, optim
-from minigrad.train import DigitsNet
+from minigrad.lab import DigitsNet
 
 small = nn.Sequential(nn.Conv2d(1, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
                       nn.Linear(256, 10))
@@ -79,7 +79,7 @@ def test_its_layers_meet_both_sides_of_what_depends_on_the_width(bits):
 
 
 def test_kernels_come_from_disk_once_they_are_there(tmp_path):
-    once = "import numpy as np\nfrom minigrad import nn, train\nprint(train.warm_up([(nn.ELU(), (np.ones((4, 3), 'f'),))]))"
+    once = "import numpy as np\nfrom minigrad import lab, nn\nprint(lab.warm_up([(nn.ELU(), (np.ones((4, 3), 'f'),))]))"
     environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
     said = [subprocess.check_output([sys.executable, "-c", once], env=environment, text=True) for _ in range(2)]
     assert " 0 found on disk" in said[0] and not said[0].startswith("0 ") and str(tmp_path) in said[0]
@@ -90,10 +90,10 @@ def test_the_models_are_left_in_the_asked_dtype_and_the_watchers_gone():
     from minigrad.kernels import progress
 
     net, before = nn.Linear(3, 2, rng=0), list(progress.watchers)
-    train.warm_up([(net, (np.ones((4, 3), "f"), np.zeros(4, int)))], dtype="float64")
+    lab.warm_up([(net, (np.ones((4, 3), "f"), np.zeros(4, int)))], dtype="float64")
     assert net.weight.dtype == np.float64 and progress.watchers == before
 
 
 def test_where_nothing_is_compiled_there_is_nothing_to_do(monkeypatch):
     monkeypatch.setattr(kernels, "JIT", False)
-    assert train.warm_up() == train.Warmed([], [], 0.0, None)
+    assert lab.warm_up() == lab.Warmed([], [], 0.0, None)
