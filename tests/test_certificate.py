@@ -50,6 +50,7 @@ def nodes(c, op):
 # ---- the table -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("c", CASES, ids=lambda c: c.name)
 def test_operation(c):
     report = certify(c)

@@ -69,6 +69,7 @@ def models(tmp_path):
     return tmp_path / "models.py"
 
 
+@pytest.mark.slow
 def test_one_epoch_of_train_leaves_every_file(tmp_path):
     out = tmp_path / "runs" / "one"
     said = run("train", "--epochs", 1, "--seed", 3, "--out", out, "--threads", 1)
@@ -84,6 +85,7 @@ def test_one_epoch_of_train_leaves_every_file(tmp_path):
     train.load_weights(lab.DigitsNet(), out / "weights.safetensors")
 
 
+@pytest.mark.slow
 def test_where_nothing_draws_train_still_ends_well(tmp_path, monkeypatch):
     import shutil
 
@@ -93,6 +95,7 @@ def test_where_nothing_draws_train_still_ends_well(tmp_path, monkeypatch):
     assert (tmp_path / "graph.dot").exists() and "graph.dot" in said and "Warning" in said and "pip install" in said
 
 
+@pytest.mark.slow
 def test_train_is_interrupted_refuses_other_settings_and_resumes(tmp_path, monkeypatch):
     options = f"train --epochs 1 --out {tmp_path} --average 0.9 --log csv --log tensorboard --quiet".split()
     forget = optim.AdamW.zero_grad
@@ -153,6 +156,7 @@ def test_a_model_that_is_not_there_is_a_usage_error(models, command, model, said
     assert said in output and "MODEL" in output
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not kernels.JIT, reason="nothing is compiled")
 def test_warmup_says_what_it_did_and_where(models, tmp_path):
     code = "from minigrad.cli import main; main()"
@@ -197,6 +201,7 @@ def test_python_m_minigrad():
     assert done.returncode == 0 and "Usage: minigrad " in done.stdout
 
 
+@pytest.mark.slow
 def test_the_example_runs(capsys):
     example = runpy.run_path(str(Path(__file__).parents[1] / "examples" / "digits.py"))
     assert example["main"](epochs=4) > 0.8

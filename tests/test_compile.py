@@ -73,6 +73,7 @@ def trained(make, xs, rule, compiled, steps=6):
     return losses, model.state_dict(), opt.state_dict(), [p.grad for p in model.parameters()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("net", NETS)
 def test_training_is_equal_bit_for_bit(net, rule):
@@ -498,6 +499,7 @@ def test_inside_a_function_that_is_differentiated_it_is_an_ordinary_function():
         fast(x).backward()
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow():
     model = mlp()
     opt = optim.SGD(model.parameters(), lr=0.1)

@@ -143,6 +143,7 @@ def test_what_was_not_recorded_says_so():
         graph([np.ones(2)])
 
 
+@pytest.mark.slow
 def test_a_diamond_of_2_to_the_60_paths_and_a_chain_of_20000():
     y = x = mg.tensor(1.0, requires_grad=True)
     for _ in range(60):

@@ -54,6 +54,7 @@ def data(n=16):
     return rng.standard_normal((n, 1, 8, 8)).astype("f"), rng.integers(0, 10, n)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", [optim.SGD, optim.Adam])
 def test_training(rule, growth):
     """500 steps with each rule: an object that is kept takes 16 bytes at least, so one of each step would be seen."""
@@ -69,6 +70,7 @@ def test_training(rule, growth):
     assert growth(train, 500) < SLACK
 
 
+@pytest.mark.slow
 def test_inference(growth):
     """Nothing stays, and a hundred calls need no more at a time than one."""
     model, (x, _) = small_cnn().eval(), data()
@@ -86,6 +88,7 @@ def test_inference(growth):
     assert hundred < one + SLACK
 
 
+@pytest.mark.slow
 def test_products_on_one_recorded_gradient(growth):
     model, (x, labels) = small_cnn(), data()
     params = list(model.parameters())
@@ -94,6 +97,7 @@ def test_products_on_one_recorded_gradient(growth):
     assert growth(lambda n: [product(*vs) for _ in range(n)] and None, 50) < SLACK
 
 
+@pytest.mark.slow
 def test_models_that_are_dropped(growth):
     """So too when the step is given up half-way: after a forward pass without a backward one."""
     x, labels = np.ones((2, 3, 8, 8), "f"), np.array([1, 2])
@@ -107,11 +111,13 @@ def test_models_that_are_dropped(growth):
     assert growth(use, 5) < SLACK
 
 
+@pytest.mark.slow
 def test_growth_would_be_seen(growth):
     model, (x, labels), kept = small_cnn(), data(), []
     assert growth(lambda n: kept.append(mg.cross_entropy(model(x), labels)), 1) > SLACK  # one tape is kept
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compiled", [False, True])
 def test_inference_allocates_the_same_after_the_first_call(compiled):
     model = nn.models.resnet8(rng=0).eval()

@@ -79,6 +79,7 @@ def same_threads_after():
     kernels.set_num_threads(before)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not kernels.JIT, reason="nothing is compiled")
 @FLOATS
 @cases(25)
@@ -90,6 +91,7 @@ def test_with_kernels_and_without(network, dtype):
         assert_close(ours, everything(*network, dtype), dtype)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not kernels.JIT, reason="nothing is compiled")
 @cases(25)
 @given(network=networks(kinks=True))
@@ -100,6 +102,7 @@ def test_with_kernels_and_without_at_kinks(network):
         assert_close(ours, everything(*network, "float64"), "float64")
 
 
+@pytest.mark.slow
 @FLOATS
 @cases(15)
 @given(network=networks(), n=st.integers(2, 4))

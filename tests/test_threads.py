@@ -70,6 +70,7 @@ def test_the_same_weights_bit_for_bit(n, monkeypatch):
     assert not np.array_equal(once, train(threads=n, seed=1))
 
 
+@pytest.mark.slow
 def test_the_same_weights_in_another_process():
     code = "import hashlib; print(hashlib.sha256(train(threads=2).tobytes()).hexdigest())"
     first, second = start(EAGER + code), start(EAGER + code)
@@ -98,6 +99,7 @@ print(same, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 def test_training_goes_on_after_a_fork():
     assert answer(start(EAGER + AFTER_FORK)) == "True 0"
@@ -122,6 +124,7 @@ print(codes)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 def test_a_fork_while_another_thread_trains():
     assert answer(start(EAGER + FORK_WHILE_TRAINING)) == "[0, 0, 0, 0]"
@@ -141,6 +144,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
 def test_children_of_a_process_with_threads_train_alike(method, tmp_path):
     script = tmp_path / "children.py"  # children that are spawned import their parent's file
@@ -158,6 +162,7 @@ def make(rng):
 KINKS = "make = lambda rng: nn.models.resnet8(width=8, rng=rng).astype(float)"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not kernels.JIT, reason="nothing is compiled")
 @pytest.mark.parametrize(("model", "layers", "eps"), [(SMOOTH, 3, 2**-23), (KINKS, 9, 2**-52)], ids=["smooth", "kinks"])
 def test_one_step_without_the_jit_is_the_same_step(model, layers, eps):

@@ -462,6 +462,7 @@ def ended(process):
             os.killpg(process.pid, signal.SIGKILL)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 @pytest.mark.parametrize(("method", "whole_group"), [(None, True), (None, False), ("fork", True), ("spawn", False)])
 def test_ctrl_c_ends_it_at_once_and_nothing_is_left(tmp_path, method, whole_group):
@@ -494,6 +495,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_processes_end_with_a_killed_trainer(tmp_path, method):

@@ -67,6 +67,7 @@ def snapshot(net):
     return [(t.data.tobytes(), t.dtype, id(t.data), t.version, t.grad is None or t.grad.tobytes()) for t in tensors]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2, 3, 4])
 def test_model_with_batch_norm_dropout_and_stochastic_depth(seed):
     mg.seed(seed)
@@ -78,6 +79,7 @@ def test_model_with_batch_norm_dropout_and_stochastic_depth(seed):
     assert {row.order for row in report.rows} == {1, 2}
 
 
+@pytest.mark.slow
 def test_no_trace():
     net, x = Net(), Tensor(X)
     mg.seed(5)

@@ -76,6 +76,7 @@ def cache(filled, tmp_path):
     return {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}, tmp_path / "cache"
 
 
+@pytest.mark.slow
 def test_a_second_process_compiles_nothing(filled, cache):
     environment, folder = cache
     before = files(folder)
@@ -83,6 +84,7 @@ def test_a_second_process_compiles_nothing(filled, cache):
     assert files(folder) == before
 
 
+@pytest.mark.slow
 def test_processes_that_fill_a_folder_at_once(filled, tmp_path):
     environment = {"NUMBA_CACHE_DIR": str(tmp_path)}
     together = [start(dtype=dtype, **environment) for dtype in ("float32", "float64", "float32")]
@@ -105,6 +107,7 @@ tempfile.TemporaryFile = refuse
 """
 
 
+@pytest.mark.slow
 def test_a_read_only_folder_is_read(filled, cache):
     environment, folder = cache
     before = files(folder)
@@ -112,6 +115,7 @@ def test_a_read_only_folder_is_read(filled, cache):
     assert files(folder) == before
 
 
+@pytest.mark.slow
 def test_nothing_can_be_written_anywhere(filled, cache, tmp_path):
     environment, folder = cache
     before = files(folder)
@@ -121,6 +125,7 @@ def test_nothing_can_be_written_anywhere(filled, cache, tmp_path):
     assert work(dtype="float64", NUMBA_CACHE_DIR=str(tmp_path / "empty"))[0] == found
 
 
+@pytest.mark.slow
 def test_a_folder_that_cannot_be_made(filled, tmp_path):
     (tmp_path / "file").touch()
     assert work(NUMBA_CACHE_DIR=str(tmp_path / "file" / "cache"))[0] == filled[1]
@@ -136,6 +141,7 @@ def package(tmp_path):
     return environment, own, home
 
 
+@pytest.mark.slow
 def test_a_read_only_package_is_read_and_what_it_lacks_is_kept_at_home(package, filled):
     environment, own, home = package
     assert work(**environment) == (filled[1], 0, filled[2])
@@ -147,6 +153,7 @@ def test_a_read_only_package_is_read_and_what_it_lacks_is_kept_at_home(package, 
     assert work(refuse(own), dtype="float64", **environment) == (found, filled[3], 0)
 
 
+@pytest.mark.slow
 def test_new_sources_replace_old_kernels(package, filled):
     environment, own, _ = package
     work(**environment)
@@ -160,6 +167,7 @@ def test_new_sources_replace_old_kernels(package, filled):
     assert work(**environment) == (filled[1], filled[3], 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [lambda data: data[: len(data) // 2], lambda data: b"", lambda data: b"\0" * len(data)],
                          ids=["truncated", "empty", "zeros"])  # fmt: skip
 def test_a_damaged_file_is_compiled_again(filled, cache, damage):
@@ -170,6 +178,7 @@ def test_a_damaged_file_is_compiled_again(filled, cache, damage):
     assert work(**environment) == (filled[1], filled[3], 0)
 
 
+@pytest.mark.slow
 def test_another_processor_has_kernels_of_its_own(filled, cache):
     environment, folder = cache
     other = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
@@ -179,6 +188,7 @@ def test_another_processor_has_kernels_of_its_own(filled, cache):
     assert work(**environment) == (filled[1], filled[3], 0)
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_does_not_stop_the_work(filled, tmp_path):
     full = """
 from numba.core.caching import IndexDataCacheFile
@@ -190,6 +200,7 @@ IndexDataCacheFile._save_data = refuse
     assert files(tmp_path) == {}
 
 
+@pytest.mark.slow
 def test_compiling_is_told_and_loading_is_not(tmp_path):
     impatient = "from minigrad.kernels import progress; progress.PATIENCE = progress.LINES = 0\n"
 

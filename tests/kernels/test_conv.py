@@ -65,6 +65,7 @@ def direct(monkeypatch):
         monkeypatch.setattr("minigrad.kernels.winograd.USE", False)
 
 
+@pytest.mark.slow
 @cases(80)
 @given(convolutions(), LAYOUTS, LAYOUTS, st.sampled_from("fd"), st.integers(0, 2**32 - 1))
 def test_jitted_agree_with_plain(direct, laid_out, convolution, layout_x, layout_g, dtype, seed):
@@ -120,6 +121,7 @@ def test_plain_agrees_with_the_definition():
         assert y[n, o, i, j] == pytest.approx((window * w[o]).sum(), abs=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "shape, w_shape, parameters",
     [

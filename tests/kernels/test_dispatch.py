@@ -33,12 +33,14 @@ def test_the_jit_can_be_turned_off(off):
     assert python(CONV + "print(conv2d(x, x).item(), 'numba' in sys.modules)", **off) == "9.0 False"
 
 
+@pytest.mark.slow
 def test_works_where_nothing_can_be_cached():
     # No locator will find a directory: what a read-only home and a read-only package would give.
     hide = "from numba.core.caching import CacheImpl; CacheImpl._locator_classes = []\n"
     assert python(hide + CONV + "print(conv2d(x, x).item())") == "9.0"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not kernels.JIT, reason="nothing is compiled")
 def test_one_signature_per_dtype():
     """Layouts, strides, read-only arrays and all kinds of numbers lead to the same compiled kernel."""

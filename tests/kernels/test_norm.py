@@ -27,6 +27,7 @@ def shapes(draw):
     return n, c, draw(st.integers(1, 9)), draw(st.integers(1, 9))
 
 
+@pytest.mark.slow
 @cases(60)
 @given(shapes(), LAYOUTS, st.sampled_from("fd"), st.integers(1, 2), st.integers(0, 2**32 - 1))
 def test_jitted_agree_with_plain(laid_out, shape, layout, dtype, n_threads, seed):

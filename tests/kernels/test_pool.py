@@ -87,6 +87,7 @@ def test_the_first_maximum_wins_nan_always_and_padding_never(room):
     assert winners[0, 0].tolist() == [[3, 2, 2], [1, 0, 0], [1, 0, 0]] and (y == -5).all()
 
 
+@pytest.mark.slow
 def test_large_windows():
     x = np.random.default_rng(0).standard_normal((1, 2, 20, 20))
     y, winners = kernels.max_pool2d(x, kernel=(20, 20), stride=(1, 1))

@@ -111,6 +111,7 @@ assert same and os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 def test_work_goes_on_after_a_fork():
     # Python 3.12 and later warn that a process with threads forks: that is what is tested here.

@@ -141,6 +141,7 @@ def everything():
     ]
 
 
+@pytest.mark.slow
 def test_can_be_turned_off(monkeypatch):
     on = everything()
     monkeypatch.setattr(winograd, "USE", False)

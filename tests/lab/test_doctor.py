@@ -45,6 +45,7 @@ HEALTHY = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HEALTHY)
 def test_the_healthy_are_let_go(name):
     found = doctor(HEALTHY[name](), X, Y)
@@ -134,6 +135,7 @@ def other_labels():
     return model, {"optimizer": optimizer, "step": lambda x, y: right(x, rng.permutation(y))}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ill", ILLS)
 def test_a_planted_ill_is_named_first(ill):
     make, check, cause = ILLS[ill]
@@ -155,6 +157,7 @@ def test_a_wrong_derivative_is_named():
     assert found.failed == ["gradient of the loss"] and "rule of half_wrong" in found.cause
 
 
+@pytest.mark.slow
 def test_depth_that_swallows_the_signal_is_named():
     rng = np.random.default_rng(0)
     layers = [layer for _ in range(8) for layer in (nn.Linear(64, 64, rng=rng), nn.Tanh())]
@@ -205,6 +208,7 @@ def test_what_the_layers_show_is_what_is_there():
     assert logits.shape == layers[2].shape and np.isclose(layers[2].gradient, np.sqrt((slope**2).mean()), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_gradient_checks_hold_the_masks_of_dropout():
     model = net(drop=0.5)
     found = doctor(model, X, Y)
@@ -278,6 +282,7 @@ def run(*args, code=0):
     return done.output
 
 
+@pytest.mark.slow
 def test_the_command_reports_and_exits_with_1_on_findings(tmp_path):
     (tmp_path / "models.py").write_text(MODELS)
     assert "Healthy: all 13 checks" in run(f"{tmp_path}/models.py:healthy")
@@ -288,6 +293,7 @@ def test_the_command_reports_and_exits_with_1_on_findings(tmp_path):
     assert "is none of digits" in run("resnet9", code=2)
 
 
+@pytest.mark.slow
 def test_the_command_examines_the_librarys_models_on_the_digits():
     said = run("lenet")
     assert "Healthy" in said and "relu after conv2" in said and "(128, 16, 4, 4)" in said

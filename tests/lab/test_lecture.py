@@ -19,6 +19,7 @@ SMALL = Recipe(images=40, epochs=4)
 DOCS = Path(__file__).parents[2] / "docs"
 
 
+@pytest.mark.slow
 def test_each_technique_changes_something_and_runs():
     few = Recipe(images=40, epochs=5)
     for technique in TECHNIQUES.values():
@@ -132,6 +133,7 @@ def test_the_page_is_renewed_between_its_marks():
         lecture.renewed("before", "new")
 
 
+@pytest.mark.slow
 def test_the_command_writes_results_table_and_picture(tmp_path):
     def run(*args, code=0):
         done = CliRunner().invoke(main, ["lecture", *map(str, args)])

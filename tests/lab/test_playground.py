@@ -157,6 +157,7 @@ def test_animations(tmp_path):
         playground.animate(hostile, tracks, tmp_path / "race.mp4")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", playground.LECTURE)
 def test_the_lectures_pictures(name, tmp_path):
     figure = playground.LECTURE[name](tmp_path / "a.png")
@@ -205,12 +206,14 @@ def test_the_command_draws_the_lecture(tmp_path, monkeypatch):
     assert "steps.png" in run("--lecture", "--out", tmp_path) and (tmp_path / "steps.png").exists()
 
 
+@pytest.mark.slow
 def test_the_example_runs(tmp_path, capsys):
     example = runpy.run_path(str(Path(__file__).parents[2] / "examples" / "playground.py"))
     tracks = example["main"]("quadratic", tmp_path)
     assert len(tracks) == 4 and "lbfgs" in capsys.readouterr().out and len(list(tmp_path.iterdir())) == 3
 
 
+@pytest.mark.slow
 def test_the_example_lbfgs_or_adam_runs(tmp_path, capsys, monkeypatch):
     few = data.Split(*(data.Dataset(part.x[:64], part.y[:64]) for part in data.digits()))
     monkeypatch.setattr(data, "digits", lambda: few)

@@ -87,6 +87,7 @@ def test_every_section_is_there_and_the_page_is_well_formed(findings, tmp_path):
     ET.fromstring(page.partition("\n")[2])  # XML too
 
 
+@pytest.mark.slow
 def test_the_page_needs_nothing_else(findings):
     text = parsed(lab.report(findings))
     assert all(link.startswith(("#", "data:image/png;base64,")) for link in text.links)
@@ -112,6 +113,7 @@ def test_confusion_and_mistakes_are_those_of_the_logits(findings):
     assert cells == [["1", "·", "·", "100.0%"], ["1", "1", "·", "50.0%"], ["·", "1", "·", "0.0%"]]
 
 
+@pytest.mark.slow
 def test_no_mistakes_and_a_wrong_gradient_are_said(findings):
     page = lab.report(findings._replace(labels=LOGITS.argmax(1)))
     assert "Every test image was recognised" in page and "<figure>" not in page

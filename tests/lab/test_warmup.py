@@ -62,6 +62,7 @@ def lines(code):
     return set(filter(None, done.stdout.splitlines()))
 
 
+@pytest.mark.slow
 def test_it_reaches_every_kernel_and_training_asks_for_no_other():
     """Whether a kernel is needed depends on the width of a vector: tested at this one, and by `make below` at another."""
     warm, training = lines(WARM_UP + ASKED), lines(TRAINING + ASKED)
@@ -78,6 +79,7 @@ def test_its_layers_meet_both_sides_of_what_depends_on_the_width(bits):
     assert any(few) and not many
 
 
+@pytest.mark.slow
 def test_kernels_come_from_disk_once_they_are_there(tmp_path):
     once = "import numpy as np\nfrom minigrad import lab, nn\nprint(lab.warm_up([(nn.ELU(), (np.ones((4, 3), 'f'),))]))"
     environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}

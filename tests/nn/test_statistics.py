@@ -171,6 +171,7 @@ def test_the_moments_of_dropconnect(kind, scaling, mode):
     assert np.array_equal(dropped.eval()(x).data, mean)
 
 
+@pytest.mark.slow
 def test_fractional_pooling_is_averaged_at_test_time_but_only_so_far():
     """The mean over all pairs of pseudo-random sequences is exact; testing takes the mean over a few of them."""
     x = np.random.default_rng(5).standard_normal((1, 2, 7, 6))
@@ -260,6 +261,7 @@ def test_averaging_comes_closer_to_the_expectation_as_draws_grow():
         assert (abs(mean - tested) < SIGMAS * std / n**0.5 + 1e-6).all()  # exact in expectation: what follows is linear
 
 
+@pytest.mark.slow
 def test_the_pictures_of_the_docs():
     example = runpy.run_path(str(Path(__file__).parents[2] / "examples" / "noise_in_training.py"))
     example["spread"].__globals__["DRAWS"] = 30

@@ -96,6 +96,7 @@ def test_products_of_vectors_matrices_and_structures_agree(net):
     assert all(p.grad is None for p in net.params)
 
 
+@pytest.mark.slow
 def test_a_mean_over_batches_of_different_sizes_is_that_over_the_data(net):
     for batches in (net.batches(30), net.batches(12, 12, 6)):
         H = curvature.hessian(net.loss_of, net.params, batches)
@@ -107,6 +108,7 @@ def test_a_mean_over_batches_of_different_sizes_is_that_over_the_data(net):
     assert loader.epoch == 1
 
 
+@pytest.mark.slow
 def test_gauss_newton_and_both_fishers_against_dense_matrices(net):
     J = net.jacobian(lambda: net.model(net.x))
     p = np.exp(net.model(net.x).data)
@@ -359,6 +361,7 @@ def test_the_density_matches_the_moments_of_its_probe_exactly(net):
         assert np.isclose(found.weights[0] @ found.nodes[0] ** k, moment, rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_the_density_is_that_of_the_dense_spectrum(net):
     H = curvature.hessian(net.loss, net.params)
     found = density(H, probes=30, steps=40, rng=0)
@@ -413,6 +416,7 @@ def test_resnet8_top_eigenvalue_by_lanczos_and_by_power_iteration():
 # ---- memory --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind, times", [("hessian", 400), ("gauss_newton", 200), ("batches", 100)])
 def test_products_leave_nothing_behind(kind, times):
     """With the collector off, on one recorded tape, or each with tapes of its own.

@@ -148,6 +148,7 @@ def test_lbfgs_meets_a_thousand_functions():
     assert reasons >= {"converged", "max-iter", "max-evaluations", "no-progress", "unbounded", "not-finite"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["bfgs", "cg", "lbfgs", "newton", "newton-cg", "trust-ncg"])
 @cases(200)
 @given(st.integers(1000, 2**32 - 1))

@@ -49,6 +49,7 @@ def test_help_tells_the_meaning_and_the_range(name):
         assert h.range.text in text and (h.range.text or h.name in ("buffers", "preconditioner"))
 
 
+@pytest.mark.slow
 def test_a_type_checker_sees_the_constructor(tmp_path):
     api = pytest.importorskip("mypy.api")
     (tmp_path / "uses.py").write_text(

@@ -74,6 +74,7 @@ def test_more_thuente(name, first):
     assert len(calls) <= 20  # the paper's own search takes up to 13
 
 
+@pytest.mark.slow
 @cases(150)
 @given(
     st.lists(st.floats(-3, 3), min_size=4, max_size=4),

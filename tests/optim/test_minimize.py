@@ -154,6 +154,7 @@ def test_newton_knows_no_linear_map():
 # ---- every accepted step ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @cases(25)
 @given(st.integers(0, 10**6), st.sampled_from(["bfgs", "lbfgs", "cg", "newton", "newton-cg"]))
 def test_every_step_satisfies_the_strong_wolfe_conditions(seed, method):
@@ -192,6 +193,7 @@ def test_leaves_a_saddle(method):
     assert found.success and math.isclose(found.fun, -1, rel_tol=1e-6)
 
 
+@pytest.mark.slow
 def test_softmax_regression_in_closed_form():
     """H = 1/N Σ xxᵀ ⊗ (diag p − ppᵀ): the product is that, and Newton–CG's steps solve with it."""
     n, k, d = 40, 3, 4

@@ -127,6 +127,7 @@ def test_only_what_both_solve_is_compared():
     assert own.evaluations == theirs.evaluations == 119
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_a_factor_on_f_changes_no_iterate(method):
     """A power of two multiplies without round-off: the paths are the same, bit for bit."""

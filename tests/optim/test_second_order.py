@@ -70,6 +70,7 @@ def test_learns_and_reports(name):
     assert len(kept) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("name", RULES)
 def test_one_long_step_is_many_short_ones(name, dtype):
@@ -258,6 +259,7 @@ def test_dropout_is_held_within_a_step_and_drawn_anew_in_the_next(name):
     assert opt.status in ("max-iter", "converged")
 
 
+@pytest.mark.slow
 def test_running_statistics_move_once_in_a_step():
     model = network(np.float64, nn.BatchNorm1d(5, dtype=np.float64))
     opt = optim.LBFGS(model.parameters(), max_iter=5, buffers=model.buffers())
@@ -358,6 +360,7 @@ def test_damping_follows_the_model():
     np.testing.assert_allclose(p.data, 1, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_thousand_products_leave_nothing_behind():
     w = mg.tensor(np.zeros((6, 3)), requires_grad=True)
     opt = optim.NewtonCG([w], max_iter=1, forcing=0.0, max_products=50, gtol=0)

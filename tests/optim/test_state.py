@@ -23,6 +23,7 @@ def run(opt, grads):
         opt.step()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", ["a number", "a function of the step"])
 @pytest.mark.parametrize("name", RULES)
 def test_resuming_is_exact(name, rate):

@@ -129,6 +129,7 @@ def test_adahessian_step_by_step(power, every, decay):
     assert isinstance(loss, float) and np.allclose(w.grad, g, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_adahessian_averages_over_the_positions_of_a_kernel():
     rng = np.random.default_rng(0)
     w, b = (mg.tensor(rng.standard_normal(s), requires_grad=True) for s in ((2, 3, 3, 3), (2,)))
@@ -244,6 +245,7 @@ def closure_for(rule, pair):
     return pair if rule in ("sqn, gauss-newton", "sophia g") else (lambda: pair()[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", RULES)
 def test_state_saves_and_resumes_exactly(rule):
     """13 steps are 8, a new optimizer with the state of the old one, and 5: bit for bit, whatever the model's draws."""

@@ -175,6 +175,7 @@ def _chain(n):
     return x, y
 
 
+@pytest.mark.slow
 def test_a_chain_of_100000_operations_goes_back_without_recursion_in_linear_time():
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(200)
@@ -192,6 +193,7 @@ def test_a_chain_of_100000_operations_goes_back_without_recursion_in_linear_time
     assert seconds[100_000] < 40 * seconds[10_000], "ten times the length; a quadratic walk would take a hundred times"
 
 
+@pytest.mark.slow
 def test_a_long_tape_that_nobody_walks_is_dropped_without_recursion():
     _, y = _chain(100_000)
     del y
@@ -223,6 +225,7 @@ def _ref(t):
     return weakref.ref(t)
 
 
+@pytest.mark.slow
 def test_memory_is_freed_by_reference_count_as_backward_passes(no_collector):
     x, w = leaf(50, 50), leaf(50, 50)
     layers, alive = [], []
@@ -241,6 +244,7 @@ def test_memory_is_freed_by_reference_count_as_backward_passes(no_collector):
     assert loss.node.name == "sum_to"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("create_graph", [False, True])
 def test_no_cycles(no_collector, create_graph):
     x, w = leaf(4, 3), leaf(3, 2)
@@ -251,6 +255,7 @@ def test_no_cycles(no_collector, create_graph):
     assert [r() for r in refs] == [None] * 3
 
 
+@pytest.mark.slow
 def test_hessian_vector_products_leave_nothing_behind(no_collector):
     import tracemalloc
 

@@ -27,6 +27,7 @@ def models():
     return [members.member(seed) for seed in (5, 6, 7)]
 
 
+@pytest.mark.slow
 def test_processes_train_the_same_models_on_their_share_of_the_cores(models):
     with train.processes(3, workers=2, threads=1) as pool:  # spawned once, for all that a test asks of processes
         outcomes = []
@@ -183,6 +184,7 @@ def test_batches_in_another_order_are_refused(models):
         train.probabilities(models, shuffled)
 
 
+@pytest.mark.slow
 def test_the_example_trains_members_and_snapshots(tmp_path, capsys):
     example = runpy.run_path(str(Path(__file__).parents[2] / "examples" / "ensembles.py"))
     names = example["main"].__globals__

@@ -104,6 +104,7 @@ def test_killed_in_the_midst_of_every_step(whole, tmp_path, monkeypatch):
     assert same(left(tmp_path), whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_killed_at_writes_of_every_kind(whole, tmp_path, monkeypatch, when):
     replace, rng, killed = os.replace, np.random.default_rng(1), set()
@@ -124,6 +125,7 @@ def test_killed_at_writes_of_every_kind(whole, tmp_path, monkeypatch, when):
     assert same(left(tmp_path), whole)
 
 
+@pytest.mark.slow
 def test_killed_by_the_system_at_random_moments(whole, tmp_path):
     """Each process gets some steps done, and is killed a few milliseconds later: in a step, or while it writes."""
     rng, ends, command = np.random.default_rng(5), [], [sys.executable, str(SCRIPT), str(tmp_path)]

@@ -249,6 +249,7 @@ def test_what_is_no_safetensors_file_is_refused(tmp_path):
         train.load_pretrained(digits_net(), tmp_path / "w.safetensors")
 
 
+@pytest.mark.slow
 def test_the_example_prints_a_table_and_audits_itself(tmp_path, capsys):
     example = runpy.run_path(str(Path(__file__).parents[2] / "examples" / "transfer.py"))
     with ThreadPoolExecutor(1) as pool:
