@@ -11,6 +11,7 @@ import minigrad as mg
 SUBPACKAGES = ["nn", "optim", "data", "train", "viz", "lab"]
 
 
+@pytest.mark.slow
 def test_importing_is_light_and_compiles_nothing():
     code = (
         "import sys, minigrad\n"

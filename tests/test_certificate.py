@@ -69,6 +69,7 @@ def test_batch_norm_to_order_four(c):
     assert EXACT in {row.verdict for row in report.rows if row.order == 4 and row.name == "input[0]"}
 
 
+@pytest.mark.slow
 def test_the_page_is_that_of_these_operations():
     hold(PAGE, page())
 
@@ -132,6 +133,7 @@ SPOILT = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name, attribute, spoil", SPOILT, ids=lambda x: getattr(x, "__name__", x))
 def test_spoilt_rule_is_caught_and_named(name, attribute, spoil, monkeypatch):
     op = Primitive.registry[name]

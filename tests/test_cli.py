@@ -190,12 +190,14 @@ def test_a_missing_package_is_named_without_a_traceback(monkeypatch, tmp_path):
     assert 'pip install "minigrad-numba[app]"' in said
 
 
+@pytest.mark.slow
 def test_without_click_the_command_says_what_to_install():
     code = "import sys; sys.modules['click'] = None; import minigrad.cli"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 1 and "pip install" in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_python_m_minigrad():
     done = subprocess.run([sys.executable, "-m", "minigrad", "--help"], capture_output=True, text=True)
     assert done.returncode == 0 and "Usage: minigrad " in done.stdout

@@ -169,6 +169,7 @@ def test_the_program_dot_comes_first(loss, monkeypatch):
     assert ET.fromstring(graph(loss)._repr_svg_()).tag.endswith("svg")
 
 
+@pytest.mark.slow
 def test_pygraphviz_stands_in(loss, monkeypatch, tmp_path):
     monkeypatch.setattr(shutil, "which", lambda program: None)
     assert ET.parse(graph(loss).save(tmp_path / "step.svg")).getroot().tag.endswith("svg")
@@ -184,6 +185,7 @@ def test_without_either_the_text_is_saved_and_the_message_says_what_to_install(l
     assert not (tmp_path / "step.svg").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", ["dot", None])
 def test_a_drawing_that_takes_too_long_is_stopped(loss, monkeypatch, tmp_path, program):
     slow = tmp_path / "dot"
@@ -217,6 +219,7 @@ def test_save_writes_text_and_data_and_knows_its_endings(loss, tmp_path):
     assert isinstance(g, Graph) and repr(g).startswith("Graph(")
 
 
+@pytest.mark.slow
 def test_graphviz_is_not_imported_until_something_is_drawn():
     code = "import sys, minigrad.graph; sys.exit('graphviz' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -62,6 +62,7 @@ def same_threads_after():
     kernels.set_num_threads(before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [1, 2])
 def test_the_same_weights_bit_for_bit(n, monkeypatch):
     monkeypatch.setattr(kernels.threads, "WORTH", 0)
@@ -77,6 +78,7 @@ def test_the_same_weights_in_another_process():
     assert answer(first) == answer(second)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [1, 2])
 def test_two_trainings_at_once_are_two_trainings(n, monkeypatch):
     monkeypatch.setattr(kernels.threads, "WORTH", 0)

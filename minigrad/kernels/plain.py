@@ -158,11 +158,16 @@ def avg_pool2d_input(
 
 
 def channel_moments(x: Array):  # (N,C) or (N,C,H,W) -> mean (C,), biased variance (C,)
-    """The mean and the biased variance of each channel."""
-    axes = (0, *range(2, x.ndim))
-    mean = x.mean(axis=axes)
+    """The mean and the biased variance of each channel; 0 where it has no numbers."""
+    axes, m = (0, *range(2, x.ndim)), _channel_size(x)
+    mean = x.sum(axis=axes) / m
     centred = x - _channel(mean, x)
-    return mean, (centred * centred).mean(axis=axes)
+    return mean, (centred * centred).sum(axis=axes) / m
+
+
+def _channel_size(x: Array) -> int:
+    """How many numbers each channel has, but at least 1: to divide by."""
+    return max(1, x.size // max(1, x.shape[1]))
 
 
 def channel_sums(x: Array):  # (N,C) or (N,C,H,W) -> (C,)
@@ -187,8 +192,7 @@ def batch_norm_backward(
     With a `gate`, an array like x, g counts only where the gate is positive: the relu that came next.
     """
     g = g if gate is None else np.where(gate.real > 0, g, g.dtype.type(0))
-    axes = (0, *range(2, x.ndim))
-    m = x.size // x.shape[1]
+    axes, m = (0, *range(2, x.ndim)), _channel_size(x)
     xhat = (x - _channel(mean, x)) * _channel(istd, x)
     ggamma, gbeta = (g * xhat).sum(axis=axes), g.sum(axis=axes)
     gx = _channel(gamma * istd, x) * (g - _channel(gbeta / m, x) - xhat * _channel(ggamma / m, x))

@@ -135,6 +135,7 @@ def test_threads_change_nothing(workers, mix, prefetch):
     assert background.state_dict() == alone.state_dict()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [pytest.param("fork", marks=FORK), "spawn"])
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_nor_do_processes_however_they_start(method):
@@ -271,6 +272,7 @@ def test_batches_are_made_while_the_trainer_is_busy():
 # ---- position ----
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_run_resumes_at_any_batch(workers):
     settings = {"batch_size": 8, "seed": 5, "transform": CHANGE, "mix": CutMix(10), "workers": workers}
@@ -395,6 +397,7 @@ def test_a_transform_that_cannot_be_sent_to_a_process_is_an_error():
         list(Loader(NUMBERS, 5, transform=lambda x, streams: x, workers=pool))
 
 
+@pytest.mark.slow
 def test_whoever_stops_early_leaves_nothing_behind():
     before = set(threading.enumerate())
     for _ in Loader(NUMBERS, 1, transform=faulty.slow, workers=1, prefetch=39):  # 2 s of work, if it were done
@@ -407,6 +410,7 @@ def test_whoever_stops_early_leaves_nothing_behind():
     nothing_is_left(before, 1)
 
 
+@pytest.mark.slow
 def test_a_loader_in_a_generator_that_is_dropped():
     before = set(threading.enumerate())
 
@@ -517,6 +521,7 @@ def test_only_workers_end_with_their_parent():
         end_with_parent()
 
 
+@pytest.mark.slow
 def test_importing_minigrad_stays_light():
     code = "import sys, minigrad; print([m for m in ('concurrent.futures.thread', 'tarfile', 'minigrad.data') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

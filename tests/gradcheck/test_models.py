@@ -144,6 +144,7 @@ def test_function_that_reads_parameters():
     assert report.verdicts == {"params[0]": EXACT} and report.dtype == "float32" and w.dtype == np.float32
 
 
+@pytest.mark.slow
 def test_wrong_layer_is_named_by_its_path():
     bad = mg.primitive(lambda x: x * 1.0)
     bad.name = "bad"

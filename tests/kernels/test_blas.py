@@ -28,6 +28,7 @@ def test_equal_to_one_product(m, k, n, dtype, eager_threads):
         np.testing.assert_allclose(out, x @ y, rtol=1e-5 if dtype == "f" else 1e-12, atol=1e-5 if dtype == "f" else 0)
 
 
+@pytest.mark.slow
 def test_blas_is_held_to_one_thread():
     kernels.set_num_threads(2)
     assert set(blas_threads()) <= {1}

@@ -75,6 +75,7 @@ def test_jitted_agree_with_plain(direct, laid_out, convolution, layout_x, layout
     agree_all(x, w, parameters, lambda y: laid_out(rng, y.shape, dtype, layout_g))
 
 
+@pytest.mark.slow
 @cases(60)
 @given(convolutions(), LAYOUTS, st.sampled_from("fd"), st.sets(st.sampled_from(ENDS)), st.integers(0, 2**32 - 1))
 def test_epilogues(direct, laid_out, convolution, layout, dtype, ends, seed):

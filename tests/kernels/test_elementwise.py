@@ -41,6 +41,7 @@ def test_gate(dtype, n_threads, eager_threads):
     assert kernels.gate(g[:0], y[:0]).shape == (0, 4, 5, 7)
 
 
+@pytest.mark.slow
 @cases(40)
 @given(
     st.sampled_from(list(FUNCTIONS)),
@@ -75,6 +76,7 @@ def test_edges(name, dtype, n_threads, eager_threads):
     agree(name, np.array(EDGES, dtype), np.full(len(EDGES), 0.5, dtype), dtype)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not kernels.JIT, reason="nothing is compiled")
 @pytest.mark.parametrize("dtype", "fd")
 def test_the_exponential_is_right_to_two_ulp(dtype):

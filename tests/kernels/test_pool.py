@@ -25,6 +25,7 @@ def pools(draw):
     return shape, {"kernel": kernel, "stride": stride, "padding": padding}
 
 
+@pytest.mark.slow
 @cases(60)
 @given(pools(), LAYOUTS, st.sampled_from("fd"), st.booleans(), st.integers(0, 2**32 - 1))
 def test_max_pool_agrees_with_plain(laid_out, pool, layout, dtype, ties, seed):

@@ -75,6 +75,7 @@ def test_the_same_bits_every_time(n, eager_threads):
             np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_two_python_threads_at_once(eager_threads):
     kernels.set_num_threads(2)
     expected = [everything(seed) for seed in range(2)]
@@ -151,6 +152,7 @@ def test_the_number_of_threads_is_checked_and_reaches_blas():
     assert kernels.get_num_threads() == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("asked, answer", [("1", "1"), ("3", "3"), ("0", "ValueError"), ("many", "ValueError")])
 def test_the_environment_may_ask(asked, answer):
     code = "from minigrad.kernels import get_num_threads; print(get_num_threads())"

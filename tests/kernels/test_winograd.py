@@ -62,6 +62,7 @@ def shapes(draw):
     return (draw(st.integers(1, 7)), 16 * draw(st.integers(1, 4)), *size), draw(st.integers(1, 70)), padding
 
 
+@pytest.mark.slow
 @cases(60)
 @given(shapes(), st.integers(0, 2**32 - 1))
 def test_agrees_with_plain(shape, seed):

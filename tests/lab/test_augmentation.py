@@ -50,6 +50,7 @@ def test_the_command_lists_the_transforms():
     assert "RandomErasing" not in run("augment", "--transform", "hflip")
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_picture(tmp_path):
     out = tmp_path / "a.png"
     said = run("augment", "--preview", "--out", out, "--epochs", 1)
@@ -64,6 +65,7 @@ def test_the_command_writes_a_picture(tmp_path):
     assert "2 rows" in said and "no colours" not in said
 
 
+@pytest.mark.slow
 def test_the_command_reads_files_of_ones_own(tmp_path):
     rng = np.random.default_rng(0)
     for name in [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]:
@@ -87,6 +89,7 @@ def test_the_command_reads_files_of_ones_own(tmp_path):
     assert "data_batch_2: no file of CIFAR-10" in run("augment", "--data", tmp_path, code=2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("bad", "code", "said"),
     [

@@ -7,6 +7,7 @@ import minigrad as mg
 from minigrad import data, lab, nn, optim, train
 
 
+@pytest.mark.slow
 def test_an_epoch_on_the_digits_is_the_same_twice_and_another_with_another_seed():
     runs = [lab.train_digits(lab.Settings(epochs=1, seed=s), progress=False) for s in (0, 0, 1)]
     a, b, c = (run.model.state_dict() for run in runs)
@@ -15,6 +16,7 @@ def test_an_epoch_on_the_digits_is_the_same_twice_and_another_with_another_seed(
     assert runs[0].records[0]["accuracy"] > 0.15  # 0.1 is chance
 
 
+@pytest.mark.slow
 def test_the_digits_resume_and_keep_an_average(tmp_path):
     settings = lab.Settings(epochs=2, average=0.9)
     whole = lab.train_digits(settings, progress=False)
@@ -33,6 +35,7 @@ def test_the_digits_resume_and_keep_an_average(tmp_path):
     assert tested.accuracy == run.records[-1]["test_accuracy"]  # the average is what was tested, and what is left
 
 
+@pytest.mark.slow
 def test_the_training_step_shown_drops_no_block_and_its_draws_stand_ready():
     run = lab.train_digits(lab.Settings(epochs=1), progress=False)
     for module in run.model.modules():
@@ -46,5 +49,6 @@ def test_the_training_step_shown_drops_no_block_and_its_draws_stand_ready():
     assert all(p.grad is not None for p in run.model.parameters())
 
 
+@pytest.mark.slow
 def test_the_support_vector_machine_scores_as_in_scikit_learns_example():
     assert round(lab.svm_accuracy(data.digits()), 4) == 0.9689

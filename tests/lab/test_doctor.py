@@ -52,6 +52,7 @@ def test_the_healthy_are_let_go(name):
     assert found.ok and found.cause == "" and found.failed == [] and "Healthy: all 13 checks" in str(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "rule",
     [lambda p: optim.SGD(p, 0.1), lambda p: optim.SGD(p, 0.05, 0.9), lambda p: optim.AdamW(p, 3e-3),
@@ -93,6 +94,7 @@ def zero_grad_afterwards():
     return model, {"optimizer": optimizer, "step": step}
 
 
+@pytest.mark.slow
 def test_where_in_the_step_gradients_are_forgotten_does_not_matter():
     model, options = zero_grad_afterwards()
     assert doctor(model, X, Y, **options).ok
@@ -146,6 +148,7 @@ def test_a_planted_ill_is_named_first(ill):
     assert cause in " ".join(str(found).split())
 
 
+@pytest.mark.slow
 def test_a_wrong_derivative_is_named():
     @mg.primitive
     def half_wrong(x):
@@ -182,6 +185,7 @@ def state(model, optimizer):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_everything_is_left_as_it_was():
     model = net(norm=True, drop=0.5)
     model[1].bias.requires_grad = False
@@ -194,6 +198,7 @@ def test_everything_is_left_as_it_was():
     assert state(model, optimizer) == before and optimizer.param_groups[0]["lr"] == 1e-3
 
 
+@pytest.mark.slow
 def test_what_the_layers_show_is_what_is_there():
     model = net()
     layers = doctor(model, X, Y).layers
@@ -234,6 +239,7 @@ def test_an_optimizer_without_a_rate_is_refused():
         doctor(model, X, Y, optimizer=optim.LBFGS(model.parameters()))
 
 
+@pytest.mark.slow
 def test_a_frozen_model_is_refused_and_frozen_batch_norm_is_no_ill():
     with pytest.raises(ValueError, match="nothing to train"):
         doctor(net().requires_grad_(False), X, Y)
@@ -242,6 +248,7 @@ def test_a_frozen_model_is_refused_and_frozen_batch_norm_is_no_ill():
     assert doctor(model, X, Y).finding("batch norm").measured == "there is none to train"
 
 
+@pytest.mark.slow
 def test_few_samples_tell_nothing_of_labels():
     assert "too few to tell" in doctor(net(), X[:30], Y[:30]).finding("labels").measured
     assert [check.__name__ for check in checks.CHECKS][:3] == ["inputs", "labels", "double_softmax"]

@@ -28,6 +28,7 @@ def test_each_technique_changes_something_and_runs():
         assert 0 <= recipe.test_error(with_it, 0) <= 100
 
 
+@pytest.mark.slow
 def test_only_the_technique_differs_between_two_runs():
     plain, dropped = (recipe._trained(r, recipe._task(r, 3, data.digits()), 3) for r in (SMALL, SMALL))
     assert all(np.array_equal(p.data, q.data) for p, q in zip(plain[0].parameters(), dropped[0].parameters()))
@@ -52,6 +53,7 @@ def test_a_run_sees_its_images_alone():
     assert set(second.other.y) == set(second.test.y) == set(range(5)) and len(second.other) > 400
 
 
+@pytest.mark.slow
 def test_averages_and_members_are_what_they_are_called():
     split = data.digits()
     swa = Recipe(images=40, epochs=4, swa=0.5)
@@ -64,6 +66,7 @@ def test_averages_and_members_are_what_they_are_called():
     assert recipe.test_error(Recipe(images=40, epochs=4, members=2), 0) != recipe.test_error(SMALL, 0)
 
 
+@pytest.mark.slow
 def test_a_pretrained_model_learns_on_in_what_is_left_free():
     split, free = data.digits(), {}
     for what in ("head", "linear layers", "all"):
@@ -82,6 +85,7 @@ NAMES = ["dropout", "label smoothing", "Polyak averaging"]
 CHOSEN = [TECHNIQUES[name] for name in NAMES]
 
 
+@pytest.mark.slow
 def test_the_table_is_completed_kept_and_resumed(tmp_path):
     calls = []
     options = {"plain": SMALL, "watch": lambda done, total: calls.append((done, total))}
@@ -152,6 +156,7 @@ def test_the_command_writes_results_table_and_picture(tmp_path):
     assert "choose another file" in run("--table", "--images", 60, "--out", tmp_path, code=1)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::minigrad.data.ChecksumWarning")
 def test_files_in_the_format_of_cifar_do_as_well(tmp_path):
     rng = np.random.default_rng(0)

@@ -38,6 +38,7 @@ def test_surfaces_are_least_where_they_say(surface):
     assert mg.gradcheck(surface.f, np.array(surface.start) + 0.1, order=2).ok
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("surface", ["quadratic", "noisy-bowl"])
 def test_everyone_spends_at_most_the_budget_and_is_shown_without_noise(surface):
     surface = SURFACES[surface]
@@ -68,6 +69,7 @@ def test_sgd_on_the_quadratic_is_the_closed_form():
     np.testing.assert_allclose(track.points, expected, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_rate_of_a_name_is_the_best_of_the_grid_that_stays_in_sight():
     best, *others = race(QUADRATIC, ["sgd", *(Racer(f"{lr}", optim.SGD, lr) for lr in (0.02, 0.05, 0.1, 0.2))], 40)
     assert best.label == "sgd, lr 0.05" and best.losses[-1] == min(t.losses[-1] for t in others)
@@ -99,6 +101,7 @@ def test_bad_races_are_refused(arguments, said):
         race(QUADRATIC, **arguments)
 
 
+@pytest.mark.slow
 def test_pictures_show_the_tracks_and_touch_no_global_state(tmp_path):
     tracks = race(QUADRATIC, ["sgd", "adam", "newton"], 30, rates={"sgd": 0.05, "adam": 0.5})
     over = playground.paths(QUADRATIC, tracks, tmp_path / "paths.png")
@@ -132,6 +135,7 @@ class Tags(HTMLParser):
         self.ids.add(named.get("id"))
 
 
+@pytest.mark.slow
 def test_animations(tmp_path):
     hostile = SURFACES["beale"]._replace(name="</script><b>")
     tracks = race(hostile, [Racer("</script>", optim.SGD, 0.01), "newton"], 8)
@@ -165,6 +169,7 @@ def test_the_lectures_pictures(name, tmp_path):
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_what_the_lecture_says_of_its_pictures_is_so():
     tracks = {
         name: race(scene.surface, scene.racers, scene.budget) for name, scene in playground.lecture.SCENES.items()
@@ -190,6 +195,7 @@ def run(*args, code=0):
     return " ".join(result.output.replace("│", " ").split())
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path):
     said = run("saddle", "--optimizers", "sgd,newton", "--lr", "sgd=0.1", "--budget", 20, "--start", 1, 0.5, "--animate",
                "html", "--out", tmp_path)  # fmt: skip
@@ -201,6 +207,7 @@ def test_the_command(tmp_path):
     assert "is none of sgd" in run("saddle", "--optimizers", "sgd,nobody", "--out", tmp_path, code=1)
 
 
+@pytest.mark.slow
 def test_the_command_draws_the_lecture(tmp_path, monkeypatch):
     monkeypatch.setattr(playground, "LECTURE", {"steps": playground.LECTURE["steps"]})
     assert "steps.png" in run("--lecture", "--out", tmp_path) and (tmp_path / "steps.png").exists()

@@ -76,6 +76,7 @@ def parsed(page):
     return text
 
 
+@pytest.mark.slow
 def test_every_section_is_there_and_the_page_is_well_formed(findings, tmp_path):
     page = lab.report(findings, tmp_path / "report.html")
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == page
@@ -95,12 +96,14 @@ def test_the_page_needs_nothing_else(findings):
     assert "<script" not in page and "@import" not in page and "url(" not in page
 
 
+@pytest.mark.slow
 def test_what_users_write_is_escaped(findings):
     page = lab.report(findings)
     assert "alert(1)" in page and "<script>" not in page
     assert "Digits &lt;&amp;&gt; friends" in page and "a table &lt;of&gt; layers" in page
 
 
+@pytest.mark.slow
 def test_confusion_and_mistakes_are_those_of_the_logits(findings):
     page = lab.report(findings)
     assert page.count("<figure>") == 2
@@ -122,6 +125,7 @@ def test_no_mistakes_and_a_wrong_gradient_are_said(findings):
     assert "FAILED" in page and '<span class="bad">WRONG</span>' in page
 
 
+@pytest.mark.slow
 def test_where_nothing_draws_the_page_says_what_to_install(findings, monkeypatch):
     import shutil
     import sys

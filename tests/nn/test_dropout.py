@@ -38,6 +38,7 @@ LAYERS = {
 SCALINGS = ["inverted", "test"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LAYERS)
 @pytest.mark.parametrize("scaling", SCALINGS)
 def test_derivatives_with_the_masks_held(name, scaling):

@@ -109,6 +109,7 @@ def test_a_ratio_gives_the_size():
     assert nn.FractionalMaxPool2d((20, 9))(x).shape[2:] == (20, 9)
 
 
+@pytest.mark.slow
 def test_compiled_steps_draw_the_same():
     for kind in KINDS:
         plain, model = (nn.FractionalMaxPool2d(4, **kind, rng=1) for _ in range(2))

@@ -140,6 +140,7 @@ def test_summary_measures_what_the_tape_holds():
     assert 0.99 * claimed < measured < 1.02 * claimed + 200_000  # the nodes themselves are small
 
 
+@pytest.mark.slow
 def test_two_threads_train_two_models_as_each_would_alone():
     x, labels = np.random.default_rng(0).standard_normal((32, 1, 16, 16)).astype(np.float32), np.arange(32) % 10
 

@@ -92,6 +92,7 @@ def test_parameters_of_a_dropped_branch_get_no_gradient_and_do_not_move():
     assert seen == {True, False}
 
 
+@pytest.mark.slow
 def test_linear_decay_and_expected_depth():
     rates = nn.linear_decay(54, 0.5)
     np.testing.assert_allclose(rates, [block / 54 * 0.5 for block in range(1, 55)])

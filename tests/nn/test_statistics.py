@@ -96,6 +96,7 @@ def test_independent_along_every_axis_that_does_not_share(name):
             assert abs(products.mean()) < SIGMAS * p * (1 - p) / products.size**0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("scaling", "survivor", "tested"), [("inverted", 1 / 0.75, 1.0), ("test", 1.0, 0.75)])
 @pytest.mark.parametrize("name", LAYERS)
 def test_training_is_testing_on_average(name, scaling, survivor, tested):
@@ -142,6 +143,7 @@ def relu_layer(inference, p=0.5, scaling="inverted", seed=0):
     return nn.DropConnect(layer, p, "row", scaling, activation=mg.relu, inference=inference, rng=seed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scaling", ["inverted", "test"])
 def test_dropconnect_before_a_relu_exceeds_its_mean_weights_and_moment_matching_mends_it(scaling):
     x = np.random.default_rng(2).standard_normal((4, 40))
@@ -154,6 +156,7 @@ def test_dropconnect_before_a_relu_exceeds_its_mean_weights_and_moment_matching_
     assert abs(mean - by_moments).mean() < 0.1 * abs(mean - by_weights).mean()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["batch", "row"])
 @pytest.mark.parametrize("scaling", ["inverted", "test"])
 @pytest.mark.parametrize("kind", ["linear", "conv2d"])

@@ -121,6 +121,7 @@ def test_nan_passes():
     assert np.isnan(y.data[:, 0]).all() and np.isfinite(y.data[:, 1]).all()
 
 
+@pytest.mark.slow
 def test_a_pending_value_keeps_no_cycle():
     gc.collect()
     gc.disable()

@@ -141,6 +141,7 @@ def test_gauss_newton_and_both_fishers_against_dense_matrices(net):
         curvature.empirical_fisher(net.loss, net.params)
 
 
+@pytest.mark.slow
 def test_the_sampled_fisher_is_a_sum_over_drawn_labels_and_right_on_average(net):
     labels = curvature.sample_labels(net.model(net.x).data, np.random.default_rng(5))
     g = net.jacobian(lambda: mg.cross_entropy(net.model(net.x), labels, reduction="none"))
@@ -244,6 +245,7 @@ def test_what_would_give_zeros_or_wrong_weights_in_silence_is_refused():
 # ---- estimates -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_hutchinsons_trace_and_its_standard_error(net):
     exact = np.trace(net.H)
     found = trace(curvature.hessian(net.loss, net.params), samples=200, rng=0)
@@ -294,6 +296,7 @@ def round_off(n, norm):
     return 4 * n**1.5 * np.finfo(float).eps * norm
 
 
+@pytest.mark.slow
 @given(
     st.integers(0, 2**32 - 1), st.integers(2, 24), st.floats(-20, 0), st.sampled_from([1.0, 1e-120, 1e120])
 )  # whose squares are numbers, round-off included
@@ -402,6 +405,7 @@ def test_sharpness_and_the_worst_rise_nearby(net):
     assert curvature.worst_rise(lambda: (w * w).sum(), [w]) == 0
 
 
+@pytest.mark.slow
 def test_resnet8_top_eigenvalue_by_lanczos_and_by_power_iteration():
     model = nn.models.resnet8(width=4, rng=0).eval()
     rng = np.random.default_rng(0)

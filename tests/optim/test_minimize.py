@@ -41,6 +41,7 @@ def logistic(w):  # with a small penalty, strictly convex
 LOGISTIC = optim.minimize(logistic, np.zeros(4), "newton", gtol=1e-15).x
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_finds_minima(method):
     f, solution = quadratic(8)
@@ -120,6 +121,7 @@ def descent_objective(f, n):
 # ---- what must not matter --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("c", [1e-10, 1e10])
 def test_the_unit_of_f_does_not_matter(method, c):

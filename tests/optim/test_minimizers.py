@@ -104,6 +104,7 @@ def test_disguises_have_the_same_minima():
         assert abs(posed.f(posed.x0).item() / problem.f(problem.start).item() - 1) < 1e-8
 
 
+@pytest.mark.slow
 def test_both_count_all_and_the_tables_add_up():
     found = compare(["small"], ["bfgs", "newton"], ["rosenbrock", "beale"])
     pairs = found["small", "bfgs"]

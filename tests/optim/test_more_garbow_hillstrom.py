@@ -39,6 +39,7 @@ def test_all_problems_of_the_paper_are_there():
     assert {p.number for p in PROBLEMS.values()} == set(range(1, 36))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_published_minima(name):
     problem = PROBLEMS[name]

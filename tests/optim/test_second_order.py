@@ -53,6 +53,7 @@ def same(a, b):
     return all(np.array_equal(p, q) for p, q in zip(a, b, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RULES)
 def test_learns_and_reports(name):
     model, opt, closure = build(name, max_iter=25)
@@ -92,6 +93,7 @@ def test_one_long_step_is_many_short_ones(name, dtype):
     assert same(values(one), values(many)) and opt.n_iter == n_iter
 
 
+@pytest.mark.slow
 def test_two_hundred_iterations():
     one, opt, closure = build("lbfgs", max_iter=200, gtol=0)
     opt.step(closure)
@@ -101,6 +103,7 @@ def test_two_hundred_iterations():
     assert same(values(one), values(many)) and opt.n_iter == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [1, 2, 5, 9])
 @pytest.mark.parametrize("name", RULES)
 def test_limit_on_evaluations_is_exact_and_the_best_point_is_kept(name, limit):
@@ -274,6 +277,7 @@ def test_running_statistics_move_once_in_a_step():
 # ---- groups ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [n for n in RULES if n != "gauss-newton"])
 def test_weight_decay_by_group_is_a_penalty(name):
     def run(in_loss):

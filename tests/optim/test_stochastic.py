@@ -193,6 +193,7 @@ def test_sophia_g_squares_gradients_of_sampled_labels():
         assert np.allclose(w.data, u, rtol=1e-11, atol=1e-13)
 
 
+@pytest.mark.slow
 def test_sophias_estimate_is_right_on_average():
     """N ĝ², of sampled labels, has the diagonal of the Gauss–Newton matrix as its mean; with the true ones it has not."""
     rng = np.random.default_rng(0)
@@ -332,6 +333,7 @@ def test_bad_use_is_an_error_that_says_so():
         opt.add_param_group({"params": [start()]})
 
 
+@pytest.mark.slow
 def test_the_example_runs_all_its_methods(monkeypatch):
     """On little data and for one pass: each comes down, and the picture and the table have a place for each."""
     path = Path(__file__).parents[2] / "examples" / "stochastic_quasi_newton.py"

@@ -65,6 +65,7 @@ def whole(tmp_path_factory):
     return left(out)
 
 
+@pytest.mark.slow
 def test_a_run_without_a_folder_is_the_same(whole):
     records = runs.start()[1]()
     assert [without_times(r) for r in records] == whole["records"]
@@ -89,6 +90,7 @@ def pieces(out):
     raise AssertionError("the run makes no headway")
 
 
+@pytest.mark.slow
 def test_killed_in_the_midst_of_every_step(whole, tmp_path, monkeypatch):
     update, begun = optim.AdamW._update, set()
 
@@ -160,6 +162,7 @@ def pressed(monkeypatch, *moments):
     return calls
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_step_saves_and_says_how_to_go_on(whole, tmp_path, monkeypatch, capsys):
     pressed(monkeypatch, 6)
     with pytest.raises(KeyboardInterrupt, match=r"stopped after step 6, 1 of 4 epochs done; .*resume=True"):
@@ -189,6 +192,7 @@ def test_without_a_folder_ctrl_c_is_left_alone(monkeypatch):
 # ---- a full disk -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_the_checkpoint_before_and_no_other_file(whole, tmp_path, monkeypatch):
     fsync, calls = os.fsync, []
 
@@ -251,6 +255,7 @@ PARTS = ["model", "optimizer", "average", "seen", "step", "train", "test", "reco
 STREAMS = ["default", "model.depth.rng", "model.drop2.rng", "model..sources.0"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", PARTS + STREAMS)
 def test_no_part_of_a_checkpoint_is_idle(half, early, whole, tmp_path, part):
     """Were one of them not restored, the tests above would notice: with an old one in its place the run is another."""
@@ -319,6 +324,7 @@ def test_a_checkpoint_of_other_settings_is_refused_and_the_difference_named(half
     assert same(net.state_dict(), before) and files == {p: p.read_bytes() for p in half.iterdir()}
 
 
+@pytest.mark.slow
 def test_other_threads_are_allowed_with_a_warning(half, tmp_path):
     for path in half.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
@@ -365,6 +371,7 @@ def test_a_run_goes_on_for_more_epochs_and_is_done_when_it_is_done(tmp_path, sto
     assert same(again.state_dict(), whole.state_dict()) and same_records == longer
 
 
+@pytest.mark.slow
 def test_background_workers_change_nothing(half, whole, tmp_path):
     for path in half.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())

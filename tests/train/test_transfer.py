@@ -121,6 +121,7 @@ def test_what_has_not_thawed_has_not_moved():
     assert audit.changes == [] and "block2.bn1.weight" in paths(model)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_thaws_as_the_uninterrupted_one(tmp_path):
     def run(out, interrupted_after=0):
         model, BATCHES.epoch = digits_net(), 0

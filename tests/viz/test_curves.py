@@ -11,6 +11,7 @@ RECORDS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_curves_show_the_records_and_touch_no_global_state(tmp_path):
     import matplotlib
     from matplotlib import _pylab_helpers

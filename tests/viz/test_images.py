@@ -6,6 +6,7 @@ import pytest
 from minigrad import data, viz
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_row_shows_the_original_and_then_what_the_loader_gives(tmp_path, channels):
     rng = np.random.default_rng(0)

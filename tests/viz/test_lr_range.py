@@ -1,11 +1,13 @@
 """The picture of a range of learning rates marks the one to begin with."""
 
 import numpy as np
+import pytest
 
 from minigrad import viz
 from minigrad.train import RateRange
 
 
+@pytest.mark.slow
 def test_the_rates_are_logarithmic_and_the_suggestion_is_named(tmp_path):
     rates = np.geomspace(1e-4, 1, 30)
     losses = 1 - rates + rates**3

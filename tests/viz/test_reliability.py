@@ -6,6 +6,7 @@ import pytest
 from minigrad import train, viz
 
 
+@pytest.mark.slow
 def test_it_shows_the_bins(tmp_path):
     rng = np.random.default_rng(0)
     probs = rng.dirichlet(np.full(10, 0.1), 200)

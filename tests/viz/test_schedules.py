@@ -7,6 +7,7 @@ from minigrad import viz
 from minigrad.optim import schedules
 
 
+@pytest.mark.slow
 def test_all_schedules_are_plotted_in_one_call(tmp_path):
     shown = {
         "constant": 0.1,

@@ -1,11 +1,13 @@
 """The picture of a spectrum."""
 
 import numpy as np
+import pytest
 
 from minigrad import viz
 from minigrad.optim.curvature import Density, density
 
 
+@pytest.mark.slow
 def test_it_shows_the_density_and_is_saved(tmp_path):
     found = density(np.diag([0.0, 0.1, 5.0]), probes=4, steps=3, rng=0)
     figure = viz.spectrum(found, tmp_path / "spectrum.png", title="three")
