@@ -7,6 +7,7 @@ PINS := .ci/constraints.txt
 PYTEST := $(BIN)/python -m pytest
 PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 FUZZ_SECONDS ?= 300
+FUZZ_SEED ?= $(shell date +%s)
 
 help:            ## list the targets
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/'
@@ -26,8 +27,8 @@ coverage: .venv/dev ## run the tests twice as slowly, and list the lines and bra
 below: .venv/dev ## run what depends on the processor with fewer vector features than it has
 	$(BIN)/python tests/processor.py $(PYTEST) $(PARALLEL) -m processor
 
-fuzz: .venv/dev  ## draw new cases for FUZZ_SECONDS
-	FUZZ_SECONDS=$(FUZZ_SECONDS) $(PYTEST) $(PARALLEL) -m generated
+fuzz: .venv/dev  ## draw new cases for FUZZ_SECONDS, from FUZZ_SEED on
+	FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_SEED=$(FUZZ_SEED) $(PYTEST) $(PARALLEL) -m generated
 
 peers: .venv/peers  ## compare with PyTorch
 	$(PYTEST) tests/peers

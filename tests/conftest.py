@@ -1,13 +1,15 @@
 """What all tests share: the processor is named, Ctrl-C works wherever they were started, generated cases have a budget."""
 
+import itertools
 import os
 import signal
 import threading
 import time
 
+import hypothesis
 import processor
 import pytest
-from generated import SECONDS
+from generated import SECONDS, SEED
 
 os.environ.setdefault("MINIGRAD_QUIET", "1")  # in all processes that tests start: what they print is looked at
 
@@ -20,11 +22,11 @@ def pytest_configure(config):
 
 
 def pytest_report_header():
-    return processor.named()
+    return [processor.named(), *[f"fuzzing for {SECONDS:g} s with FUZZ_SEED={SEED}"] * bool(SECONDS)]
 
 
 def pytest_collection_modifyitems(items):
-    """Whoever may not use several processes at once goes first: the long ones do not end alone."""
+    """The slow go first, so that none of them ends alone."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
@@ -39,5 +41,8 @@ def pytest_pyfunc_call(pyfuncitem):
         workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
         until = time.monotonic() + SECONDS * workers / pyfuncitem.session.generated
         arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
-        while time.monotonic() < until:
+        for turn in itertools.count():  # pytest itself takes one more, with the last seed
+            hypothesis.seed(SEED + turn)(pyfuncitem.obj)
+            if time.monotonic() > until:
+                break
             pyfuncitem.obj(**arguments)

@@ -6,11 +6,13 @@ def test_…
 """
 
 import os
+import time
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "0"))  # for all generated tests together
+SEED = int(os.environ.get("FUZZ_SEED") or time.time())  # of the first turn of each; the next turn has the next
 
 
 def cases(count):

@@ -1,6 +1,7 @@
 """Word of what is being compiled: nobody waits for more than a few seconds in silence."""
 
 import os
+import shutil
 import sys
 import threading
 from collections.abc import Callable
@@ -76,24 +77,33 @@ class Report:
 
     def end(self) -> None:
         self.seconds, self.begun = self._elapsed(), None
-        if self.said is not None and sys.stderr.isatty():
+        if self.said is not None and _on_terminal():
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)  # the line is somebody else's now
 
     def __call__(self, name: str, on_disk: bool | None) -> None:
         self.count += on_disk is False
-        elapsed, terminal = self._elapsed(), sys.stderr.isatty()
+        elapsed, terminal = self._elapsed(), _on_terminal()
         if self.quiet or on_disk or self.begun is None or elapsed < PATIENCE:
             return
-        if self.said is None or terminal or elapsed - self.said >= LINES:
-            first = "" if self.said is not None and not terminal else ", once (`minigrad warmup` does it beforehand)"
-            count = f"{self.count}" if self.total is None else f"{self.count} of at most {self.total}"
-            name = _now[-1][0] if _now else name
-            text = f"minigrad: compiling kernels for this machine{first}: {count} in {elapsed:.0f} s, now {name}"
-            print(*(["\r", text, "\x1b[K"] if terminal else [text, "\n"]), sep="", end="", file=sys.stderr, flush=True)
-            self.said = elapsed
+        count = f"{self.count}" if self.total is None else f"{self.count} of at most {self.total}"
+        text = f"minigrad: compiling kernels, once: {count} in {elapsed:.0f} s, now {_now[-1][0] if _now else name}"
+        if terminal:
+            text = f"\r{text[: shutil.get_terminal_size().columns - 1]}\x1b[K"
+        elif self.said is None:
+            text += " (`minigrad warmup` does it beforehand)\n"
+        elif elapsed - self.said >= LINES:
+            text += "\n"
+        else:
+            return
+        print(text, end="", file=sys.stderr, flush=True)
+        self.said = elapsed
 
     def _elapsed(self) -> float:
         return self.seconds + (0.0 if self.begun is None else perf_counter() - self.begun)
+
+
+def _on_terminal() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty()
 
 
 report = Report()
