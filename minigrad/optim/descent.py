@@ -116,6 +116,13 @@ def noise(objective: Objective, point: Point) -> float:
     return NOISE * objective.eps * abs(point.value)
 
 
+def end(objective: Objective, state: State, status: str) -> Point:
+    """The lowest point that was seen; but the one where a descent converged, if another is lower by round-off alone."""
+    best = objective.best or state.point
+    allowed = noise(objective, state.point) if status == "converged" else 0.0
+    return best if best.value < state.point.value - allowed else state.point
+
+
 def first_scale(state: State) -> float:
     """How far to go along −g at first, per length of g: to the minimum of f's quadratic model along it.
 

@@ -18,7 +18,7 @@ from .vector import Function
 
 @dataclass
 class Result:
-    """What `minimize` found: the point where it converged, else the best one seen; what it cost, and why it stopped.
+    """What `minimize` found: the best point seen, what it cost, and why it stopped.
 
     x, fun, grad and grad_norm (the largest entry of the gradient, in absolute value) belong together. n_fev, n_gev
     and n_hvp count evaluations of f, of its gradient, and products with its Hessian; n_skipped and n_damped the
@@ -102,9 +102,10 @@ def minimize(
         status, message = descent.descend(
             rule, objective, state, gtol=gtol, gtol_rel=gtol_rel, max_iter=max_iter, callback=after
         )
-        best = objective.best or state.point
-        if best.value >= state.point.value or status == "converged":  # lower by round-off, its gradient may be larger
-            best = state.point
+        best = descent.end(objective, state, status)
+        if status == "converged" and best is not state.point:
+            status = "no-progress"
+            message = f"{message}, at a point where f is {state.point.value:.9g}: another one was lower"
         return Result(
             x=best.x.reshape(x0.shape).astype(x0.dtype),
             fun=best.value,

@@ -43,8 +43,8 @@ class SecondOrder(Optimizer):
     """Base of the optimizers below. `step(closure)` does `max_iter` iterations, the state carries over to the next.
 
     One step of 200 iterations equals ten of 20, bit for bit. A step stops before it would evaluate the closure more
-    than `max_evaluations` times, and when no entry of the gradient exceeds `gtol`. It leaves the parameters there, else at
-    the best point it has seen; when a search fails they have not moved, and the method starts afresh. `status` and `message`
+    than `max_evaluations` times, and when no entry of the gradient exceeds `gtol`. It leaves the parameters at the best
+    point it has seen; when a search fails they have not moved, and the method starts afresh. `status` and `message`
     say why the last step stopped, `counts` what all steps have evaluated, `n_iter`, `n_skipped` and `n_damped` what
     became of them.
 
@@ -138,9 +138,8 @@ class SecondOrder(Optimizer):
     @effectful
     def _leave(self, state: descent.State, objective: Loss) -> None:
         """Put the parameters where the step ends, and keep what the next one needs."""
-        best = objective.best
-        if best is not None and best.value < state.point.value and self.status not in ("max-iter", "converged"):
-            state.point = best
+        if self.status != "max-iter":
+            state.point = descent.end(objective, state, self.status)
         end = state.point
         end.place()
         gradient = end.gradient - objective.decay * end.x

@@ -1,7 +1,7 @@
 """Nothing breaks a minimizer: a thousand functions with plateaus, cliffs, walls of nan, saddles, no minimum at all.
 
 Every run ends with the lowest point that was looked at, finite, within its limits, and with a reason. Where it converged,
-that is the point where it did: another one may be lower by round-off, and its gradient larger.
+that is the point where it did: another one may be lower by round-off alone, and its gradient larger.
 """
 
 import math
