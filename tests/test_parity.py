@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import minigrad as mg
 from minigrad import kernels, nn
 
+pytestmark = pytest.mark.processor
 FLOATS = pytest.mark.parametrize("dtype", ["float32", "float64"])
 CLOSE = {"float32": 1e-3, "float64": 1e-10}  # of the length of a result: sums in another order, Winograd
 SMOOTH = [nn.Tanh, nn.Sigmoid, nn.Softplus, nn.SiLU, nn.GELU, nn.ELU]  # a kink could fall to either side of round-off

@@ -434,8 +434,7 @@ def placed(params: Sequence[Tensor], arrays: Sequence[Array]) -> Iterator[None]:
         yield
     finally:
         for p, (array, version) in zip(params, before):
-            p.data = array
-            p.version = version
+            p.assign(array, version)
 
 
 # ---- the density of the spectrum -----------------------------------------------------------------------------------

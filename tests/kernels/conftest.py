@@ -1,10 +1,14 @@
 """What the kernel tests share: arrays in every memory layout, and the number of threads put back after each test."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from minigrad import kernels
 from minigrad.kernels import threads
+
+HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="session")
@@ -39,3 +43,10 @@ def same_threads_after():
 def eager_threads(monkeypatch):
     """Hand even the smallest work to other threads."""
     monkeypatch.setattr(threads, "WORTH", 0)
+
+
+def pytest_collection_modifyitems(items):
+    """All that is tested here depends on the processor."""
+    for item in items:
+        if item.path.parent == HERE:
+            item.add_marker("processor")

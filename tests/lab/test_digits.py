@@ -6,6 +6,8 @@ import pytest
 import minigrad as mg
 from minigrad import data, lab, nn, optim, train
 
+pytestmark = pytest.mark.processor
+
 
 @pytest.mark.slow
 def test_an_epoch_on_the_digits_is_the_same_twice_and_another_with_another_seed():
