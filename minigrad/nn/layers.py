@@ -231,7 +231,8 @@ class FractionalMaxPool2d(Module):
     def forward(self, x: ArrayLike) -> Tensor:
         x = shape.as_tensor(x)
         conv.check_image("fractional_max_pool2d", x)
-        size = self.output_size or tuple(max(1, int(n * r)) for n, r in zip(x.shape[2:], self.output_ratio or ()))
+        (h, w), (rows, columns) = x.shape[2:], self.output_ratio or (0, 0)
+        size = self.output_size or (max(1, int(h * rows)), max(1, int(w * columns)))
         kind = {"regions": self.regions, "sequence": self.sequence}
         if self.training:
             return pool.fractional_max_pool2d(x, size, **kind, mode=self.mode, rng=self.rng)

@@ -11,6 +11,7 @@ from typing import Any
 
 from .. import kernels
 from ..tape import Array, Tensor, linear, primitive
+from ..typing import ArrayLike, OneOrTwo
 from .shape import as_tensor, reshape
 
 Pair = tuple[int, int]
@@ -78,7 +79,13 @@ linear(
 
 
 def conv2d(
-    x: Any, w: Any, b: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
+    x: ArrayLike,
+    w: ArrayLike,
+    b: ArrayLike | None = None,
+    stride: OneOrTwo = 1,
+    padding: OneOrTwo = 0,
+    dilation: OneOrTwo = 1,
+    groups: int = 1,
 ) -> Tensor:
     """The cross-correlation of images x (N, C, H, W) with weights w (O, C/groups, kh, kw), plus a bias b (O,).
 
@@ -136,7 +143,9 @@ linear(_unfold, lambda g, y, x, *, kernel, **k: _fold(g, size=x.shape[2:], **k))
 linear(_fold, lambda g, y, cols, *, size, **k: _unfold(g, kernel=cols.shape[2:4], **k))
 
 
-def unfold(x: Any, kernel_size: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1) -> Tensor:
+def unfold(
+    x: ArrayLike, kernel_size: OneOrTwo, stride: OneOrTwo = 1, padding: OneOrTwo = 0, dilation: OneOrTwo = 1
+) -> Tensor:
     """The sliding windows of x (N, C, H, W), as (N, C, kh, kw, oh, ow): what convolution and pooling reduce.
 
     >>> import numpy as np
@@ -151,7 +160,7 @@ def unfold(x: Any, kernel_size: Any, stride: Any = 1, padding: Any = 0, dilation
     return _unfold(x, kernel=kernel, stride=stride, padding=padding, dilation=dilation)
 
 
-def fold(cols: Any, size: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1) -> Tensor:
+def fold(cols: Any, size: Any, stride: OneOrTwo = 1, padding: OneOrTwo = 0, dilation: OneOrTwo = 1) -> Tensor:
     """Windows (N, C, kh, kw, oh, ow) added up where they overlap, into (N, C, H, W): the adjoint of `unfold`."""
     cols = as_tensor(cols)
     if cols.ndim != 6:

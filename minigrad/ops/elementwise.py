@@ -14,6 +14,7 @@ import numpy as np
 
 from .. import kernels
 from ..tape import Array, Primitive, Tensor, as_array, dispatch, elementwise, fused, general, linear, primitive
+from ..typing import ArrayLike
 
 
 def _is_zero(a: Array) -> Array:
@@ -75,7 +76,7 @@ def _log_base(a: Tensor) -> Tensor:  # 0**b does not move with b, though log 0 w
 elementwise(_tensor_power, lambda y, a, b: b * _tensor_power(a, b - 1), lambda y, a, b: y * _log_base(a))
 
 
-def power(a: Any, b: Any) -> Tensor:
+def power(a: ArrayLike, b: ArrayLike) -> Tensor:
     """a to the power b, with broadcasting; b may be a number or a tensor.
 
     >>> x = Tensor(np.array([1.0, 2.0]), requires_grad=True)
@@ -241,7 +242,7 @@ elementwise(
 maximum.branch = lambda y, a, b: _wins(a, b)
 
 
-def minimum(a: Any, b: Any) -> Tensor:
+def minimum(a: Tensor | Array | float, b: Tensor | Array | float) -> Tensor:
     """The smaller of a and b, with broadcasting; where they tie, each gets half of the gradient."""
     return -maximum(-a, -b)
 
@@ -268,7 +269,7 @@ linear(
 )
 
 
-def where(condition: Any, a: Any, b: Any) -> Tensor:
+def where(condition: ArrayLike, a: ArrayLike, b: ArrayLike) -> Tensor:
     """a where the boolean `condition` holds, else b, with broadcasting. No derivative flows from the branch not taken.
 
     >>> where(np.array([True, False]), Tensor(np.array([1.0, 2.0])), 0).data
@@ -304,7 +305,7 @@ def _composed_leaky_relu(x: Tensor, *, slope: float) -> Tensor:
 _leaky_relu = _one_pass(_composed_leaky_relu, kernels.leaky_relu, kernels.leaky_relu_backward)
 
 
-def leaky_relu(x: Any, negative_slope: float = 0.01) -> Tensor:
+def leaky_relu(x: ArrayLike, negative_slope: float = 0.01) -> Tensor:
     """x where positive, negative_slope · x elsewhere (Maas, Hannun, Ng 2013)."""
     return _leaky_relu(x, slope=negative_slope)
 
@@ -316,7 +317,7 @@ def _composed_elu(x: Tensor, *, alpha: float) -> Tensor:
 _elu = _one_pass(_composed_elu, kernels.elu, kernels.elu_backward)
 
 
-def elu(x: Any, alpha: float = 1.0) -> Tensor:
+def elu(x: ArrayLike, alpha: float = 1.0) -> Tensor:
     """x where positive, alpha · (eˣ − 1) elsewhere (Clevert, Unterthiner, Hochreiter 2016)."""
     return _elu(x, alpha=alpha)
 
@@ -338,7 +339,7 @@ def _composed_silu(x: Tensor) -> Tensor:
 _silu = _one_pass(_composed_silu, kernels.silu, kernels.silu_backward)
 
 
-def silu(x: Any) -> Tensor:
+def silu(x: ArrayLike) -> Tensor:
     """x · sigmoid(x) (Elfwing, Uchibe, Doya 2018)."""
     return _silu(x)
 
@@ -350,6 +351,6 @@ def _composed_gelu(x: Tensor) -> Tensor:
 _gelu = _one_pass(_composed_gelu, kernels.gelu, kernels.gelu_backward)
 
 
-def gelu(x: Any) -> Tensor:
+def gelu(x: ArrayLike) -> Tensor:
     """x/2 · (1 + tanh(√(2/π) (x + 0.044715 x³))): the tanh form of GELU (Hendrycks, Gimpel 2016)."""
     return _gelu(x)

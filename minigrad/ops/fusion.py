@@ -113,7 +113,7 @@ def unchanging(x: Tensor) -> bool:
     return x.locked or (state.watcher is not None and state.watcher.unchanging)
 
 
-def put_off(finish: Callable, x: Tensor, rest: tuple, shape: tuple[int, ...], dtype: Any, **options: Any) -> Any:
+def put_off(finish: Callable, x: Tensor, rest: tuple, shape: tuple[int, ...], dtype: np.dtype, **options: Any) -> Any:
     """finish(x, *rest, **options) for later; at once if x may change meanwhile and is no small part of it."""
     if unchanging(x):
         first = as_array(x)

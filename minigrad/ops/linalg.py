@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from .. import kernels
 from ..tape import Array, Tensor, general, linear, primitive, sum_to
+from ..typing import ArrayLike
 from .conv import same_dtype
 from .shape import as_tensor, expand_dims, matrix_transpose, squeeze
 
@@ -24,7 +23,7 @@ linear(
 )
 
 
-def matmul(a: Any, b: Any) -> Tensor:
+def matmul(a: ArrayLike, b: ArrayLike) -> Tensor:
     """The matrix product a @ b: (…, n, k) by (…, k, m) gives (…, n, m); leading axes broadcast.
 
     A vector on the left is a row, on the right a column, as in NumPy.
@@ -71,7 +70,7 @@ general(
 )
 
 
-def affine(x: Any, w: Any, b: Any) -> Tensor:
+def affine(x: ArrayLike, w: ArrayLike, b: ArrayLike) -> Tensor:
     """x Wᵀ + b: x (N, in), w (out, in) and b (out,) give (N, out). One node on the tape, one pass for the bias.
 
     >>> affine(np.ones((2, 3)), np.ones((4, 3)), np.zeros(4)).shape

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import kernels
 from ..tape import Array, Tensor, as_array, constant, effect, fused, general, primitive
+from ..typing import ArrayLike
 from .indexing import getitem
 from .reduce import logsumexp, mean, sum
 from .shape import as_tensor, normal_axes
@@ -28,7 +29,7 @@ def _along_softmax(u: Tensor, y: Tensor, x: Tensor, *, axis: int) -> Tensor:
 general(_softmax, [_along_softmax], [_along_softmax])
 
 
-def softmax(x: Any, axis: int = -1) -> Tensor:
+def softmax(x: ArrayLike, axis: int = -1) -> Tensor:
     """eˣ / Σ eˣ over `axis`: positive, with sum one.
 
     >>> softmax(np.array([0.0, 0.0])).data
@@ -39,7 +40,7 @@ def softmax(x: Any, axis: int = -1) -> Tensor:
     return _softmax(x, axis=axis)
 
 
-def log_softmax(x: Any, axis: int = -1) -> Tensor:
+def log_softmax(x: ArrayLike, axis: int = -1) -> Tensor:
     """log softmax(x) over `axis`, without overflow."""
     x = as_tensor(x)
     return x - logsumexp(x, axis, keepdims=True)
@@ -73,7 +74,9 @@ def _cross_entropy_tangent(ts: tuple[Array], slopes: Array, logits: Array, *, re
 _cross_entropy = fused(_composed_cross_entropy, _fused_cross_entropy, _cross_entropy_backward, _cross_entropy_tangent)
 
 
-def cross_entropy(logits: Any, labels: Any, *, label_smoothing: float = 0.0, reduction: str = "mean") -> Tensor:
+def cross_entropy(
+    logits: ArrayLike, labels: ArrayLike, *, label_smoothing: float = 0.0, reduction: str = "mean"
+) -> Tensor:
     """−log softmax(logits)[label], averaged over the batch: logits (N, K), labels N ints in [0, K).
 
     Labels may also be class probabilities, floats (N, K) whose rows have sum one (mixup, distillation): then
@@ -154,7 +157,7 @@ def reduced(losses: Tensor, reduction: str) -> Tensor:
     return mean(losses) if reduction == "mean" else sum(losses) if reduction == "sum" else losses
 
 
-def mse_loss(x: Any, target: Any, *, reduction: str = "mean") -> Tensor:
+def mse_loss(x: ArrayLike, target: ArrayLike, *, reduction: str = "mean") -> Tensor:
     """(x − target)², averaged over all entries; x and target have one shape."""
     x, target = as_tensor(x), as_tensor(target)
     if x.shape != target.shape:

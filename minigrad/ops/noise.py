@@ -7,16 +7,13 @@ it is, and testing multiplies by the keep probability. Either way both modes agr
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from .. import random
 from ..tape import Array, Tensor, draw, mul, real_dtype
+from ..typing import ArrayLike, Rng
 from .conv import check_image
 from .shape import as_tensor
-
-Rng = np.random.Generator | int | None
 
 
 def check_probability(name: str, p: float) -> None:
@@ -63,7 +60,9 @@ def drop(name: str, x: Tensor, size: tuple[int, ...], p: float, scaling: str, tr
     return x if scale == 1 else mul(x, scale)
 
 
-def dropout(x: Any, p: float = 0.5, *, training: bool = True, scaling: str = "inverted", rng: Rng = None) -> Tensor:
+def dropout(
+    x: ArrayLike, p: float = 0.5, *, training: bool = True, scaling: str = "inverted", rng: Rng = None
+) -> Tensor:
     """x with each entry zeroed with probability p and the others divided by 1 − p (inverted dropout).
 
     The expectation is x itself, so at test time (`training=False`) x passes unchanged. With scaling 'test', the form of
@@ -78,7 +77,9 @@ def dropout(x: Any, p: float = 0.5, *, training: bool = True, scaling: str = "in
     return drop("dropout", x, x.shape, p, scaling, training, rng)
 
 
-def dropout2d(x: Any, p: float = 0.5, *, training: bool = True, scaling: str = "inverted", rng: Rng = None) -> Tensor:
+def dropout2d(
+    x: ArrayLike, p: float = 0.5, *, training: bool = True, scaling: str = "inverted", rng: Rng = None
+) -> Tensor:
     """Images x (N, C, H, W) with whole channels of an image zeroed with probability p; otherwise as `dropout`.
 
     Neighbouring pixels carry nearly the same: to drop one of them hides little (Tompson et al. 2015, spatial dropout).

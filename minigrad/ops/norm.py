@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import kernels
 from ..tape import Array, Tensor, as_array, dispatch, fused, general, primitive
+from ..typing import ArrayLike
 from .conv import same_dtype
 from .elementwise import power
 from .shape import as_tensor, reshape
@@ -206,7 +207,9 @@ def check_batch(x: Tensor) -> None:
         )
 
 
-def batch_norm(x: Any, gamma: Any, beta: Any, *, eps: float = 1e-5, moments: Moments | None = None) -> Tensor:
+def batch_norm(
+    x: ArrayLike, gamma: ArrayLike, beta: ArrayLike, *, eps: float = 1e-5, moments: Moments | None = None
+) -> Tensor:
     """Each channel of x, (N, C) or (N, C, H, W), normalised over the batch, then scaled by γ (C,) and shifted by β (C,).
 
     `moments` may hand over what `channel_moments(x)` returned, to spare computing it again. Raises ValueError
@@ -223,12 +226,14 @@ def batch_norm(x: Any, gamma: Any, beta: Any, *, eps: float = 1e-5, moments: Mom
     return _batch_norm(x, gamma, beta, eps=eps, moments=moments)
 
 
-def channel_moments(x: Any) -> Moments:
+def channel_moments(x: ArrayLike) -> Moments:
     """The mean and the biased variance of each channel of x, as arrays: what a layer's running statistics follow."""
     return dispatch(kernels.channel_moments, as_array(x))
 
 
-def normalize(x: Any, mean: Any, var: Any, gamma: Any, beta: Any, *, eps: float = 1e-5) -> Tensor:
+def normalize(
+    x: ArrayLike, mean: ArrayLike, var: ArrayLike, gamma: ArrayLike, beta: ArrayLike, *, eps: float = 1e-5
+) -> Tensor:
     """Batch normalisation by given statistics (C,), as at test time: γ (x − mean) / √(var + ε) + β."""
     x, mean, var, gamma, beta = (as_tensor(a) for a in (x, mean, var, gamma, beta))
     _check(x, mean=mean, var=var, gamma=gamma, beta=beta)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..tape import Array, Tensor, add, as_array, backward, cast, dispatch, expose, mul
+from ..typing import DTypeLike
 from . import elementwise, indexing, linalg, reduce, shape
 
 
@@ -32,7 +33,7 @@ def _permute_dims(x: Tensor, *axes: Any) -> Tensor:
     return shape.permute_dims(x, axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes)
 
 
-def astype(x: Tensor, dtype: Any) -> Tensor:
+def astype(x: Tensor, dtype: DTypeLike) -> Tensor:
     """x in another float dtype; the gradient returns in x's own."""
     return cast(x, dtype=dtype)
 

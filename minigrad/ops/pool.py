@@ -13,6 +13,7 @@ import numpy as np
 
 from .. import kernels, random
 from ..tape import Array, Tensor, as_array, dispatch, draw, fused, linear, primitive
+from ..typing import ArrayLike, OneOrTwo
 from .conv import Pair, check_image, pair, windows
 from .indexing import getitem
 from .noise import check_choice
@@ -68,7 +69,7 @@ def _windows(name: str, x: Tensor, kernel_size: Any, stride: Any, padding: Any) 
     return {"kernel": kernel, "stride": stride, "padding": padding}
 
 
-def max_pool2d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0) -> Tensor:
+def max_pool2d(x: ArrayLike, kernel_size: OneOrTwo, stride: OneOrTwo | None = None, padding: OneOrTwo = 0) -> Tensor:
     """The largest entry of each window of x (N, C, H, W); stride defaults to the kernel size. Padding never wins.
 
     >>> import numpy as np
@@ -94,13 +95,13 @@ linear(_avg_pool2d, lambda g, y, x, **k: _avg_pool2d_input(g, size=x.shape[2:], 
 linear(_avg_pool2d_input, lambda u, y, g, *, size, **k: _avg_pool2d(u, **k))
 
 
-def avg_pool2d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0) -> Tensor:
+def avg_pool2d(x: ArrayLike, kernel_size: OneOrTwo, stride: OneOrTwo | None = None, padding: OneOrTwo = 0) -> Tensor:
     """The mean of each window of x (N, C, H, W), padding counted as zeros; stride defaults to the kernel size."""
     x = as_tensor(x)
     return _avg_pool2d(x, **_windows("avg_pool2d", x, kernel_size, stride, padding))
 
 
-def global_avg_pool2d(x: Any) -> Tensor:
+def global_avg_pool2d(x: ArrayLike) -> Tensor:
     """The mean of each channel of x (N, C, H, W), as (N, C)."""
     x = as_tensor(x)
     check_image("global_avg_pool2d", x)
@@ -114,8 +115,8 @@ def global_avg_pool2d(x: Any) -> Tensor:
 
 
 def fractional_max_pool2d(
-    x: Any,
-    output_size: Any,
+    x: ArrayLike,
+    output_size: OneOrTwo,
     *,
     regions: str = "overlapping",
     sequence: str = "pseudorandom",

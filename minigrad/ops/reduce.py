@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from ..tape import Array, Tensor, as_array, dispatch, general, primitive, sum_to
+from ..typing import ArrayLike
 from .elementwise import decision, exp, log, sqrt
 from .shape import as_tensor, normal_axes, reshape
 
@@ -29,7 +29,7 @@ def _count(name: str, x: Tensor, axes: tuple[int, ...]) -> int:
     return n
 
 
-def sum(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
+def sum(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """The sum over `axis` (all axes by default).
 
     >>> sum(Tensor(np.ones((2, 3))), axis=1).data
@@ -42,13 +42,13 @@ def sum(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     return _dropped(sum_to(x, shape=_kept(x, axes)), axes, keepdims)
 
 
-def mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
+def mean(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """The mean over `axis` (all axes by default)."""
     x = as_tensor(x)
     return sum(x, axis, keepdims) / _count("mean", x, normal_axes("mean", axis, x.ndim))
 
 
-def var(x: Any, axis: Axis = None, keepdims: bool = False, *, correction: float = 0) -> Tensor:
+def var(x: ArrayLike, axis: Axis = None, keepdims: bool = False, *, correction: float = 0) -> Tensor:
     """The variance over `axis`: squared deviations from the mean, summed and divided by (count − correction).
 
     >>> float(var(Tensor(np.array([1.0, 3.0])), correction=1).data)
@@ -62,7 +62,7 @@ def var(x: Any, axis: Axis = None, keepdims: bool = False, *, correction: float 
     return sum(c * c, axis, keepdims) / (n - correction)
 
 
-def std(x: Any, axis: Axis = None, keepdims: bool = False, *, correction: float = 0) -> Tensor:
+def std(x: ArrayLike, axis: Axis = None, keepdims: bool = False, *, correction: float = 0) -> Tensor:
     """The standard deviation over `axis`, the root of `var`."""
     return sqrt(var(x, axis, keepdims, correction=correction))
 
@@ -88,7 +88,7 @@ general(
 _max.branch = lambda y, x, *, axes: x.real == y.real
 
 
-def max(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
+def max(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """The largest entry over `axis` (all axes by default); tied entries share the gradient equally.
 
     >>> float(max(Tensor(np.array([1.0, 5.0, 2.0]))).data)
@@ -100,7 +100,7 @@ def max(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     return _dropped(_max(x, axes=axes), axes, keepdims)
 
 
-def min(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
+def min(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """The smallest entry over `axis` (all axes by default); tied entries share the gradient equally."""
     return -max(-as_tensor(x), axis, keepdims)
 
@@ -110,7 +110,7 @@ def _top(x: Array, axes: tuple[int, ...]) -> Array:
     return np.where(np.isfinite(top), top, 0).astype(top.dtype)
 
 
-def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
+def logsumexp(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """log Σ eˣ over `axis`, without overflow.
 
     >>> float(logsumexp(Tensor(np.array([1000.0, 1000.0]))).data)

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from ..tape import Array, Tensor, broadcast_to, linear, primitive
+from ..typing import ArrayLike
 
 
-def as_tensor(x: Any) -> Tensor:
+def as_tensor(x: ArrayLike) -> Tensor:
     """x if it is a tensor, else a constant that shares its data."""
     return x if isinstance(x, Tensor) else Tensor(x)
 
@@ -40,7 +41,7 @@ def _reshape(x: Array, *, shape: tuple[int, ...]) -> Array:
 linear(_reshape, lambda g, y, x, *, shape: _reshape(g, shape=x.shape))
 
 
-def reshape(x: Any, shape: int | Sequence[int]) -> Tensor:
+def reshape(x: ArrayLike, shape: int | Sequence[int]) -> Tensor:
     """x with its entries, in row-major order, laid out in `shape`; one size may be −1.
 
     >>> reshape(Tensor(np.arange(6.0)), (2, -1)).shape
@@ -55,13 +56,13 @@ def reshape(x: Any, shape: int | Sequence[int]) -> Tensor:
     return _reshape(x, shape=shape)
 
 
-def flatten(x: Any, start: int = 0) -> Tensor:
+def flatten(x: ArrayLike, start: int = 0) -> Tensor:
     """x with all axes from `start` on made one: flatten(x, 1) keeps the batch axis."""
     x = as_tensor(x)
     return reshape(x, (*x.shape[:start], math.prod(x.shape[start:])))
 
 
-def squeeze(x: Any, axis: int | tuple[int, ...]) -> Tensor:
+def squeeze(x: ArrayLike, axis: int | tuple[int, ...]) -> Tensor:
     """x without the named axes, which must have length 1."""
     x = as_tensor(x)
     axes = normal_axes("squeeze", axis, x.ndim)
@@ -70,7 +71,7 @@ def squeeze(x: Any, axis: int | tuple[int, ...]) -> Tensor:
     return _reshape(x, shape=tuple(n for i, n in enumerate(x.shape) if i not in axes))
 
 
-def expand_dims(x: Any, axis: int) -> Tensor:
+def expand_dims(x: ArrayLike, axis: int) -> Tensor:
     """x with a new axis of length 1 at position `axis`."""
     x = as_tensor(x)
     (axis,) = normal_axes("expand_dims", axis, x.ndim + 1)
@@ -85,7 +86,7 @@ def _permute_dims(x: Array, *, axes: tuple[int, ...]) -> Array:
 linear(_permute_dims, lambda g, y, x, *, axes: _permute_dims(g, axes=tuple(np.argsort(axes))))
 
 
-def permute_dims(x: Any, axes: Sequence[int]) -> Tensor:
+def permute_dims(x: ArrayLike, axes: Sequence[int]) -> Tensor:
     """x with its axes in the order `axes`.
 
     >>> permute_dims(Tensor(np.ones((2, 3, 4))), (2, 0, 1)).shape
@@ -97,7 +98,7 @@ def permute_dims(x: Any, axes: Sequence[int]) -> Tensor:
     return _permute_dims(x, axes=normal_axes("permute_dims", tuple(axes), x.ndim))
 
 
-def matrix_transpose(x: Any) -> Tensor:
+def matrix_transpose(x: ArrayLike) -> Tensor:
     """x with its last two axes swapped."""
     x = as_tensor(x)
     if x.ndim < 2:
@@ -134,7 +135,7 @@ def _widths(name: str, widths: Any, x: Tensor) -> tuple[tuple[int, int], ...]:
     return widths
 
 
-def pad(x: Any, widths: Sequence[Any]) -> Tensor:
+def pad(x: ArrayLike, widths: Sequence[Any]) -> Tensor:
     """x with zeros around it: `widths` has one pair (before, after), or one int, for each axis.
 
     >>> pad(Tensor(np.array([1.0])), [(1, 2)]).data
@@ -144,7 +145,7 @@ def pad(x: Any, widths: Sequence[Any]) -> Tensor:
     return _pad(x, widths=_widths("pad", widths, x))
 
 
-def crop(x: Any, widths: Sequence[Any]) -> Tensor:
+def crop(x: ArrayLike, widths: Sequence[Any]) -> Tensor:
     """x without its borders: the adjoint of `pad` with the same widths."""
     x = as_tensor(x)
     widths = _widths("crop", widths, x)
