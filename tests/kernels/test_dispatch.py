@@ -39,7 +39,7 @@ def test_the_jit_can_be_turned_off(off):
 def test_works_where_nothing_can_be_cached():
     # No locator will find a directory: what a read-only home and a read-only package would give.
     hide = "from numba.core.caching import CacheImpl; CacheImpl._locator_classes = []\n"
-    assert python(hide + CONV + "print(conv2d(x, x).item())") == "9.0"
+    assert python(hide + CONV + "from minigrad.kernels import gate; print(gate(x, x).sum())") == "9.0"
 
 
 @pytest.mark.slow

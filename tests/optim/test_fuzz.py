@@ -1,4 +1,4 @@
-"""Nothing breaks a minimizer: a thousand functions with plateaus, cliffs, walls of nan, saddles, no minimum at all.
+"""Nothing breaks a minimizer: functions with plateaus, cliffs, walls of nan, saddles, no minimum at all.
 
 Every run ends with the lowest point that was looked at, finite, within its limits, and with a reason. Where it converged,
 that is the point where it did: another one may be lower by round-off alone, and its gradient larger.
@@ -143,14 +143,14 @@ def first_gradient(f, x0):
 
 
 @pytest.mark.slow
-def test_lbfgs_meets_a_thousand_functions():
-    reasons = {check("lbfgs", seed) for seed in range(1000)}
+def test_lbfgs_meets_five_hundred_functions_and_every_end():
+    reasons = {check("lbfgs", seed) for seed in range(500)}
     assert reasons >= {"converged", "max-iter", "max-evaluations", "no-progress", "unbounded", "not-finite"}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["bfgs", "cg", "lbfgs", "newton", "newton-cg", "trust-ncg"])
-@cases(200)
+@cases(50)
 @given(st.integers(1000, 2**32 - 1))
 def test_every_method_meets_them(method, seed):
     check(method, seed)
