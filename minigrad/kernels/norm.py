@@ -166,8 +166,9 @@ def _join(means, squares, rows, moments):
 def _repeat(v, width):
     """v over and over, up to that width."""
     out = np.empty(width, v.dtype)
-    for i in range(width):
-        out[i] = v[i % v.size]
+    for start in range(0, width, max(1, v.size)):
+        for i in range(v.size):
+            out[start + i] = v[i]
     return out
 
 
