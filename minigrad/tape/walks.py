@@ -13,7 +13,7 @@ import numpy as np
 
 from .node import Freed, Node, user_line
 from .primitive import add, broadcast_to, fit, zeros_like
-from .stale import unchanged
+from .stale import leaves, unchanged
 from .tensor import Array, Tensor, as_array
 from .watch import constant, effect, state, walking
 
@@ -125,7 +125,7 @@ def _pull(
                 before = grads.get(id(x))
                 grads[id(x)] = gx if before is None else add(before, gx)
             if not retain_graph:
-                t.node = Freed(node.op.name, node.line, freed_by)
+                t.node = Freed(node.op.name, node.line, freed_by, leaves(t))
                 if state.watcher is not None:
                     state.watcher.released(t)
             del t, g_t, node
