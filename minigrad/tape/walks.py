@@ -23,7 +23,7 @@ def backward(y: Tensor, g: Any = None, *, retain_graph: bool = False) -> None:
 
     It is a method of tensors, `y.backward()`. `g` has the shape of y; a tensor of one entry needs none. With `retain_graph` the tape stays and can be walked
     again. Raises RuntimeError when there is nothing to differentiate, when the tape has been freed by an earlier walk,
-    or when a leaf's data changed after it was recorded.
+    or when an array that the tape reads changed after it was recorded.
 
     >>> x = Tensor(np.array([1.0, 2.0]), requires_grad=True)
     >>> (x * x).backward(np.array([1.0, 1.0]))
