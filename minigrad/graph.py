@@ -143,7 +143,7 @@ def _check_recorded(y: Any) -> None:
     if not isinstance(y, Tensor):
         raise TypeError(f"graph: expected a tensor or a list of tensors, not {type(y).__name__}")
     if isinstance(y.node, Freed):
-        name, line, freed_by = y.node
+        name, line, freed_by, _ = y.node
         raise RuntimeError(
             f"graph: the tape of {name} ({where_is(line)}) has been freed by the backward at {where_is(freed_by)}; "
             "take the graph before backward, or pass retain_graph=True to it"

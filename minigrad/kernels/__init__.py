@@ -28,6 +28,7 @@ __all__ = [
     "batch_norm_second",
     "channel_moments",
     "channel_sums",
+    "checksum",
     "conv2d",
     "conv2d_input",
     "conv2d_weight",
@@ -153,7 +154,12 @@ leaky_relu_backward = _dispatched(plain.leaky_relu_backward, "elementwise")
 softmax_cross_entropy = _dispatched(plain.softmax_cross_entropy, "softmax")
 
 
-_jitted_step = _Jitted("step")
+_jitted_step, _jitted_witness = _Jitted("step"), _Jitted("witness")
+
+
+@functools.wraps(plain.checksum)
+def checksum(words):
+    return tuple(map(int, (_jitted_witness if JIT else plain).checksum(words)))
 
 
 @functools.wraps(plain.update)

@@ -54,7 +54,7 @@ def restored(model: Module, others: Iterable[Tensor] = ()) -> Iterator[None]:
     """After the block, the model is what it was before, bit for bit: parameters, buffers, gradients, what is frozen,
     modes and random generators; and so are the `others`, further tensors."""
     tensors = {id(x): x for x in [*model.parameters(), *model.buffers(), *others]}.values()
-    before = [(x, x.data.copy(), None if x.grad is None else x.grad.copy(), x.requires_grad) for x in tensors]
+    before = [(x, x.read().copy(), None if x.grad is None else x.grad.copy(), x.requires_grad) for x in tensors]
     drawn = [(rng, rng.bit_generator.state) for rng in generators(model).values()]
     try:
         with modes_restored(model):

@@ -16,12 +16,12 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from ..tape import Array, Tensor, attributes, effectful, state
+from ..tape import Array, Tensor, attributes, effectful, private, state
 from ..typing import ArrayLike, DTypeLike
 
 
 class Parameter(Tensor):
-    """A leaf tensor that a model learns: of a float dtype, and requiring grad.
+    """A leaf tensor that a model learns, a copy of `data`: of a float dtype, and requiring grad.
 
     >>> Parameter(np.zeros(3, np.float32)).requires_grad
     True
@@ -30,7 +30,8 @@ class Parameter(Tensor):
     __slots__ = ()
 
     def __init__(self, data: ArrayLike) -> None:
-        super().__init__(data, requires_grad=True)
+        super().__init__(private(data), requires_grad=True)
+        self.handed = None
 
 
 class Buffer(Tensor):
@@ -39,7 +40,8 @@ class Buffer(Tensor):
     __slots__ = ()
 
     def __init__(self, data: ArrayLike) -> None:
-        super().__init__(data)
+        super().__init__(private(data))
+        self.handed = None
 
 
 class LoadedKeys(NamedTuple):
@@ -179,7 +181,7 @@ class Module:
             raise TypeError(f"astype: {dtype} is not a float dtype; parameters need one, e.g. float32")
         for x in [*self.parameters(), *self.buffers()]:
             if x.dtype.kind == "f" and x.dtype != dtype:
-                x.data = x.data.astype(dtype)
+                x.data = x.read().astype(dtype)
                 x.grad = None if x.grad is None else x.grad.astype(dtype)
         return self
 
@@ -190,7 +192,7 @@ class Module:
 
         A snapshot: training on does not change it (PyTorch's holds references). A shared tensor has all its paths.
         """
-        return {path: x.data.copy() for path, x in _walk(self) if isinstance(x, _STATE)}
+        return {path: x.read().copy() for path, x in _walk(self) if isinstance(x, _STATE)}
 
     @effectful
     def load_state_dict(self, values: dict[str, Any], strict: bool = True) -> LoadedKeys:

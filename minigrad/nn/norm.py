@@ -63,10 +63,10 @@ class _BatchNorm(Module):
         """Move the running statistics towards those of n values a channel; the variance is the unbiased one."""
         mean, var = mean.real, var.real  # the imaginary part of a complex step is not data
         count = self.num_batches_tracked
-        count.data = count.data + 1
-        rate = 1 / int(count.data) if self.momentum is None else self.momentum
+        count.data = count.read() + 1
+        rate = 1 / int(count.read()) if self.momentum is None else self.momentum
         for running, new in ((self.running_mean, mean), (self.running_var, var * (n / (n - 1)))):
-            running.data = ((1 - rate) * running.data + rate * new).astype(running.dtype)
+            running.data = ((1 - rate) * running.read() + rate * new).astype(running.dtype)
 
 
 class BatchNorm1d(_BatchNorm):

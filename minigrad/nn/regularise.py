@@ -80,9 +80,9 @@ def max_norm_(model: Module | Iterable[Tensor], limit: float, leave_out: Sequenc
 
 
 def _limit_norms(w: Tensor, limit: float) -> None:
-    norms = np.sqrt(np.square(w.data, dtype=np.float64).sum(tuple(range(1, w.ndim)), keepdims=True))
+    norms = np.sqrt(np.square(w.read(), dtype=np.float64).sum(tuple(range(1, w.ndim)), keepdims=True))
     if (norms > limit).any():
-        w.data = (w.data * np.minimum(1, limit / np.maximum(norms, limit))).astype(w.dtype)
+        w.data = (w.read() * np.minimum(1, limit / np.maximum(norms, limit))).astype(w.dtype)
 
 
 def gradient_noise_(

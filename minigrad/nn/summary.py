@@ -88,7 +88,7 @@ def summary(model: Module, *inputs: Any) -> Summary:
     finally:
         state.scope = before
     given = [x.data if isinstance(x, Tensor) else x for x in inputs if isinstance(x, Tensor | np.ndarray)]
-    free = {id(_memory(a)) for a in [*given, *(x.data for x in [*model.parameters(), *model.buffers()])]}
+    free = {id(_memory(a)) for a in [*given, *(x.read() for x in [*model.parameters(), *model.buffers()])]}
     kept: dict[str, int] = {}
     for scope, a in _held_arrays(y):
         if id(a) not in free:

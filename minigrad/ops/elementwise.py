@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..tape import Array, Primitive, Tensor, as_array, dispatch, elementwise, fused, general, linear, primitive
+from ..tape import Array, Primitive, Tensor, dispatch, elementwise, fused, general, linear, primitive, private, wrap
 from ..typing import ArrayLike
 
 
@@ -23,7 +23,7 @@ def _is_zero(a: Array) -> Array:
 
 def decision(a: Array, like: Tensor) -> Tensor:
     """A decision taken on values, such as a mask, as a tensor of like's dtype: its derivative is zero almost everywhere."""
-    return Tensor(dispatch(np.asarray, a, dtype=like.dtype))
+    return wrap(dispatch(np.asarray, a, dtype=like.dtype))
 
 
 # ---- arithmetic (add and mul live in tape/: the chain rule needs them) ---------------------------------------------
@@ -275,7 +275,7 @@ def where(condition: ArrayLike, a: ArrayLike, b: ArrayLike) -> Tensor:
     >>> where(np.array([True, False]), Tensor(np.array([1.0, 2.0])), 0).data
     array([1., 0.])
     """
-    condition = as_array(condition)
+    condition = private(condition)
     if condition.dtype != bool:
         raise TypeError(f"where: the condition has dtype {condition.dtype}; it must be boolean, e.g. x > 0")
     return _where(a, b, condition=condition)

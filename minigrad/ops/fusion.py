@@ -56,7 +56,7 @@ class Deferred(Tensor, valued=False):
         self.folded: tuple[Deferred, Callable[..., Array], tuple] | None = None
         self.grad = self.name = self.node = None
         self.requires_grad, self.locked = False, True
-        self.version = 0
+        self.version, self.handed = 0, None
 
     @property
     def pending(self) -> bool:  # type: ignore[override]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
 
-from ..tape import Array, Tensor, as_array, linear, primitive
+from ..tape import Array, Tensor, linear, primitive, private
 
 
 @primitive
@@ -46,5 +47,5 @@ def getitem(x: Tensor, index: Any) -> Tensor:
     array([2., 0., 1.])
     """
     parts = index if isinstance(index, tuple) else (index,)
-    parts = tuple(as_array(p) if isinstance(p, Tensor) else p for p in parts)
+    parts = tuple(private(p) if isinstance(p, Tensor | np.ndarray) else copy.copy(p) for p in parts)
     return _getitem(x, index=parts if isinstance(index, tuple) else parts[0])

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..tape import Array, Tensor, as_array, constant, effect, fused, general, primitive
+from ..tape import Array, Tensor, constant, effect, fused, general, primitive, private
 from ..typing import ArrayLike
 from .indexing import getitem
 from .reduce import logsumexp, mean, sum
@@ -88,7 +88,7 @@ def cross_entropy(
     2.3026
     """
     logits, target = as_tensor(logits), labels
-    labels = as_array(labels)
+    labels = private(labels)
     if logits.ndim != 2:
         raise ValueError(f"cross_entropy: logits have shape {logits.shape}; they must be (N, K): samples, classes")
     soft = labels.ndim == 2 and labels.dtype.kind in "fc"

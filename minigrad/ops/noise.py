@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import random
-from ..tape import Array, Tensor, draw, mul, real_dtype
+from ..tape import Array, Tensor, draw, mul, real_dtype, wrap
 from ..typing import ArrayLike, Rng
 from .conv import check_image
 from .shape import as_tensor
@@ -56,7 +56,7 @@ def drop(name: str, x: Tensor, size: tuple[int, ...], p: float, scaling: str, tr
         return x
     scale = factor(p, scaling, training)
     if training:
-        return mul(x, Tensor(draw(mask, rng, size, x.dtype, p, scale)))
+        return mul(x, wrap(draw(mask, rng, size, x.dtype, p, scale)))
     return x if scale == 1 else mul(x, scale)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..tape import Array, Tensor, as_array, dispatch, fused, general, primitive
+from ..tape import Array, Tensor, as_array, dispatch, fused, general, primitive, private
 from ..typing import ArrayLike
 from .conv import same_dtype
 from .elementwise import power
@@ -223,6 +223,8 @@ def batch_norm(
     x, gamma, beta = as_tensor(x), as_tensor(gamma), as_tensor(beta)
     _check(x, gamma=gamma, beta=beta)
     check_batch(x)
+    if moments is not None:
+        moments = private(moments[0]), private(moments[1])
     return _batch_norm(x, gamma, beta, eps=eps, moments=moments)
 
 

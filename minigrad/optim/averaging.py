@@ -78,7 +78,7 @@ class Average:
         """Start anew, from what the tensors are now."""
         self._outside("reset")
         self.count = 0
-        self.values = [x.data.astype(np.float64) for x in self.tensors]
+        self.values = [x.read().astype(np.float64) for x in self.tensors]
 
     @effectful
     def update(self) -> None:
@@ -87,7 +87,7 @@ class Average:
         self.count += 1
         weight = self.weight(self.count)
         for value, x in zip(self.values, self.tensors):
-            value += weight * (x.data - value)
+            value += weight * (x.read() - value)
 
     @contextmanager
     def swapped(self) -> Iterator[None]:
@@ -104,7 +104,7 @@ class Average:
         array([5.])
         """
         self._outside("swapped")
-        before = [x.data for x in self.tensors]
+        before = [x._data for x in self.tensors]
         try:
             self.put()
             self.inside = True
@@ -112,7 +112,7 @@ class Average:
         finally:
             self.inside = False
             for x, data in zip(self.tensors, before):
-                x.data = data
+                x.assign(data)
 
     @effectful
     def put(self) -> None:

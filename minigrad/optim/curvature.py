@@ -420,14 +420,14 @@ def worst_rise(loss: Callable[[], Tensor], params: Iterable[Tensor], radius: flo
     norm = np.linalg.norm(flat(grads))
     if norm == 0:
         return 0.0
-    with placed(params, [p.data + p.dtype.type(radius / norm) * g.data for p, g in zip(params, grads)]), no_grad():
+    with placed(params, [p.read() + p.dtype.type(radius / norm) * g.data for p, g in zip(params, grads)]), no_grad():
         return loss().item() - here.item()
 
 
 @contextmanager
 def placed(params: Sequence[Tensor], arrays: Sequence[Array]) -> Iterator[None]:
     """Within the block, the parameters have other values. What was recorded before it stays valid."""
-    before = [(p.data, p.version) for p in params]
+    before = [(p._data, p.version) for p in params]
     try:
         for p, array in zip(params, arrays):
             p.data = array

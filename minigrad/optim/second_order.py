@@ -342,7 +342,7 @@ class _Buffers:
     """Tensors that an evaluation changes without being asked, held for a step."""
 
     def __init__(self, tensors: Iterable[Tensor]) -> None:
-        self.before = [(b, b.data.copy()) for b in tensors]
+        self.before = [(b, b.read().copy()) for b in tensors]
         self.after: list[tuple[Tensor, Array]] = []
 
     def restore(self, rewind: Callable[[], None]) -> None:
@@ -351,7 +351,7 @@ class _Buffers:
             b.data = data.copy()
 
     def once(self) -> None:
-        self.after = [(b, b.data.copy()) for b, _ in self.before]
+        self.after = [(b, b.read().copy()) for b, _ in self.before]
 
     def leave(self) -> None:
         for b, data in self.after:

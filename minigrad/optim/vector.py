@@ -113,7 +113,7 @@ class Loss(Objective):
     def _record(self, x: Array) -> Point:
         if not np.array_equal(x, flat(self.xs)):
             for p, a in zip(self.xs, split(x, self.xs)):
-                p.data = a
+                p.assign(a)
         found = self.closure()
         if self.gauss_newton and not (isinstance(found, tuple) and len(found) == 2):
             raise TypeError(f"the closure returned a {type(found).__name__}; for Gauss–Newton return (loss, outputs)")

@@ -37,6 +37,7 @@ from .tensor import (
     as_array,
     compute,
     dispatch,
+    private,
     real_dtype,
     rules,
     snapshot,
@@ -63,7 +64,7 @@ from .watch import (
 __all__ = [
     "HOME", "Array", "Freed", "Fused", "Node", "Primitive", "Tensor", "Watcher", "add", "alias", "as_array", "attributes",
     "backward",    "broadcast_to", "cast", "compute", "constant", "dispatch", "draw", "effect", "effectful", "elementwise", "expose", "fit", "fused",
-    "general", "history", "linear", "look", "mul", "no_grad", "primitive", "pull", "push", "real_dtype", "recording",
+    "general", "history", "linear", "look", "mul", "no_grad", "primitive", "private", "pull", "push", "real_dtype", "recording",
     "replay", "rules", "skip", "snapshot", "state", "sum_to", "tensor", "tick", "total", "unchanged", "user_line",
     "watching", "where_is", "wrap", "zeros_like",
 ]  # fmt: skip

@@ -39,6 +39,7 @@ class Freed(NamedTuple):
     name: str
     line: tuple
     freed_by: tuple
+    leaves: list[Tensor]  # in whose memory the value may lie
 
     def __str__(self) -> str:
         return f"{self.name} ({where_is(self.line)})"

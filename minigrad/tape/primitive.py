@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .node import HOME, Node, tick, user_line
-from .stale import stamp
+from .stale import of_arrays, stamp, views
 from .tensor import ERRORS, VALUED, Array, Tensor, compute, explained, fresh, rules, tensors, wrap
 from .watch import constant, state
 
@@ -29,7 +29,8 @@ class Primitive:
     A call asks it to `evaluate`, a walk up to `pull_back`, a walk down to `push_on`. One of `elementwise`, `linear` and
     `general` fills in `vjp(i, g, y, *inputs, **params)`, the gradient for input i, and `jvp(ts, y, *inputs, **params)`,
     the tangent of y. `branch`, if given, returns the decisions that a piecewise function took, so that a gradient check
-    can tell a kink from a mistake. `may_alias` says whether the result may lie in the memory of an input.
+    can tell a kink from a mistake. `may_alias` says whether the result may lie in the memory of an input, `foreign` whether
+    the operation is not the library's own: then of a caller's arrays none is trusted.
     """
 
     registry: ClassVar[dict[str, Primitive]] = {}  # the library's own, which the tests certify
@@ -45,7 +46,7 @@ class Primitive:
         self.name = forward.__name__.strip("_").removeprefix("composed_")
         code = getattr(forward, "__code__", None)
         ours = code is not None and code.co_filename.startswith(HOME)
-        self.may_alias = not ours
+        self.may_alias = self.foreign = not ours
         if ours:
             Primitive.registry[self.name] = self
 
@@ -59,17 +60,17 @@ class Primitive:
             y, saved = self.evaluate(inputs, params)
         except ERRORS as error:
             raise explained(error, self.name, inputs) from error
-        y.locked = not self.may_alias or all(x.locked for x in inputs)
+        y.locked = not self.may_alias or (not self.foreign and all(x.locked for x in inputs))
         if state.recording and not y.requires_grad:
             for x in inputs:
                 if x.requires_grad:
                     y.requires_grad = True
-                    stamps = tuple([stamp(x) for x in inputs])
+                    stamps = tuple([stamp(x) for x in inputs]) + (of_arrays(params, y) if self.foreign else ())
                     line = user_line()
                     fields = (self, inputs, params, saved, stamps, next(tick), line, state.scope, state.within)
                     y.node = tuple.__new__(Node, fields)
-                    break
-        return y
+                    return y
+        return y if y.locked else views(y, inputs)
 
     def evaluate(self, inputs: tuple[Tensor, ...], params: dict[str, Any]) -> tuple[Tensor, Any]:
         """The result, not recorded yet, and what to save for the walks."""

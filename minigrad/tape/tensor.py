@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .node import Freed, Node
+from .stale import content, hand_out
 from .watch import constant, effectful, look, state
 
 Array = np.ndarray
@@ -33,12 +34,15 @@ class Tensor:
     ((2,), 'float64', True)
     """
 
-    __slots__ = ("__weakref__", "_data", "grad", "locked", "name", "node", "requires_grad", "version")
+    __slots__ = ("__weakref__", "_data", "grad", "handed", "locked", "name", "node", "requires_grad", "version")
     __array_ufunc__ = None  # so that ndarray + Tensor asks Tensor
     pending = False  # whether the value is still to be computed
     _data: Array
     grad: Array | None
-    locked: bool  # whether nobody outside can write to the array
+    handed: (
+        Any  # what the array held when somebody outside got it; None: nobody has it; a list: it may be a view of these
+    )
+    locked: bool  # whether nobody outside will ever be able to write to the array
     name: str | None
     node: Node | Freed | None
     requires_grad: bool
@@ -49,22 +53,28 @@ class Tensor:
             VALUED.add(cls)
 
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
-        data = data._data if isinstance(data, Tensor) else as_array(data)
+        data = data.detach()._data if isinstance(data, Tensor) else as_array(data)
         if data.dtype.kind not in "fciub":
             raise TypeError(f"tensor: data of dtype {data.dtype} is not numeric; give numbers or an array of them")
         if requires_grad and data.dtype.kind not in "fc":
             raise TypeError(f"tensor: dtype {data.dtype} has no derivatives; use a float dtype, e.g. float32")
         self._data, self.requires_grad = data, requires_grad
         self.grad = self.name = self.node = None
-        self.locked = False
+        self.locked, self.handed = False, b""
         self.version = 0
         if state.watcher is not None:
             state.watcher.made(self)
 
-    def _get_data(self) -> Array:
+    def read(self) -> Array:
+        """The value for the library's own eyes: neither written to, nor kept, nor handed on."""
         if state.watcher is not None:
             state.watcher.looked("the value of a tensor is read", self)
+        return self._data
+
+    def _get_data(self) -> Array:
+        self.read()
         if self.node is None and not self.locked:
+            hand_out(self)
             return self._data
         view = self._data.view()  # what was computed is part of a tape, or of work that is still to be done
         view.flags.writeable = False
@@ -77,18 +87,23 @@ class Tensor:
                 "change a leaf instead, or detach() first"
             )
         look("the value of a tensor is set")
+        own = value is self._data  # as after `x.data -= …`
         value = np.asarray(value)
         if value.shape != self._data.shape:
             raise ValueError(f"data: the tensor has shape {self._data.shape}, the new value has shape {value.shape}")
         self.locked = False
-        self.assign(value)
+        if own:
+            self.assign(value)
+        else:
+            self.assign(dispatch(np.array, value))
+            self.handed = None
 
     data = property(
         _get_data,
         _set_data,
         doc="""The value, an ndarray: of a computed tensor it cannot be written to (copy it).
 
-        A leaf's may be replaced by another of its shape, or written to, before recording or after backward.""",
+        A leaf's may be written to, or replaced by a copy of another of its shape, before recording or after backward.""",
     )
     shape = property(attrgetter("_data.shape"), doc="The shape, a tuple of ints.")
     dtype = property(attrgetter("_data.dtype"), doc="The NumPy dtype.")
@@ -135,9 +150,12 @@ class Tensor:
         def backward(self, g: Any = None, *, retain_graph: bool = False) -> None: ...
 
     def detach(self) -> Tensor:
-        """A leaf with the same data (shared, not copied) and no history."""
+        """A leaf with the same data (shared; a view's are copied) and no history."""
+        if self.node is not None and not self.locked:
+            return wrap(dispatch(np.array, self))  # a view of what may change: a copy
+        hand_out(self)
         x = wrap(self._data)
-        x.locked = self.locked or self.node is not None
+        x.locked, x.handed = self.locked, b""
         return x
 
     @effectful
@@ -146,8 +164,12 @@ class Tensor:
 
         Give the array itself when it was written to; and the old `version` too, when a former value comes back.
         """
-        self._data = array
+        new, self._data = array is not self._data, array
         self.version = self.version + 1 if version is None else version
+        if self.handed is not None and version is not None:
+            self.handed = content(array)  # those who recorded this version may not have looked at what it holds
+        elif new and version is None:
+            self.handed = b""  # whose array it is, is not known
 
     def claim(self) -> None:
         """An operation is going to read the value. It is there, unless the tensor is of a kind that puts it off."""
@@ -160,7 +182,7 @@ class Tensor:
         made = f", from={self.node.op.name}" if isinstance(self.node, Node) else ""
         grad = ", requires_grad=True" if self.requires_grad and not made else ""
         name = f", name={self.name!r}" if self.name else ""
-        return f"tensor({np.array2string(self.data, prefix='tensor(', separator=', ')}{name}{made}{grad})"
+        return f"tensor({np.array2string(self.read(), prefix='tensor(', separator=', ')}{name}{made}{grad})"
 
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec else str(self)
@@ -185,6 +207,7 @@ class Tensor:
         return np.array(self.data, dtype=dtype, copy=copy)
 
     def __reduce__(self) -> tuple:  # copies and pickles are leaves
+        hand_out(self)
         return _restore, (type(self), self._data, self.requires_grad, self.grad, self.name)
 
 
@@ -206,7 +229,9 @@ def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tens
     >>> tensor([[1, 2], [3, 4]], dtype="float32", requires_grad=True).shape
     (2, 2)
     """
-    return Tensor(dispatch(np.array, as_array(data), dtype=dtype), requires_grad)
+    x = Tensor(dispatch(np.array, as_array(data), dtype=dtype), requires_grad)
+    x.handed = None
+    return x
 
 
 # ---- the doors ---------------------------------------------------------------------------------------------------
@@ -238,6 +263,11 @@ def as_array(x: Any, dtype: Any = None) -> Array:
     return np.asarray(x if state.watcher is None else state.watcher.given(x), dtype)
 
 
+def private(x: Any) -> Array:
+    """The same as an array that nobody else can write to: what an operation keeps of its caller's to differentiate by."""
+    return dispatch(np.array, as_array(x))
+
+
 def snapshot(x: Tensor) -> Tensor:
     """A constant: a copy of x's data as it is now."""
     y = wrap(dispatch(np.array, x))
@@ -263,7 +293,7 @@ def fresh(array: Array) -> Tensor:
     y._data = array
     y.grad = y.name = y.node = None
     y.requires_grad = y.locked = False
-    y.version = 0
+    y.version, y.handed = 0, None
     return y
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from .node import Freed, Node, user_line
 from .primitive import add, broadcast_to, fit, zeros_like
-from .stale import unchanged
+from .stale import leaves, unchanged
 from .tensor import Array, Tensor, as_array
 from .watch import constant, effect, state, walking
 
@@ -23,7 +23,7 @@ def backward(y: Tensor, g: Any = None, *, retain_graph: bool = False) -> None:
 
     It is a method of tensors, `y.backward()`. `g` has the shape of y; a tensor of one entry needs none. With `retain_graph` the tape stays and can be walked
     again. Raises RuntimeError when there is nothing to differentiate, when the tape has been freed by an earlier walk,
-    or when a leaf's data changed after it was recorded.
+    or when an array that the tape reads changed after it was recorded.
 
     >>> x = Tensor(np.array([1.0, 2.0]), requires_grad=True)
     >>> (x * x).backward(np.array([1.0, 1.0]))
@@ -125,7 +125,7 @@ def _pull(
                 before = grads.get(id(x))
                 grads[id(x)] = gx if before is None else add(before, gx)
             if not retain_graph:
-                t.node = Freed(node.op.name, node.line, freed_by)
+                t.node = Freed(node.op.name, node.line, freed_by, leaves(t))
                 if state.watcher is not None:
                     state.watcher.released(t)
             del t, g_t, node

@@ -65,7 +65,7 @@ class TensorBoardLog:
                 self._writer.add_scalar(_tag(key), float(value), state.epoch)
         if self.weights:
             for path, p in state.model.named_parameters():
-                self._writer.add_histogram(path.replace(".", "/"), p.data, state.epoch)
+                self._writer.add_histogram(path.replace(".", "/"), p.read(), state.epoch)
         self._writer.flush()
 
     def at_end(self, state: State) -> None:

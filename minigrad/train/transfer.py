@@ -143,7 +143,7 @@ class Audit:
 
     def __init__(self, model: Module) -> None:
         self.model = model
-        self.before = {path: (kind, x.data.copy()) for path, (kind, x) in _frozen(model).items()}
+        self.before = {path: (kind, x.read().copy()) for path, (kind, x) in _frozen(model).items()}
         self.changes: list[Change] = []
 
     def __enter__(self) -> Self:
@@ -158,7 +158,7 @@ class Audit:
         self.changes = [
             Change(path, kind, _largest(old, now.get(path)))
             for path, (kind, old) in self.before.items()
-            if path not in now or old.tobytes() != now[path].data.tobytes()
+            if path not in now or old.tobytes() != now[path].read().tobytes()
         ]
         return self.changes
 

@@ -215,8 +215,8 @@ pay mostly overhead.
 - **1×1, 5×5, odd channel counts, groups, dilation at one thread.** Most forward passes reach 75 to 85 % of the matrix
   peak (see the picture above), small and strided ones about half: there packing, scratch copies and tiles with
   few taps weigh more, and channels that do not fill a vector leave lanes idle (33 of 48).
-- **Depthwise convolution and pooling in eager mode** are bound by memory: a checksum of the input, which the tape keeps to
-  detect changed data, is one more pass over it. Compiled, nothing needs to be detected.
+- **Depthwise convolution and pooling in eager mode** are bound by memory: of an input that the caller may write to, the
+  tape keeps a checksum, which is one more pass over it, there and back. Compiled, nothing needs to be detected.
 - **Recorded operations** (the scalar chain) cost eight to ten microseconds there and back in eager mode, PyTorch's five.
 
 ## What the numbers do not say

@@ -127,13 +127,22 @@ del MODEL_AVERAGE["reset"]
 TENSOR = {
     "assign": lambda x: x.assign(np.zeros((2, 2))), "backward": lambda x: (x * x).sum().backward(), "claim": lambda x: x.claim(),
     "reshape": lambda x: x.reshape(4), "permute_dims": lambda x: x.permute_dims(1, 0), "astype": lambda x: x.astype("float32"),
-    "item": lambda x: x.sum().item(), "squeeze": lambda x: x.reshape(4, 1).squeeze(1), "data": lambda x: setattr(x, "data", np.ones((2, 2))),
+    "item": lambda x: x.sum().item(), "read": lambda x: x.read(), "squeeze": lambda x: x.reshape(4, 1).squeeze(1), "data": lambda x: setattr(x, "data", np.ones((2, 2))),
     **{name: lambda x, name=name: getattr(x, name)() for name in (
         "abs", "argmax", "clip", "detach", "exp", "flatten", "log", "logsumexp", "max", "mean", "min", "relu", "sigmoid",
         "sqrt", "std", "sum", "tanh", "var")},
     **{name: lambda x, name=name: getattr(x, name) for name in ("T", "mT", "dtype", "is_leaf", "nbytes", "ndim", "shape", "size")},
 }  # fmt: skip
-ATTRIBUTES = {"grad", "locked", "name", "node", "requires_grad", "version", "pending"}  # of tensors: plain slots
+ATTRIBUTES = {
+    "grad",
+    "handed",
+    "locked",
+    "name",
+    "node",
+    "requires_grad",
+    "version",
+    "pending",
+}  # of tensors: plain slots
 OPTIMIZERS = [
     c for c in vars(optim).values() if isinstance(c, type) and issubclass(c, optim.Optimizer) and c is not optim.Optimizer
 ]  # fmt: skip
