@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..tape import Array, Tensor, as_array, linear, primitive
+from ..tape import ENTRIES, INTEGERS, Array, Tensor, as_array, linear, primitive
 
 
 @primitive
@@ -15,6 +15,7 @@ def _getitem(x: Array, *, index: Any) -> Array:
 
 
 _getitem.may_alias = True
+_getitem.numbers = ENTRIES
 
 
 @primitive
@@ -27,13 +28,17 @@ def _putitem(g: Array, *, index: Any, shape: tuple[int, ...]) -> Array:
     return out
 
 
+_ONE_BY_ONE = int, np.integer, slice, type(None), type(...)
+
+
 def _repeats(index: Any) -> bool:
-    """Whether an index may name an entry twice: only integer arrays and lists can."""
+    """Whether an index may name an entry twice: what NumPy takes for an array of integers can."""
     parts = index if isinstance(index, tuple) else (index,)
-    return any(isinstance(p, (list, np.ndarray)) and np.asarray(p).dtype != bool for p in parts)
+    return not all(isinstance(p, _ONE_BY_ONE) or np.asarray(p).dtype == bool for p in parts)
 
 
 linear(_getitem, lambda g, y, x, *, index: _putitem(g, index=index, shape=x.shape))
+_putitem.numbers = INTEGERS
 linear(_putitem, lambda g, y, x, *, index, shape: _getitem(g, index=index))
 
 

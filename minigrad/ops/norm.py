@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..tape import Array, Tensor, as_array, dispatch, fused, general, primitive
+from ..tape import Array, Tensor, cast, dispatch, floats_for, fused, general, primitive
 from ..typing import ArrayLike
 from .conv import same_dtype
 from .elementwise import power
@@ -228,7 +228,8 @@ def batch_norm(
 
 def channel_moments(x: ArrayLike) -> Moments:
     """The mean and the biased variance of each channel of x, as arrays: what a layer's running statistics follow."""
-    return dispatch(kernels.channel_moments, as_array(x))
+    x = as_tensor(x).detach()
+    return dispatch(kernels.channel_moments, cast(x, dtype=floats_for(x.dtype)[0]))
 
 
 def normalize(

@@ -34,8 +34,8 @@ def _permute_dims(x: Tensor, *axes: Any) -> Tensor:
 
 
 def astype(x: Tensor, dtype: DTypeLike) -> Tensor:
-    """x in another float dtype; the gradient returns in x's own."""
-    return cast(x, dtype=dtype)
+    """x in another dtype; the gradient returns in x's own, and none from a dtype that is no float."""
+    return cast(x if np.dtype(dtype).kind in "fc" else x.detach(), dtype=dtype)
 
 
 def argmax(x: Tensor, axis: int | None = None) -> Array:
