@@ -304,9 +304,13 @@ def _constant(a: Any, args: tuple) -> Tensor:
 def _weak(a: int | float | complex, dtypes: list[np.dtype]) -> np.dtype:
     """The dtype of a number among arrays of these dtypes, which are not all floats that are computed in."""
     dtype = np.result_type(*dtypes, a) if dtypes else np.asarray(a).dtype
-    if dtype.kind in "Oiu" and not (dtype.kind != "O" and np.iinfo(dtype).min <= a <= np.iinfo(dtype).max):  # type: ignore[operator]
+    if dtype.kind == "O" or (isinstance(a, int) and dtype.kind in "iu" and not _fits(a, np.iinfo(dtype))):
         return np.dtype(np.int64)  # which holds it, or is said not to
     return floats_for(*dtypes)[0] if dtypes and dtype.kind == "f" else dtype
+
+
+def _fits(a: int, of: np.iinfo) -> bool:
+    return of.min <= a <= of.max
 
 
 def real_dtype(dtype: np.dtype) -> np.dtype:
