@@ -123,10 +123,10 @@ def conv2d(
     return y + reshape(b, (1, -1, 1, 1))
 
 
-def same_dtype(name: str, x: Tensor, w: Tensor) -> None:
+def same_dtype(name: str, x: Tensor, w: Tensor, what: str = "weight") -> None:
     """Raise if a float32 model met float64 data or the reverse: the result would silently be float64."""
     if x.dtype != w.dtype and x.dtype.kind != "c" and w.dtype.kind != "c":
-        raise TypeError(f"{name}: x is {x.dtype}, weight is {w.dtype}; make them one, e.g. x.astype({w.dtype.name!r})")
+        raise TypeError(f"{name}: x is {x.dtype}, {what} is {w.dtype}; make them one, e.g. x.astype({w.dtype.name!r})")
 
 
 @primitive

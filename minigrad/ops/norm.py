@@ -195,7 +195,8 @@ def _check(x: Tensor, **vectors: Any) -> None:
     for name, v in vectors.items():
         if v.shape != (c,):
             raise ValueError(f"batch_norm: {name} has shape {v.shape}, x has {c} channels; it must be one each")
-    same_dtype("batch_norm", x, vectors["gamma"])
+    for name in ("gamma", "beta"):
+        same_dtype("batch_norm", x, vectors[name], name)
 
 
 def check_batch(x: Tensor) -> None:

@@ -47,7 +47,7 @@ def test_it_resumes_bit_for_bit(name):
         assert np.array_equal(a, b)
     lacking = first.state_dict()
     del lacking["0.master"]
-    with pytest.raises(ValueError, match="missing: 0.master"):
+    with pytest.raises(ValueError, match=r"missing: 0\.master"):
         second.load_state_dict(lacking)
 
 
