@@ -13,6 +13,7 @@ from . import elementwise, indexing, linalg, reduce, shape
 
 
 def _value(x: Any) -> Any:
+    x = x.item() if isinstance(x, np.generic) else x  # weak, as Python's numbers are
     return x if isinstance(x, (int, float, complex)) else as_array(x)
 
 

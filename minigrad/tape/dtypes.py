@@ -53,8 +53,9 @@ def in_int64(f: Callable[..., Array]) -> Callable[..., Array]:
         if max(a.itemsize for a in arrays) > 2:
             size = np.abs(f(*[a.astype(np.float64) for a in arrays], **params)).max(initial=0)
             if size >= 2.0**62:
+                name, given = f.__name__.strip("_"), " and ".join(str(a.dtype) for a in arrays)
                 raise TypeError(
-                    f"the result is about ±{size:.3g}, too large for int64; use floats, e.g. x.astype('float64')"
+                    f"{name}: {given} give ±{size:.3g}, too large for int64; use floats, e.g. x.astype('float64')"
                 )
         return y
 

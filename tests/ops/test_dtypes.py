@@ -191,3 +191,16 @@ def test_integers_have_no_gradient():
     y = (x * np.array([2, 3]) + x.astype("int32")).sum()
     y.backward()
     assert y.dtype == x.dtype and x.grad.tolist() == [2, 3]
+
+
+def test_integers_that_are_too_large_are_refused_by_name_in_a_compiled_function_too():
+    square = mg.compile(lambda x: mg.sum(mg.mul(x, x)))
+    assert square(np.array([3, 4])).item() == square(np.array([3, 4])).item() == 25
+    with pytest.raises(TypeError, match=r"mul: int64 and int64 give ±1.21e\+24, too large for int64; use floats"):
+        square(np.array([2**40, 4]))
+
+
+def test_comparisons_take_numbers_as_weak():
+    x = mg.tensor([0.1, 0.2], dtype="float32")
+    assert (x == np.float64(0.1)).tolist() == (x == 0.1).tolist() == [True, False]
+    assert (mg.tensor(np.array([200], np.uint8)) > -1).all()
