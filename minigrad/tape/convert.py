@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .dtypes import ENTRIES, INTEGERS, REALS, floats_for, in_int64
+from .dtypes import ENTRIES, FLOATS, INTEGERS, REALS, floats_for, in_int64
 from .tensor import Tensor, dispatch, wrap
 
 if TYPE_CHECKING:
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 def by_way_of(op: Primitive, inputs: tuple[Tensor, ...], params: dict[str, Any]) -> Tensor | None:
     """op(*inputs) by way of other dtypes, or None where it takes those of the inputs."""
+    for x in inputs:
+        if x.dtype.char not in FLOATS:
+            break
+    else:
+        return None
     dtypes = {x.dtype for x in inputs}
     if op.numbers is None or (op.numbers == ENTRIES and len(dtypes) == 1):
         return None

@@ -23,6 +23,7 @@ import numpy as np
 from ..typing import Array
 
 ENTRIES, INTEGERS, REALS = "entries", "integers", "reals"
+SINGLE, DOUBLE = np.dtype("f"), np.dtype("d")
 FLOATS = frozenset("fdgFDG")  # the characters of the dtypes that are computed in as they are
 
 

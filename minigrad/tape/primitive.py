@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .convert import by_way_of
-from .dtypes import ENTRIES, FLOATS, INTEGERS, REALS
+from .dtypes import DOUBLE, ENTRIES, INTEGERS, REALS, SINGLE
 from .node import HOME, Node, tick, user_line
 from .stale import stamp
 from .tensor import ERRORS, VALUED, Array, Tensor, compute, explained, fresh, rules, tensors, wrap
@@ -55,17 +55,16 @@ class Primitive:
 
     def __call__(self, *args: Any, **params: Any) -> Tensor:
         inputs: tuple[Tensor, ...] = args
+        usual = True
         for a in args:
-            if type(a) not in VALUED:  # a number, an array, a value that is put off
-                inputs = tensors(args)
+            # a number, an array, a value that is put off; or of another dtype
+            if type(a) not in VALUED or ((d := a._data.dtype) is not SINGLE and d is not DOUBLE):
+                inputs, usual = tensors(args), False
                 break
         try:
-            for x in inputs:
-                if x.dtype.char not in FLOATS:  # integers or float16
-                    elsewhere = by_way_of(self, inputs, params)
-                    if elsewhere is not None:
-                        return elsewhere
-                    break
+            elsewhere = None if usual else by_way_of(self, inputs, params)
+            if elsewhere is not None:
+                return elsewhere
             y, saved = self.evaluate(inputs, params)
         except ERRORS as error:
             raise explained(error, self.name, inputs) from error

@@ -280,9 +280,12 @@ def tensors(args: tuple) -> tuple[Tensor, ...]:
     return tuple(found)
 
 
+_NUMBERS = np.number, np.bool_
+
+
 def _constant(a: Any, args: tuple) -> Tensor:
     """Scalars are weak (NEP 50): they take the dtype of the arrays they meet."""
-    if isinstance(a, (int, float, complex, np.number, np.bool_)) and not isinstance(a, np.timedelta64):
+    if isinstance(a, (int, float, complex)) or (isinstance(a, _NUMBERS) and not isinstance(a, np.timedelta64)):
         for b in args:
             if isinstance(b, Tensor) and b.dtype.char in FLOATS and not isinstance(a, (complex, np.complexfloating)):
                 dtype = b.dtype
