@@ -174,15 +174,17 @@ class Module:
     def astype(self, dtype: DTypeLike) -> Self:
         """Turn parameters, their gradients and float buffers into another float dtype, in place; returns self.
 
-        Raises TypeError if it is none.
+        Buffers, such as running statistics, stay in float32 when the others go to float16. Raises TypeError if `dtype`
+        is no float dtype.
         """
         dtype = np.dtype(dtype)
         if dtype.kind != "f":
             raise TypeError(f"astype: {dtype} is not a float dtype; parameters need one, e.g. float32")
-        for x in [*self.parameters(), *self.buffers()]:
-            if x.dtype.kind == "f" and x.dtype != dtype:
-                x.data = x.read().astype(dtype)
-                x.grad = None if x.grad is None else x.grad.astype(dtype)
+        for xs, into in (self.parameters(), dtype), (self.buffers(), np.result_type(dtype, np.float32)):
+            for x in xs:
+                if x.dtype.kind == "f" and x.dtype != into:
+                    x.data = x.read().astype(into)
+                    x.grad = None if x.grad is None else x.grad.astype(into)
         return self
 
     # ---- state

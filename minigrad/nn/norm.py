@@ -37,8 +37,9 @@ class _BatchNorm(Module):
         zeros, ones = np.zeros(num_features, dtype), np.ones(num_features, dtype)
         self.weight = Parameter(ones) if affine else None
         self.bias = Parameter(zeros) if affine else None
-        self.running_mean = Buffer(zeros.copy()) if track_running_stats else None
-        self.running_var = Buffer(ones.copy()) if track_running_stats else None
+        wide = np.result_type(dtype, np.float32)  # a variance may be beyond float16
+        self.running_mean = Buffer(zeros.astype(wide)) if track_running_stats else None
+        self.running_var = Buffer(ones.astype(wide)) if track_running_stats else None
         self.num_batches_tracked = Buffer(np.array(0)) if track_running_stats else None
 
     def forward(self, x: ArrayLike) -> Tensor:

@@ -10,7 +10,7 @@ from numbers import Integral
 from typing import Any
 
 from .. import kernels
-from ..tape import Array, Tensor, linear, primitive
+from ..tape import ENTRIES, INTEGERS, Array, Tensor, linear, primitive
 from ..typing import ArrayLike, OneOrTwo
 from .shape import as_tensor, reshape
 
@@ -123,10 +123,10 @@ def conv2d(
     return y + reshape(b, (1, -1, 1, 1))
 
 
-def same_dtype(name: str, x: Tensor, w: Tensor) -> None:
+def same_dtype(name: str, x: Tensor, w: Tensor, what: str = "weight") -> None:
     """Raise if a float32 model met float64 data or the reverse: the result would silently be float64."""
     if x.dtype != w.dtype and x.dtype.kind != "c" and w.dtype.kind != "c":
-        raise TypeError(f"{name}: x is {x.dtype}, weight is {w.dtype}; make them one, e.g. x.astype({w.dtype.name!r})")
+        raise TypeError(f"{name}: x is {x.dtype}, {what} is {w.dtype}; make them one, e.g. x.astype({w.dtype.name!r})")
 
 
 @primitive
@@ -141,6 +141,8 @@ def _fold(cols: Array, *, size: Pair, **k: Any) -> Array:
 
 linear(_unfold, lambda g, y, x, *, kernel, **k: _fold(g, size=x.shape[2:], **k))
 linear(_fold, lambda g, y, cols, *, size, **k: _unfold(g, kernel=cols.shape[2:4], **k))
+_unfold.numbers = ENTRIES
+_fold.numbers = _conv2d.numbers = _conv2d_input.numbers = _conv2d_weight.numbers = INTEGERS
 
 
 def unfold(

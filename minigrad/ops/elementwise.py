@@ -13,7 +13,21 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..tape import Array, Primitive, Tensor, dispatch, elementwise, fused, general, linear, primitive, private, wrap
+from ..tape import (
+    ENTRIES,
+    INTEGERS,
+    Array,
+    Primitive,
+    Tensor,
+    dispatch,
+    elementwise,
+    fused,
+    general,
+    linear,
+    primitive,
+    private,
+    wrap,
+)
 from ..typing import ArrayLike
 
 
@@ -36,6 +50,7 @@ def sub(a: Array, b: Array) -> Array:
 
 
 elementwise(sub, 1, -1)
+sub.numbers = INTEGERS
 
 
 @primitive
@@ -45,6 +60,7 @@ def neg(x: Array) -> Array:
 
 
 elementwise(neg, -1)
+neg.numbers = INTEGERS
 
 
 @primitive
@@ -203,6 +219,7 @@ def _open(g: Tensor, y: Tensor, x: Tensor) -> Tensor:
 
 linear(gate, lambda u, y, g, *, by: gate(u, by=by))
 general(relu, [_open], [_open])
+relu.numbers = gate.numbers = ENTRIES
 relu.branch = lambda y, x: y.real > 0
 
 
@@ -218,6 +235,7 @@ def abs(x: Array) -> Array:
 
 elementwise(abs, lambda y, x: decision(dispatch(_sign, x._data), x))
 abs.branch = lambda y, x: _sign(x)
+abs.numbers = INTEGERS
 
 
 def _wins(a: Array, b: Array) -> Array:
@@ -242,9 +260,21 @@ elementwise(
 maximum.branch = lambda y, a, b: _wins(a, b)
 
 
-def minimum(a: Tensor | Array | float, b: Tensor | Array | float) -> Tensor:
+@primitive
+def minimum(a: Array, b: Array) -> Array:
     """The smaller of a and b, with broadcasting; where they tie, each gets half of the gradient."""
-    return -maximum(-a, -b)
+    if a.dtype.kind != "c" and b.dtype.kind != "c":
+        return np.minimum(a, b)
+    return -maximum.forward(-a, -b)
+
+
+elementwise(
+    minimum,
+    lambda y, a, b: decision(dispatch(_wins, b._data, a._data), y),
+    lambda y, a, b: decision(dispatch(_wins, a._data, b._data), y),
+)
+minimum.branch = lambda y, a, b: _wins(b, a)
+maximum.numbers = minimum.numbers = ENTRIES
 
 
 def clip(x: Any, low: float | None = None, high: float | None = None) -> Tensor:
@@ -267,6 +297,7 @@ linear(
     lambda i, g, y, a, b, *, condition: where(condition, *((g, 0) if i == 0 else (0, g))),
     jointly=True,
 )
+_where.numbers = ENTRIES
 
 
 def where(condition: ArrayLike, a: ArrayLike, b: ArrayLike) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..tape import Array, Tensor, linear, primitive, private
+from ..tape import ENTRIES, INTEGERS, Array, Tensor, linear, primitive, private
 
 
 @primitive
@@ -16,6 +16,7 @@ def _getitem(x: Array, *, index: Any) -> Array:
 
 
 _getitem.may_alias = True
+_getitem.numbers = ENTRIES
 
 
 @primitive
@@ -28,14 +29,29 @@ def _putitem(g: Array, *, index: Any, shape: tuple[int, ...]) -> Array:
     return out
 
 
+_ONE_BY_ONE = int, np.integer, slice, type(None), type(...)
+
+
 def _repeats(index: Any) -> bool:
-    """Whether an index may name an entry twice: only integer arrays and lists can."""
+    """Whether an index may name an entry twice: what NumPy takes for an array of integers can."""
     parts = index if isinstance(index, tuple) else (index,)
-    return any(isinstance(p, (list, np.ndarray)) and np.asarray(p).dtype != bool for p in parts)
+    return not all(isinstance(p, _ONE_BY_ONE) or np.asarray(p).dtype == bool for p in parts)
 
 
 linear(_getitem, lambda g, y, x, *, index: _putitem(g, index=index, shape=x.shape))
+_putitem.numbers = INTEGERS
 linear(_putitem, lambda g, y, x, *, index, shape: _getitem(g, index=index))
+
+
+def _kept(part: Any) -> Any:
+    """A part of an index that nobody else can change."""
+    return (
+        private(part)
+        if isinstance(part, Tensor | np.ndarray)
+        else copy.deepcopy(part)
+        if isinstance(part, list)
+        else part
+    )
 
 
 def getitem(x: Tensor, index: Any) -> Tensor:
@@ -47,5 +63,5 @@ def getitem(x: Tensor, index: Any) -> Tensor:
     array([2., 0., 1.])
     """
     parts = index if isinstance(index, tuple) else (index,)
-    parts = tuple(private(p) if isinstance(p, Tensor | np.ndarray) else copy.copy(p) for p in parts)
+    parts = tuple(_kept(p) for p in parts)
     return _getitem(x, index=parts if isinstance(index, tuple) else parts[0])

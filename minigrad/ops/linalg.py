@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import kernels
-from ..tape import Array, Tensor, general, linear, primitive, sum_to
+from ..tape import INTEGERS, Array, Tensor, general, linear, primitive, sum_to
 from ..typing import ArrayLike
 from .conv import same_dtype
 from .shape import as_tensor, expand_dims, matrix_transpose, squeeze
@@ -68,6 +68,9 @@ general(
         lambda t, y, x, w, b: t,
     ],
 )
+
+
+_matmul.numbers = _affine.numbers = INTEGERS
 
 
 def affine(x: ArrayLike, w: ArrayLike, b: ArrayLike) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..tape import Array, Tensor, constant, effect, fused, general, primitive, private
+from ..tape import FLOATS, Array, Tensor, constant, effect, fused, general, in_floats, primitive, private
 from ..typing import ArrayLike
 from .indexing import getitem
 from .reduce import logsumexp, mean, sum
@@ -43,6 +43,8 @@ def softmax(x: ArrayLike, axis: int = -1) -> Tensor:
 def log_softmax(x: ArrayLike, axis: int = -1) -> Tensor:
     """log softmax(x) over `axis`, without overflow."""
     x = as_tensor(x)
+    if x.dtype.char not in FLOATS:
+        return in_floats(log_softmax, x, axis=axis)
     return x - logsumexp(x, axis, keepdims=True)
 
 
@@ -118,6 +120,8 @@ def cross_entropy(
 def _soft_cross_entropy(logits: Tensor, target: Tensor, smoothing: float, reduction: str) -> Tensor:
     if target.dtype != logits.dtype and target.dtype.kind == logits.dtype.kind:
         target = target.astype(logits.dtype)
+    if logits.dtype.char not in FLOATS:
+        return in_floats(_soft_cross_entropy, logits, target, smoothing=smoothing, reduction=reduction)
     log_p = log_softmax(logits, 1)
     loss = -sum(target * log_p, 1)
     return reduced(loss if not smoothing else (1 - smoothing) * loss - smoothing * mean(log_p, 1), reduction)
@@ -163,5 +167,7 @@ def mse_loss(x: ArrayLike, target: ArrayLike, *, reduction: str = "mean") -> Ten
     if x.shape != target.shape:
         raise ValueError(f"mse_loss: x has shape {x.shape}, target has shape {target.shape}; they must be the same")
     _check_reduction("mse_loss", reduction)
+    if x.dtype.char not in FLOATS or target.dtype.char not in FLOATS:
+        return in_floats(mse_loss, x, target, reduction=reduction)
     d = x - target
     return reduced(d * d, reduction)

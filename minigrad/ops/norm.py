@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..tape import Array, Tensor, as_array, dispatch, fused, general, primitive, private
+from ..tape import Array, Tensor, cast, dispatch, floats_for, fused, general, primitive, private
 from ..typing import ArrayLike
 from .conv import same_dtype
 from .elementwise import power
@@ -195,7 +195,8 @@ def _check(x: Tensor, **vectors: Any) -> None:
     for name, v in vectors.items():
         if v.shape != (c,):
             raise ValueError(f"batch_norm: {name} has shape {v.shape}, x has {c} channels; it must be one each")
-    same_dtype("batch_norm", x, vectors["gamma"])
+    for name in ("gamma", "beta"):
+        same_dtype("batch_norm", x, vectors[name], name)
 
 
 def check_batch(x: Tensor) -> None:
@@ -230,7 +231,8 @@ def batch_norm(
 
 def channel_moments(x: ArrayLike) -> Moments:
     """The mean and the biased variance of each channel of x, as arrays: what a layer's running statistics follow."""
-    return dispatch(kernels.channel_moments, as_array(x))
+    x = as_tensor(x)
+    return dispatch(kernels.channel_moments, cast(x, dtype=floats_for(x.dtype)[0]))
 
 
 def normalize(

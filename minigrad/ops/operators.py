@@ -13,6 +13,7 @@ from . import elementwise, indexing, linalg, reduce, shape
 
 
 def _value(x: Any) -> Any:
+    x = x.item() if isinstance(x, np.generic) else x  # weak, as Python's numbers are
     return x if isinstance(x, (int, float, complex)) else as_array(x)
 
 
@@ -34,8 +35,8 @@ def _permute_dims(x: Tensor, *axes: Any) -> Tensor:
 
 
 def astype(x: Tensor, dtype: DTypeLike) -> Tensor:
-    """x in another float dtype; the gradient returns in x's own."""
-    return cast(x, dtype=dtype)
+    """x in another dtype; the gradient returns in x's own, and none from a dtype that is no float."""
+    return cast(x if np.dtype(dtype).kind in "fc" else x.detach(), dtype=dtype)
 
 
 def argmax(x: Tensor, axis: int | None = None) -> Array:

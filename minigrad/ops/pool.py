@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels, random
-from ..tape import Array, Tensor, as_array, dispatch, draw, fused, linear, primitive
+from ..tape import ENTRIES, INTEGERS, Array, Tensor, as_array, dispatch, draw, fused, linear, primitive
 from ..typing import ArrayLike, OneOrTwo
 from .conv import Pair, check_image, pair, windows
 from .indexing import getitem
@@ -55,6 +55,8 @@ def _max_pool2d_tangent(ts: tuple[Array], saved: tuple[Array, Array], x: Array, 
 
 _max_pool2d = fused(_composed_max_pool2d, _fused_max_pool2d, _max_pool2d_backward, _max_pool2d_tangent)
 _max_pool2d.reuse = lambda saved: {"winners": saved[0]}
+_max_pool2d.numbers = _pool_take.numbers = ENTRIES
+_pool_put.numbers = INTEGERS
 _max_pool2d.branch = lambda y, x, **k: kernels.max_pool2d(x, **k)[1]
 
 

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from ..tape import Array, Tensor, as_array, dispatch, general, primitive, sum_to
+from ..tape import ENTRIES, FLOATS, Array, Tensor, as_array, dispatch, general, in_floats, primitive, sum_to, wrap
 from ..typing import ArrayLike
-from .elementwise import decision, exp, log, sqrt
+from .elementwise import decision, exp, log, neg, sqrt
 from .shape import as_tensor, normal_axes, reshape
 
 Axis = int | tuple[int, ...] | None
@@ -45,6 +45,8 @@ def sum(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
 def mean(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """The mean over `axis` (all axes by default)."""
     x = as_tensor(x)
+    if x.dtype.char not in FLOATS:
+        return in_floats(mean, x, axis=axis, keepdims=keepdims)
     return sum(x, axis, keepdims) / _count("mean", x, normal_axes("mean", axis, x.ndim))
 
 
@@ -55,6 +57,8 @@ def var(x: ArrayLike, axis: Axis = None, keepdims: bool = False, *, correction: 
     2.0
     """
     x = as_tensor(x)
+    if x.dtype.char not in FLOATS:
+        return in_floats(var, x, axis=axis, keepdims=keepdims, correction=correction)
     n = _count("var", x, normal_axes("var", axis, x.ndim))
     if n <= correction:
         raise ValueError(f"var: correction {correction} needs more than {n} entries")
@@ -64,6 +68,9 @@ def var(x: ArrayLike, axis: Axis = None, keepdims: bool = False, *, correction: 
 
 def std(x: ArrayLike, axis: Axis = None, keepdims: bool = False, *, correction: float = 0) -> Tensor:
     """The standard deviation over `axis`, the root of `var`."""
+    x = as_tensor(x)
+    if x.dtype.char not in FLOATS:
+        return in_floats(std, x, axis=axis, keepdims=keepdims, correction=correction)
     return sqrt(var(x, axis, keepdims, correction=correction))
 
 
@@ -86,6 +93,7 @@ general(
     [lambda t, y, x, *, axes: sum_to(t * decision(dispatch(_shares, x._data, axes), x), shape=y.shape)],
 )
 _max.branch = lambda y, x, *, axes: x.real == y.real
+_max.numbers = ENTRIES
 
 
 def max(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
@@ -102,7 +110,14 @@ def max(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 def min(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """The smallest entry over `axis` (all axes by default); tied entries share the gradient equally."""
-    return -max(-as_tensor(x), axis, keepdims)
+    x = as_tensor(x)
+    turned = _inverted if x.dtype.kind in "biu" else neg
+    return turned(max(turned(x), axis, keepdims))
+
+
+def _inverted(x: Tensor) -> Tensor:
+    """−x − 1 of integers, ¬x of booleans: it turns their order round, and they can hold it."""
+    return wrap(dispatch(np.invert, x))
 
 
 def _top(x: Array, axes: tuple[int, ...]) -> Array:
@@ -117,6 +132,8 @@ def logsumexp(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor
     1000.6931471805599
     """
     x = as_tensor(x)
+    if x.dtype.char not in FLOATS:
+        return in_floats(logsumexp, x, axis=axis, keepdims=keepdims)
     axes = normal_axes("logsumexp", axis, x.ndim)
     _count("logsumexp", x, axes)
     top = dispatch(_top, as_array(x), axes)  # a shift, so a constant: any value is right

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..tape import Array, Tensor, broadcast_to, linear, primitive
+from ..tape import ENTRIES, Array, Tensor, broadcast_to, linear, primitive
 from ..typing import ArrayLike
 
 
@@ -120,6 +120,7 @@ def _crop(x: Array, *, widths: tuple[tuple[int, int], ...]) -> Array:
 
 
 _reshape.may_alias = _permute_dims.may_alias = _crop.may_alias = True
+_reshape.numbers = _permute_dims.numbers = _crop.numbers = _pad.numbers = ENTRIES
 
 
 linear(_pad, lambda g, y, x, *, widths: _crop(g, widths=widths))
@@ -166,6 +167,7 @@ def _concat_adjoint(i: int, g: Tensor, y: Tensor, *xs: Tensor, axis: int) -> Ten
 
 
 linear(_concat, _concat_adjoint, jointly=True)
+_concat.numbers = ENTRIES
 
 
 def concat(xs: Sequence[Any], axis: int = 0) -> Tensor:

@@ -52,7 +52,7 @@ def _clip_norm(params: list[Tensor], most: float, found: Array) -> None:
     if norm > most:
         for p in params:
             if p.grad is not None:
-                p.grad = np.asarray(p.grad * p.grad.dtype.type(most / norm))
+                p.grad = np.asarray(np.multiply(p.grad, most / norm, dtype=_wide(p.grad)), p.grad.dtype)
 
 
 def _clip_value(params: list[Tensor], most: float) -> None:
@@ -61,7 +61,7 @@ def _clip_value(params: list[Tensor], most: float) -> None:
         raise FloatingPointError(f"clip_grad_value: NaN is the gradient of {blamed}")
     for p in params:
         if p.grad is not None:
-            p.grad = np.asarray(np.clip(p.grad, -most, most))
+            p.grad = np.asarray(np.clip(p.grad, -most, most, dtype=_wide(p.grad)), p.grad.dtype)
 
 
 def _not_finite(g: Array) -> Array:
@@ -75,13 +75,18 @@ def _value(found: Array) -> Array:
 def _norm(gradients: list[Array]) -> float:
     """The norm of all numbers, also where their squares are too large or too small for the dtype."""
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        squares = sum(float(np.vdot(g, g)) for g in gradients)
+        squares = sum(float(np.vdot(g, g)) for g in (g.astype(_wide(g), copy=False) for g in gradients))
     if 1e-30 < squares < math.inf:
         return math.sqrt(squares)
     largest = max((float(np.abs(g).max()) for g in gradients if g.size), default=0.0)
     if largest == 0 or not math.isfinite(largest):
         return largest
     return largest * math.sqrt(sum(float(np.sum((g.astype(np.float64) / largest) ** 2)) for g in gradients))
+
+
+def _wide(g: Array) -> np.dtype:
+    """The dtype to compute in: float32 for float16."""
+    return np.result_type(g, np.float32)
 
 
 def _blame(params: list[Tensor], bad: Callable[[Array], Array]) -> str:

@@ -161,7 +161,7 @@ class Nesterov(Momentum):
             for p, state in zip(group["params"], states):
                 if p.requires_grad and "v" in state:
                     self._left.append((p, p._data))
-                    p.assign(p._data + p.dtype.type(group["momentum"]) * state["v"])
+                    p.assign((p._data + p.dtype.type(group["momentum"]) * state["v"]).astype(p.dtype, copy=False))
 
     def _return(self) -> None:
         for p, data in self._left:

@@ -72,7 +72,7 @@ def minimize(
     if method not in descent.METHODS:
         raise ValueError(f"minimize: method is {method!r}; it must be one of {', '.join(descent.METHODS)}")
     x0 = np.asarray(x0)
-    if x0.dtype.kind != "f":
+    if x0.dtype.kind != "f" or x0.dtype == np.float16:
         raise TypeError(f"minimize: x0 has dtype {x0.dtype}; give floats, e.g. x0.astype('float64')")
     if not x0.size:
         raise ValueError("minimize: x0 is empty; there is nothing to minimize over")

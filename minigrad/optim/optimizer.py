@@ -31,6 +31,10 @@ class Optimizer(Declared, _HasParams):
     those given to the constructor. `param_groups` holds them as dicts, which may be changed between steps. `lr` is a
     float or a function of the number of steps taken before (0 at the first).
 
+    A parameter of float16 is moved in float32: its state is float32, and has the exact parameter as `master`, of which the
+    parameter is the rounded copy. So no step is lost in round-off (Micikevicius et al. 2018). Rules that need curvature
+    refuse float16.
+
     `params` and `state` are lists over the parameters of all groups. A parameter that is skipped keeps its state, and
     its own count `t` of updates. Raises TypeError or ValueError when there is nothing to optimize, or anything but
     distinct float leaf tensors, or a hyperparameter that is unknown or out of its range.
@@ -38,6 +42,7 @@ class Optimizer(Declared, _HasParams):
 
     params: InitVar[Params]
     _entries: ClassVar[tuple[str, ...]] = ()  # the arrays in a parameter's state
+    _takes_float16: ClassVar[bool] = True
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -146,9 +151,12 @@ class Optimizer(Declared, _HasParams):
             for t, (moved, of) in updates.items():
                 for state in of:
                     state["t"] = t
-                gs = [p.grad for p in moved if p.grad is not None]
-                self._update([p._data for p in moved], gs, of, t, options)
-                for p in moved:
+                gs = [_computed_in(p.grad) for p in moved if p.grad is not None]
+                arrays = [_master(p._data, state) for p, state in zip(moved, of)]
+                self._update(arrays, gs, of, t, options)
+                for p, array in zip(moved, arrays):
+                    if array is not p._data:
+                        p._data[...] = array
                     p.assign(p._data)
         self.steps += 1
 
@@ -219,6 +227,9 @@ class Optimizer(Declared, _HasParams):
             if not p.is_leaf or p.dtype.kind != "f":
                 what = "the result of an operation" if not p.is_leaf else f"of dtype {p.dtype}"
                 raise ValueError(f"{at} is {what}; only float leaf tensors can be optimized")
+            if p.dtype == np.float16 and not self._takes_float16:
+                what = "of float16, in whose round-off curvature is lost"
+                raise ValueError(f"{at} is {what}; use float32, e.g. model.astype('float32')")
             if id(p) in first:
                 raise ValueError(f"{at} and params[{first[id(p)]}] are one tensor; give each once")
             first[id(p)] = i
@@ -300,16 +311,32 @@ class Optimizer(Declared, _HasParams):
     ) -> dict[str, Any]:
         """The state of params[i] that is taken out of `left`; empty if there is none."""
         p, names = self.params[i], self._names(self.params[i].shape, group)
+        dtype = _computed_in(np.empty(0, p.dtype)).dtype
+        names = names if dtype == p.dtype else (*names, "master")
         found = {name: left.pop(f"{i}.{name}") for name in ("t", *names) if f"{i}.{name}" in left}
         if not found:
             return {}
         problems += [f"missing: {i}.{name}" for name in ("t", *names) if name not in found]
         for name in found.keys() - {"t"}:
             value = found[name]
-            if value.shape != p.shape or value.dtype != p.dtype:
+            if value.shape != p.shape or value.dtype != dtype:
                 problems.append(f"{self._at(i)} is {p.dtype} {p.shape}, {i}.{name} is {value.dtype} {value.shape}")
         return {name: int(v) if name == "t" else np.array(v, order="C") for name, v in found.items()}
 
     def _names(self, shape: tuple[int, ...], options: dict[str, Any]) -> tuple[str, ...]:
         """The arrays in the state of a parameter of this shape, in a group with these options."""
         return self._entries
+
+
+def _computed_in(a: Array) -> Array:
+    """The array in the dtype that a step computes in."""
+    return a.astype(np.float32) if a.dtype == np.float16 else a
+
+
+def _master(p: Array, state: dict[str, Any]) -> Array:
+    """What a step is to move: p itself, or if that is float16 the float32 array in its state of which p is the rounding."""
+    if p.dtype != np.float16:
+        return p
+    if "master" not in state or not np.array_equal(state["master"].astype(p.dtype), p):  # new, or changed meanwhile
+        state["master"] = _computed_in(p)
+    return state["master"]

@@ -55,6 +55,8 @@ class SecondOrder(Optimizer):
     `on_noise` is "warn", "raise", or "allow", for mini-batches.
     """
 
+    _takes_float16 = False
+
     _: KW_ONLY
     max_iter: Annotated[Count, ONCE, "iterations of a step, at most"] = 20
     max_evaluations: Annotated[CountOrNone, ONCE, "evaluations of the closure in a step, at most"] = None

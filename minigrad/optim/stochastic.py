@@ -37,6 +37,7 @@ class _Closed(Optimizer):
     """Rules whose `step` needs a closure. Their `_shared` options hold for all groups together."""
 
     _shared: ClassVar[tuple[str, ...]] = ("every", "seed")
+    _takes_float16 = False
 
     def add_param_group(self, group: dict[str, Any]) -> None:
         for name in self._shared:

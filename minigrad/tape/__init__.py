@@ -1,8 +1,10 @@
 """The engine: tensors, primitives and the two walks over the tape. Read the files in this order.
 
 watch.py      what a thread is doing, and who watches it
+dtypes.py     what an operation computes in: one rule
 node.py       how a tensor was made, and where
 tensor.py     tensors, and the doors through which arrays come, are computed, and go
+convert.py    the way from integers and float16 to it, and back
 primitive.py  recorded functions, the three kinds of derivative, and what the chain rule itself needs
 walks.py      up and down the tape
 fused.py      the fast form of a composition, which stays the truth
@@ -12,6 +14,8 @@ The tape is the list of recorded operations in the order of their creation. A te
 nodes point only backwards: there are no cycles, so memory is freed by reference count.
 """
 
+from .convert import in_floats
+from .dtypes import ENTRIES, FLOATS, INTEGERS, floats_for
 from .fused import Fused, fused, replay
 from .node import HOME, Freed, Node, tick, user_line, where_is
 from .primitive import (
@@ -62,9 +66,9 @@ from .watch import (
 )
 
 __all__ = [
-    "HOME", "Array", "Freed", "Fused", "Node", "Primitive", "Tensor", "Watcher", "add", "alias", "as_array", "attributes",
-    "backward",    "broadcast_to", "cast", "compute", "constant", "dispatch", "draw", "effect", "effectful", "elementwise", "expose", "fit", "fused",
-    "general", "history", "linear", "look", "mul", "no_grad", "primitive", "private", "pull", "push", "real_dtype", "recording",
+    "ENTRIES", "FLOATS", "HOME", "INTEGERS", "Array", "Freed", "Fused", "Node", "Primitive", "Tensor", "Watcher", "add", "alias", "as_array", "attributes",
+    "backward",    "broadcast_to", "cast", "compute", "constant", "dispatch", "draw", "effect", "effectful", "elementwise", "expose", "fit", "floats_for", "fused",
+    "general", "history", "in_floats", "linear", "look", "mul", "no_grad", "primitive", "private", "pull", "push", "real_dtype", "recording",
     "replay", "rules", "skip", "snapshot", "state", "sum_to", "tensor", "tick", "total", "unchanged", "user_line",
     "watching", "where_is", "wrap", "zeros_like",
 ]  # fmt: skip

@@ -14,6 +14,8 @@ from .tensor import Tensor, dispatch, wrap
 from .walks import pull, push
 from .watch import recording, state
 
+REAL = frozenset("fdg")  # the characters of the dtypes that kernels are given
+
 
 class Fused(Primitive):
     """The fast form of `composition`, a function of tensors; see `fused`.
@@ -33,14 +35,14 @@ class Fused(Primitive):
 
     def evaluate(self, inputs: tuple[Tensor, ...], params: dict[str, Any]) -> tuple[Tensor, Any]:
         for x in inputs:
-            if x.dtype.kind != "f":  # complex (or integer) input takes the composition, and the tape shows that
+            if x.dtype.char not in REAL:  # other input takes the composition, and the tape shows that
                 return alias(self.composition(*inputs, **params)), None
         y, saved = dispatch(self.forward, *inputs, **params)
         return wrap(y), saved
 
     def pull_back(self, g: Tensor, y: Tensor, wanted: list[tuple[int, Tensor]]) -> list[tuple[Tensor, Tensor]]:
         node: Any = y.node
-        if self.backward is not None and not state.recording and g.dtype.kind == "f":
+        if self.backward is not None and not state.recording and g.dtype.char in REAL:
             gxs = dispatch(self.backward, g, node.saved, *node.inputs, **node.params)
             return [(x, fit(wrap(gxs[i]), x)) for i, x in wanted]
         params = node.params if self.reuse is None else node.params | self.reuse(node.saved)
@@ -50,7 +52,7 @@ class Fused(Primitive):
 
     def push_on(self, ts: list[Tensor | None], y: Tensor) -> Tensor:
         node: Any = y.node
-        if self.tangent is None or state.recording or any(t is not None and t.dtype.kind != "f" for t in ts):
+        if self.tangent is None or state.recording or any(t is not None and t.dtype.char not in REAL for t in ts):
             return self.jvp(ts, y, *node.inputs, **node.params)
         arrays = tuple(None if t is None else t._data for t in ts)
         return wrap(dispatch(self.tangent, arrays, node.saved, *node.inputs, **node.params))

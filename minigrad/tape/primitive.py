@@ -15,6 +15,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .convert import by_way_of
+from .dtypes import DOUBLE, ENTRIES, INTEGERS, REALS, SINGLE
 from .node import HOME, Node, tick, user_line
 from .stale import of_arrays, stamp, views
 from .tensor import ERRORS, VALUED, Array, Tensor, compute, explained, fresh, rules, tensors, wrap
@@ -29,8 +31,9 @@ class Primitive:
     A call asks it to `evaluate`, a walk up to `pull_back`, a walk down to `push_on`. One of `elementwise`, `linear` and
     `general` fills in `vjp(i, g, y, *inputs, **params)`, the gradient for input i, and `jvp(ts, y, *inputs, **params)`,
     the tangent of y. `branch`, if given, returns the decisions that a piecewise function took, so that a gradient check
-    can tell a kink from a mistake. `may_alias` says whether the result may lie in the memory of an input, `foreign` whether
-    the operation is not the library's own: then of a caller's arrays none is trusted.
+    can tell a kink from a mistake. `may_alias` says whether the result may lie in the memory of an input, `numbers` what it
+    computes integers and float16 in (dtypes.py), `foreign` whether it is a user's own: it takes all dtypes itself, and none
+    of its arrays is trusted not to change.
     """
 
     registry: ClassVar[dict[str, Primitive]] = {}  # the library's own, which the tests certify
@@ -47,16 +50,22 @@ class Primitive:
         code = getattr(forward, "__code__", None)
         ours = code is not None and code.co_filename.startswith(HOME)
         self.may_alias = self.foreign = not ours
+        self.numbers = REALS if ours else None
         if ours:
             Primitive.registry[self.name] = self
 
     def __call__(self, *args: Any, **params: Any) -> Tensor:
         inputs: tuple[Tensor, ...] = args
+        usual = True
         for a in args:
-            if type(a) not in VALUED:  # a number, an array, a value that is put off
-                inputs = tensors(args)
+            # a number, an array, a value that is put off; or of another dtype
+            if type(a) not in VALUED or ((d := a._data.dtype) is not SINGLE and d is not DOUBLE):
+                inputs, usual = tensors(args), False
                 break
         try:
+            elsewhere = None if usual else by_way_of(self, inputs, params)
+            if elsewhere is not None:
+                return elsewhere
             y, saved = self.evaluate(inputs, params)
         except ERRORS as error:
             raise explained(error, self.name, inputs) from error
@@ -236,6 +245,8 @@ def cast(x: Tensor, *, dtype: Any) -> Tensor:
     return x if x.dtype == dtype else _cast(x, dtype=np.dtype(dtype))
 
 
+add.numbers = mul.numbers = _sum_to.numbers = INTEGERS
+_broadcast_to.numbers = _cast.numbers = alias.numbers = ENTRIES
 linear(_sum_to, lambda g, y, x, *, shape: broadcast_to(g, shape=x.shape))
 _broadcast_to.may_alias = alias.may_alias = True
 linear(_broadcast_to, lambda g, y, x, *, shape: sum_to(g, shape=x.shape))

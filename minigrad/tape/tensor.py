@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .dtypes import FLOATS, floats_for
 from .node import Freed, Node
 from .stale import content, hand_out
 from .watch import constant, effectful, look, state
@@ -309,20 +310,40 @@ def tensors(args: tuple) -> tuple[Tensor, ...]:
     return tuple(found)
 
 
+_NUMBERS = np.number, np.bool_
+
+
 def _constant(a: Any, args: tuple) -> Tensor:
     """Scalars are weak (NEP 50): they take the dtype of the arrays they meet."""
-    if isinstance(a, (int, float, complex, np.generic)):
+    if isinstance(a, (int, float, complex)) or (isinstance(a, _NUMBERS) and not isinstance(a, np.timedelta64)):
         for b in args:
-            if isinstance(b, Tensor) and b.dtype.kind in "fc" and not isinstance(a, (complex, np.complexfloating)):
-                x = wrap(constant(np.asarray(a, b.dtype)))
-                x.version = -1
-                return x
-        others = [b.dtype for b in args if isinstance(b, (Tensor, np.ndarray))]
-        scalar = a.item() if isinstance(a, np.generic) else a
-        a = constant(np.asarray(scalar, np.result_type(*others, scalar) if others else None))
-    elif not isinstance(a, (np.ndarray, list, tuple)):
+            if isinstance(b, Tensor) and b.dtype.char in FLOATS and not isinstance(a, (complex, np.complexfloating)):
+                dtype = b.dtype
+                break
+        else:
+            a = a.item() if isinstance(a, np.generic) else a
+            dtype = _weak(a, [b.dtype for b in args if isinstance(b, (Tensor, np.ndarray))])
+        try:
+            x = wrap(constant(np.asarray(a, dtype)))
+        except OverflowError:
+            raise TypeError(f"an integer of {int(a).bit_length()} bits is too large for {dtype}") from None
+        x.version = -1
+        return x
+    if not isinstance(a, (np.ndarray, list, tuple)):
         raise TypeError(f"expected a tensor, an array or a number, not {type(a).__name__}")
     return Tensor(a)
+
+
+def _weak(a: int | float | complex, dtypes: list[np.dtype]) -> np.dtype:
+    """The dtype of a number among arrays of these dtypes, which are not all floats that are computed in."""
+    dtype = np.result_type(*dtypes, a) if dtypes else np.asarray(a).dtype
+    if dtype.kind == "O" or (isinstance(a, int) and dtype.kind in "iu" and not _fits(a, np.iinfo(dtype))):
+        return np.dtype(np.int64)  # which holds it, or is said not to
+    return floats_for(*dtypes)[0] if dtypes and dtype.kind == "f" else dtype
+
+
+def _fits(a: int, of: np.iinfo) -> bool:
+    return of.min <= a <= of.max
 
 
 def real_dtype(dtype: np.dtype) -> np.dtype:

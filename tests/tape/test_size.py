@@ -36,7 +36,7 @@ SIZES = {path.stem: len(code_lines(path.read_text(encoding="utf-8"))) for path i
 
 
 def test_the_walks_and_the_primitives_are_an_evening():
-    assert SIZES["walks"] + SIZES["primitive"] <= 280, SIZES
+    assert SIZES["walks"] + SIZES["primitive"] <= 290, SIZES
 
 
 @pytest.mark.parametrize("name", SIZES)
