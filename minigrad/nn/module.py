@@ -179,7 +179,7 @@ class Module:
             raise TypeError(f"astype: {dtype} is not a float dtype; parameters need one, e.g. float32")
         for x in [*self.parameters(), *self.buffers()]:
             if x.dtype.kind == "f" and x.dtype != dtype:
-                x.data = x.data.astype(dtype)
+                x.assign(x.data.astype(dtype))
                 x.grad = None if x.grad is None else x.grad.astype(dtype)
         return self
 

@@ -36,7 +36,9 @@ from .tensor import (
     Tensor,
     as_array,
     compute,
+    converted,
     dispatch,
+    leave,
     real_dtype,
     rules,
     snapshot,
@@ -57,13 +59,14 @@ from .watch import (
     recording,
     skip,
     state,
+    tracing,
     watching,
 )
 
 __all__ = [
     "HOME", "Array", "Freed", "Fused", "Node", "Primitive", "Tensor", "Watcher", "add", "alias", "as_array", "attributes",
-    "backward",    "broadcast_to", "cast", "compute", "constant", "dispatch", "draw", "effect", "effectful", "elementwise", "expose", "fit", "fused",
-    "general", "history", "linear", "look", "mul", "no_grad", "primitive", "pull", "push", "real_dtype", "recording",
-    "replay", "rules", "skip", "snapshot", "state", "sum_to", "tensor", "tick", "total", "unchanged", "user_line",
+    "backward",    "broadcast_to", "cast", "compute", "constant", "converted", "dispatch", "draw", "effect", "effectful", "elementwise", "expose", "fit", "fused",
+    "general", "history", "leave", "linear", "look", "mul", "no_grad", "primitive", "pull", "push", "real_dtype", "recording",
+    "replay", "rules", "skip", "snapshot", "state", "sum_to", "tensor", "tick", "total", "tracing", "unchanged", "user_line",
     "watching", "where_is", "wrap", "zeros_like",
 ]  # fmt: skip

@@ -7,7 +7,7 @@ of arrays returned a tensor by `wrap`. Nothing here knows a derivative.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +49,7 @@ class Tensor:
             VALUED.add(cls)
 
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
-        data = data._data if isinstance(data, Tensor) else as_array(data)
+        data = leave(data, "a new tensor")._data if isinstance(data, Tensor) else as_array(data)
         if data.dtype.kind not in "fciub":
             raise TypeError(f"tensor: data of dtype {data.dtype} is not numeric; give numbers or an array of them")
         if requires_grad and data.dtype.kind not in "fc":
@@ -80,6 +80,7 @@ class Tensor:
         value = np.asarray(value)
         if value.shape != self._data.shape:
             raise ValueError(f"data: the tensor has shape {self._data.shape}, the new value has shape {value.shape}")
+        value = converted(value, self._data.dtype, "data")
         self.locked = False
         self.assign(value)
 
@@ -88,7 +89,8 @@ class Tensor:
         _set_data,
         doc="""The value, an ndarray: of a computed tensor it cannot be written to (copy it).
 
-        A leaf's may be replaced by another of its shape, or written to, before recording or after backward.""",
+        A leaf's may be replaced by another of its shape, or written to, before recording or after backward. The dtype
+        stays: the new value is converted; TypeError where more than round-off would be lost.""",
     )
     shape = property(attrgetter("_data.shape"), doc="The shape, a tuple of ints.")
     dtype = property(attrgetter("_data.dtype"), doc="The NumPy dtype.")
@@ -107,6 +109,15 @@ class Tensor:
         def __lt__(self, other: Any) -> Any: ...
 
         __le__ = __gt__ = __ge__ = __lt__
+
+        def item(self) -> Any: ...
+        def __float__(self) -> float: ...
+        def __int__(self) -> int: ...
+
+        __index__ = __int__
+
+        def __iter__(self) -> Iterator[Tensor]: ...
+        def __round__(self, digits: int | None = None) -> Any: ...
 
         def exp(self) -> Tensor: ...
 
@@ -136,6 +147,8 @@ class Tensor:
 
     def detach(self) -> Tensor:
         """A leaf with the same data (shared, not copied) and no history."""
+        if state.watcher is not None:
+            state.watcher.detached(self)
         x = wrap(self._data)
         x.locked = self.locked or self.node is not None
         return x
@@ -152,40 +165,27 @@ class Tensor:
     def claim(self) -> None:
         """An operation is going to read the value. It is there, unless the tensor is of a kind that puts it off."""
 
-    def item(self) -> Any:
-        """The value of a tensor of one entry, as a Python number."""
-        return self.data.item()
-
     def __repr__(self) -> str:
         made = f", from={self.node.op.name}" if isinstance(self.node, Node) else ""
         grad = ", requires_grad=True" if self.requires_grad and not made else ""
         name = f", name={self.name!r}" if self.name else ""
         return f"tensor({np.array2string(self.data, prefix='tensor(', separator=', ')}{name}{made}{grad})"
 
-    def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec else str(self)
-
     def __len__(self) -> int:
-        if not self._data.ndim:
+        if not self.ndim:
             raise TypeError("len: a tensor of shape () has no length")
-        return len(self._data)
-
-    def __float__(self) -> float:
-        return float(self.data.item())
-
-    def __int__(self) -> int:
-        return int(self.data.item())
-
-    def __bool__(self) -> bool:
-        return bool(self.data)
+        return self.shape[0]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         if self.requires_grad:
-            raise TypeError("a tensor that requires grad became an ndarray: its derivative would be lost; use x.data")
+            raise TypeError(
+                "a tensor that requires grad became an ndarray: its derivative would be lost; use a function of "
+                "minigrad (mg.stack for a list of tensors), or x.data, which holds it constant"
+            )
         return np.array(self.data, dtype=dtype, copy=copy)
 
     def __reduce__(self) -> tuple:  # copies and pickles are leaves
-        return _restore, (type(self), self._data, self.requires_grad, self.grad, self.name)
+        return _restore, (type(self), leave(self, "a copy")._data, self.requires_grad, self.grad, self.name)
 
 
 def _restore(cls: type[Tensor], data: Array, requires_grad: bool, grad: Array | None, name: str | None) -> Tensor:
@@ -193,6 +193,49 @@ def _restore(cls: type[Tensor], data: Array, requires_grad: bool, grad: Array | 
     Tensor.__init__(x, data, requires_grad)
     x.grad, x.name = grad, name
     return x
+
+
+_WAY = (
+    "use a function of minigrad (mg.sin for math.sin, mg.stack for an array filled entry by entry), "
+    "or x.detach() to hold x constant"
+)
+
+
+def leave(x: Tensor, what: str, way: str = _WAY) -> Tensor:
+    """x, whose value goes to `what`, where no tape follows it.
+
+    Raises TypeError where that would make a derivative zero in silence: inside a function that is being differentiated
+    by what x depends on, and in the rule of an operation whose derivative is recorded. Not under `no_grad`.
+    """
+    if x.requires_grad and state.recording and (state.within is not None or _depends(x, state.traced)):
+        raise TypeError(f"{what} of a tensor that is being differentiated: its derivative would be lost; {way}")
+    return x
+
+
+def _depends(x: Tensor, traced: tuple) -> bool:
+    sources, found = {id(s) for xs in traced for s in xs}, {id(x): x}
+    stack = [x] if sources else []
+    while stack:
+        t = stack.pop()
+        if id(t) in sources:
+            return True
+        for i in t.node.inputs if isinstance(t.node, Node) else ():
+            if i.requires_grad and id(i) not in found:
+                found[id(i)] = i
+                stack.append(i)
+    return False
+
+
+def converted(value: Array, dtype: np.dtype, name: str) -> Array:
+    """value in a tensor's dtype; itself, if it has it. Raises TypeError if more than round-off would be lost."""
+    if value.dtype == dtype:
+        return value
+    if value.dtype.kind in "fciub" and (dtype.kind == "c" or value.dtype.kind != "c"):
+        with np.errstate(invalid="ignore"):
+            new = value.astype(dtype)
+        if dtype.kind in "fc" or np.array_equal(new, value):
+            return new
+    raise TypeError(f"{name}: the tensor has dtype {dtype}, which cannot hold the new value, of dtype {value.dtype}")
 
 
 VALUED = {Tensor}  # kinds of tensors whose value is always there
