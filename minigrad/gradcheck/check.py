@@ -28,6 +28,7 @@ import numpy as np
 from .. import tree
 from ..tape import Array, Node, Tensor, history
 from . import witness
+from .leaks import leaks
 from .report import EXACT, NOT_DETERMINISTIC, WRONG, Entry, Report, Row
 from .subject import Subject, is_model, subject
 from .suspects import suspects
@@ -85,10 +86,21 @@ def gradcheck(
         rows = examine(s, order, entries)
         wrong = [row.order for row in rows if row.verdict == WRONG]
         found = suspects(s, min(wrong), examine, _directions(s, order)) if wrong else []
+        if wrong and not found:
+            _name_leaks(s, rows)
         evaluations = s.evaluations
     name = getattr(f, "__name__", type(f).__name__)
     seconds = time.perf_counter() - started
     return Report("f" if name == "<lambda>" else name, given, order, rows, found, evaluations, seconds)
+
+
+def _name_leaks(s: Subject, rows: list[Row]) -> None:
+    """Say in what is wrong, though no rule is, where its values leave the tape."""
+    lines = dict(zip(s.names, leaks(s)))
+    for row in rows:
+        if row.verdict == WRONG and lines[row.name]:
+            said = f"a value of {row.name} leaves the tape: {', '.join(lines[row.name][:4])}"
+            row.detail = "; ".join(filter(None, (row.detail, said)))
 
 
 def _given(inputs: Any) -> str:
@@ -210,6 +222,11 @@ class _Examination:
         hs = [witness.step_size(s.start, v) for v in along]
         usual, round_off = _columns(witness.central(self._value, s.start, v, h) for v, h in zip(along, hs))
         size = top(a, exact[: len(places)])
+
+        def sides(i: int, part: float) -> tuple[float, float, float]:
+            (left,), (right,), round_off = witness.sides(self._value, s.start, along[i], hs[i] * part)
+            return left.item(), right.item(), round_off
+
         a = np.where(np.isnan(a), size, a)  # where the walk failed, what the witness saw of its size must do
         return Evidence(
             places=[*places, *[None] * len(vs)],
@@ -219,7 +236,8 @@ class _Examination:
             central=usual,
             round_off=round_off,
             recheck=lambda: _columns(witness.floored(self._value, s.start, v, h) for v, h in zip(along, hs)),
-            kink=lambda i: witness.kink_between(s, along[i], hs[i]),
+            sides=sides,
+            kink=lambda i, part: witness.kink_between(s, along[i], hs[i] * part),
             failures=failures,
         )
 
@@ -249,7 +267,8 @@ class _Examination:
         usual, round_off = _attempt(lambda: witness.central(gradient, s.start, last, h))[0] or unknown
 
         floored = functools.cache(lambda: _attempt(lambda: witness.floored(gradient, s.start, last, h))[0] or unknown)
-        kink = functools.cache(lambda: witness.kink_between(s, last, h))
+        kink = functools.cache(lambda part: witness.kink_between(s, last, h * part))
+        slopes = functools.cache(lambda part: witness.sides(gradient, s.start, last, h * part))
 
         def evidence(p: int, v: Array) -> Evidence:
             def floors(floor: float) -> Array:
@@ -258,6 +277,10 @@ class _Examination:
             def recheck() -> tuple[Array, Array]:
                 d, floor = floored()
                 return _summed(d[p], v), floors(floor)
+
+            def sides(i: int, part: float) -> tuple[float, float, float]:
+                left, right, floor = slopes(part)
+                return _summed(left[p], v)[i].item(), _summed(right[p], v)[i].item(), floors(floor)[i].item()
 
             def answers(walk: str) -> Array:
                 found = walks[walk][0]
@@ -274,7 +297,9 @@ class _Examination:
                 central=_summed(usual[p], v),
                 round_off=floors(round_off),
                 recheck=recheck,
-                kink=lambda i: kink(),
+                sides=sides,
+                kink=lambda i, part: kink(part),
+                of_function=False,
                 failures=failures,
             )
 

@@ -1,7 +1,11 @@
 """The verdict on one parameter at one order, from the evidence alone: nothing is evaluated here.
 
-Where the walks and the complex step agree, that settles it. Where they do not, central differences decide which of
-them is to be believed; what those cannot decide is WRONG.
+Where the walks and the complex step agree, and central differences do not contradict them, that settles it. Where they
+do not agree, central differences decide which of them is to be believed; what those cannot decide is WRONG.
+
+Central differences may be off where the walks are right: over a steep place, in round-off, and at a kink. What contradicts
+is slopes on both sides of x that no longer change as the step becomes smaller, with the gradient outside of them (`_against`).
+At a kink they differ, and a convention lies between them; where they agree there is only one derivative.
 """
 
 from __future__ import annotations
@@ -14,7 +18,10 @@ import numpy as np
 from ..tape import Array
 from .report import EXACT, KINK, VACUOUS, WITHIN, WRONG, Entry, Kink, Row
 
+_MOST = 4  # entries that a report names
 _NOISE = 1e-12  # of the largest derivative: below it a derivative is lost in the others' round-off
+_PARTS = (1 / 64, 1 / 8, 1)  # of the usual step, at which the slopes on both sides are looked at
+_BESIDE = 1e-6  # of it: a kink further off than this is not at x
 _JUMP = 1e-5  # of the scale: central differences that are further off than this have met a kink, or a steep place
 
 
@@ -23,7 +30,9 @@ class Evidence:
     """What is known of one parameter at one order, probe by probe: an entry, or a direction (place None).
 
     `got` has one value per probe for each walk; the forward walk is asked about directions only. `recheck` gives
-    central differences with their floors, `kink(i)` looks for one under probe i.
+    central differences with their floors. `sides(i, part)` gives the slopes to the left and to the right under probe i, at
+    this part of the usual step, and their round-off; `kink(i, part)` looks for a kink there. `of_function` says whether
+    the derivative is of f itself, of which there are one-sided slopes at a kink.
     """
 
     places: list[tuple[int, ...] | None]
@@ -33,8 +42,10 @@ class Evidence:
     central: Array
     round_off: Array
     recheck: Callable[[], tuple[Array, Array]]
-    kink: Callable[[int], Kink | None]
+    sides: Callable[[int, float], tuple[float, float, float]]
+    kink: Callable[[int, float], Kink | None]
     failures: dict[str, str]  # walks that raised
+    of_function: bool = True
 
     def error(self, walk: str, expected: Array) -> Array | None:
         """The relative error at each probe, 0 where the walk was not asked; None if it raised."""
@@ -60,12 +71,16 @@ def judge(e: Evidence, row: Row, largest: float, rtol: float) -> Row:
     if e.exact is not None:
         row.complex_step = e.worst("reverse", e.exact)
         row.walks = {walk: e.worst(walk, e.exact) for walk in e.got}
-        if all(error is not None and error <= rtol for error in row.walks.values()):
-            row.kink = _kink(e)
-            row.verdict = KINK if row.kink else EXACT if top(e.exact) else VACUOUS
-            return row
-    if _lost(e, largest):  # relative errors of noise would mean nothing
-        row.verdict, row.complex_step, row.central, row.walks = VACUOUS, None, None, {}
+    agreed = e.exact is not None and all(error is not None and error <= rtol for error in row.walks.values())
+    lost = not agreed and _lost(e, largest)  # relative errors of noise would mean nothing
+    if agreed or lost:
+        row.kink, against = _against(e)
+        if against:
+            return _contradicted(row, e, against)
+        if lost:
+            row.verdict, row.kink, row.complex_step, row.central, row.walks = VACUOUS, None, None, None, {}
+        else:
+            row.verdict = KINK if row.kink else EXACT if top(e.got["reverse"]) else VACUOUS
         return row
     central, floor = e.recheck()
     if e.exact is None and np.isinf(floor).any():  # no witness at all: the walks it needs have failed
@@ -79,7 +94,9 @@ def judge(e: Evidence, row: Row, largest: float, rtol: float) -> Row:
     row.verdict = WRONG
     if exact is None and not e.failures and _walks_agree(e, rtol):
         if not right:
-            row.kink = _kink(e)
+            row.kink, against = _against(e)
+            if against:
+                return _contradicted(row, e, against)
             row.verdict = KINK if row.kink else WRONG
         elif floor.max() <= 1e-2 * e.scale.max():
             row.verdict = WITHIN
@@ -103,12 +120,51 @@ def _lost(e: Evidence, largest: float) -> bool:
     return top(*found) <= _NOISE * largest
 
 
-def _kink(e: Evidence) -> Kink | None:
-    """The kink that central differences meet, where they differ from the walk up by more than they may."""
+def _against(e: Evidence) -> tuple[Kink | None, dict[int, float]]:
+    """The kink that central differences meet, where they differ from the walk up by more than they may; and the slopes
+    that contradict the walk, by probe."""
     gap = np.abs(e.got["reverse"] - e.central) - 10 * e.round_off
-    if not (gap > _JUMP * e.scale).any():
+    places = np.flatnonzero(gap > _JUMP * e.scale)
+    places = places[np.argsort(-(gap / np.where(e.scale > 0, e.scale, 1))[places], kind="stable")]
+    if not places.size:
+        return None, {}
+    found = {int(i): _slope(e, int(i)) for i in places[:_MOST]}
+    return e.kink(int(places[0]), 1), {i: slope for i, slope in found.items() if slope is not None}
+
+
+def _slope(e: Evidence, i: int) -> float | None:
+    """The slope nearest to the walk's answer to probe i, if it contradicts that; None if the answer may be right."""
+    got, seen, floor = float(e.got["reverse"][i]), [], 0.0
+    for part in _PARTS:
+        left, right, round_off = e.sides(i, part)
+        seen.append((left, right))
+        slopes, floor = np.array(seen), max(floor, round_off)
+        changes = float(np.ptp(slopes, axis=0).max())
+        margin = changes + floor + _JUMP * e.scale[i]
+        if not (got < slopes.min() - margin or got > slopes.max() + margin):
+            return None
+    if changes > 0.25 * np.abs(slopes).max() + floor:  # they are far from the limit
         return None
-    return e.kink(int(np.argmax(gap / np.where(e.scale > 0, e.scale, 1))))
+    if (near := e.kink(i, _PARTS[0])) is not None:
+        at_x = e.kink(i, _BESIDE) is not None
+        alone = near.count == 1 or (e.of_function and e.places[i] is not None)  # several, in a sum, do not add up
+        if not (at_x and alone):
+            return None
+    return float(slopes.min() if got < slopes.min() else slopes.max())
+
+
+def _contradicted(row: Row, e: Evidence, against: dict[int, float]) -> Row:
+    """WRONG, whatever the walks and the complex step say together."""
+    row.verdict = WRONG
+    said = (
+        f"it is not between the slopes on both sides of {row.kink}" if row.kink else "central differences contradict it"
+    )
+    agreed = "the complex step agrees with the walks, but " if e.exact is not None else ""
+    row.detail = f"{agreed}{said}"
+    got = e.got["reverse"]
+    row.worst = [entry(e.places[i], float(got[i]), slope, "reverse") for i, slope in against.items()]
+    row.worst.sort(key=lambda x: (x.index is None, -abs(x.got - x.expected)))
+    return row
 
 
 def _walks_agree(e: Evidence, rtol: float) -> bool:
@@ -129,7 +185,7 @@ def _explain(row: Row, e: Evidence, expected: Array, limit: float) -> None:
         for i in [] if error is None else np.flatnonzero(error > limit):
             row.worst.append(entry(e.places[i], float(got[i]), float(expected[i]), walk))
     row.worst.sort(key=lambda x: (x.index is None, x.walk != "reverse", -abs(x.got - x.expected)))
-    del row.worst[4:]
+    del row.worst[_MOST:]
 
 
 def entry(place: tuple[int, ...] | None, got: float, expected: float, walk: str) -> Entry:
