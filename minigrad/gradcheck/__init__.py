@@ -6,9 +6,23 @@ names the primitive at fault, leaks.py the lines where values leave the tape; re
 """
 
 from .check import gradcheck
-from .report import EXACT, KINK, NOT_DETERMINISTIC, VACUOUS, VERDICTS, WITHIN, WRONG, Entry, Kink, Report, Row, Suspect
+from .report import (
+    EXACT,
+    KINK,
+    NOT_DETERMINISTIC,
+    UNEXPLAINED,
+    VACUOUS,
+    VERDICTS,
+    WITHIN,
+    WRONG,
+    Entry,
+    Kink,
+    Report,
+    Row,
+    Suspect,
+)
 
 __all__ = [
-    "EXACT", "KINK", "NOT_DETERMINISTIC", "VACUOUS", "VERDICTS", "WITHIN", "WRONG",
+    "EXACT", "KINK", "NOT_DETERMINISTIC", "UNEXPLAINED", "VACUOUS", "VERDICTS", "WITHIN", "WRONG",
     "Entry", "Kink", "Report", "Row", "Suspect", "gradcheck",
 ]  # fmt: skip

@@ -29,7 +29,7 @@ from .. import tree
 from ..tape import Array, Node, Tensor, history
 from . import witness
 from .leaks import leaks
-from .report import EXACT, NOT_DETERMINISTIC, WRONG, Entry, Report, Row
+from .report import EXACT, NOT_DETERMINISTIC, UNEXPLAINED, WRONG, Entry, Report, Row, Suspect
 from .subject import Subject, is_model, subject
 from .suspects import suspects
 from .verdict import Evidence, entry, judge, norm, same, top
@@ -84,23 +84,24 @@ def gradcheck(
             np.result_type(*(x.data for x in s.leaves)).name if params is not None or is_model(f) else _given(inputs)
         )
         rows = examine(s, order, entries)
-        wrong = [row.order for row in rows if row.verdict == WRONG]
+        wrong = [row.order for row in rows if row.verdict in (WRONG, UNEXPLAINED)]
         found = suspects(s, min(wrong), examine, _directions(s, order)) if wrong else []
-        if wrong and not found:
-            _name_leaks(s, rows)
+        if wrong:
+            _explain(s, rows, found)
         evaluations = s.evaluations
     name = getattr(f, "__name__", type(f).__name__)
     seconds = time.perf_counter() - started
     return Report("f" if name == "<lambda>" else name, given, order, rows, found, evaluations, seconds)
 
 
-def _name_leaks(s: Subject, rows: list[Row]) -> None:
-    """Say in what is wrong, though no rule is, where its values leave the tape."""
+def _explain(s: Subject, rows: list[Row], found: list[Suspect]) -> None:
+    """What is unexplained is wrong if an operation is, or if values leave the tape: say where."""
     lines = dict(zip(s.names, leaks(s)))
     for row in rows:
-        if row.verdict == WRONG and lines[row.name]:
-            said = f"a value of {row.name} leaves the tape: {', '.join(lines[row.name][:4])}"
+        if row.verdict in (WRONG, UNEXPLAINED):
+            said = f"a value of {row.name} leaves the tape: {', '.join(lines[row.name][:4])}" if lines[row.name] else ""
             row.detail = "; ".join(filter(None, (row.detail, said)))
+            row.verdict = WRONG if found or said else row.verdict
 
 
 def _given(inputs: Any) -> str:

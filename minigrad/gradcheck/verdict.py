@@ -16,11 +16,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..tape import Array
-from .report import EXACT, KINK, VACUOUS, WITHIN, WRONG, Entry, Kink, Row
+from .report import EXACT, KINK, UNEXPLAINED, VACUOUS, WITHIN, WRONG, Entry, Kink, Row
 
+EPS = float(np.finfo(np.float64).eps)
 _MOST = 4  # entries that a report names
 _NOISE = 1e-12  # of the largest derivative: below it a derivative is lost in the others' round-off
-_PARTS = (1 / 64, 1 / 8, 1)  # of the usual step, at which the slopes on both sides are looked at
+_PARTS = (1 / 63.7, 1 / 7.31, 1)  # of the usual step, to look at slopes: a wave cannot be in phase at all three
 _BESIDE = 1e-6  # of it: a kink further off than this is not at x
 _JUMP = 1e-5  # of the scale: central differences that are further off than this have met a kink, or a steep place
 
@@ -46,13 +47,15 @@ class Evidence:
     kink: Callable[[int, float], Kink | None]
     failures: dict[str, str]  # walks that raised
     of_function: bool = True
+    noise: float = 0.0  # round-off of the function and of the largest derivatives: what differs by less does not differ
 
     def error(self, walk: str, expected: Array) -> Array | None:
         """The relative error at each probe, 0 where the walk was not asked; None if it raised."""
         if walk in self.failures:
             return None
         error = np.nan_to_num(_relative(self.got[walk], expected, self.scale), nan=np.inf, posinf=np.inf)
-        return np.where([walk == "forward" and place is not None for place in self.places], 0, error)
+        asked = np.array([walk != "forward" or place is None for place in self.places])
+        return np.where(asked & ~(np.abs(self.got[walk] - expected) <= self.noise), error, 0)
 
     def worst(self, walk: str, expected: Array) -> float | None:
         """The largest relative error; None if the walk raised."""
@@ -68,11 +71,17 @@ class Evidence:
 def judge(e: Evidence, row: Row, largest: float, rtol: float) -> Row:
     """The row, filled in with the verdict on e. `largest` is the largest derivative of any parameter."""
     row.central = _usual(e.got["reverse"], e.central)
-    if e.exact is not None:
-        row.complex_step = e.worst("reverse", e.exact)
-        row.walks = {walk: e.worst(walk, e.exact) for walk in e.got}
-    agreed = e.exact is not None and all(error is not None and error <= rtol for error in row.walks.values())
+
+    def agree(exact: Array) -> bool:
+        row.complex_step = e.worst("reverse", exact)
+        row.walks = {walk: e.worst(walk, exact) for walk in e.got}
+        return all(error is not None and error <= rtol for error in row.walks.values())
+
+    agreed = e.exact is not None and agree(e.exact)
     lost = not agreed and _lost(e, largest)  # relative errors of noise would mean nothing
+    if e.exact is not None and not (agreed or lost):
+        e.noise = 10 * EPS * largest
+        agreed = agree(e.exact)
     if agreed or lost:
         row.kink, against = _against(e)
         if against:
@@ -121,19 +130,21 @@ def _lost(e: Evidence, largest: float) -> bool:
 
 
 def _against(e: Evidence) -> tuple[Kink | None, dict[int, float]]:
-    """The kink that central differences meet, where they differ from the walk up by more than they may; and the slopes
-    that contradict the walk, by probe."""
+    """Where central differences differ from the walk up by more than they may: the slopes that contradict the walk, by
+    probe, and the kink that they meet."""
     gap = np.abs(e.got["reverse"] - e.central) - 10 * e.round_off
     places = np.flatnonzero(gap > _JUMP * e.scale)
-    places = places[np.argsort(-(gap / np.where(e.scale > 0, e.scale, 1))[places], kind="stable")]
     if not places.size:
         return None, {}
-    found = {int(i): _slope(e, int(i)) for i in places[:_MOST]}
-    return e.kink(int(places[0]), 1), {i: slope for i, slope in found.items() if slope is not None}
+    worst = places[np.argsort(-(gap / np.where(e.scale > 0, e.scale, 1))[places], kind="stable")]
+    found = {i: _contradiction(e, i) for i in map(int, worst[:_MOST])}
+    against = {i: slope for i, (slope, _) in found.items() if slope is not None}
+    kinks = [kink for slope, kink in found.values() if slope is not None and kink]
+    return next(iter(kinks), None) if against else e.kink(int(worst[0]), 1), against
 
 
-def _slope(e: Evidence, i: int) -> float | None:
-    """The slope nearest to the walk's answer to probe i, if it contradicts that; None if the answer may be right."""
+def _contradiction(e: Evidence, i: int) -> tuple[float | None, Kink | None]:
+    """The slope nearest to the walk's answer to probe i, and the kink at x, if they contradict that answer."""
     got, seen, floor = float(e.got["reverse"][i]), [], 0.0
     for part in _PARTS:
         left, right, round_off = e.sides(i, part)
@@ -142,25 +153,23 @@ def _slope(e: Evidence, i: int) -> float | None:
         changes = float(np.ptp(slopes, axis=0).max())
         margin = changes + floor + _JUMP * e.scale[i]
         if not (got < slopes.min() - margin or got > slopes.max() + margin):
-            return None
-    if changes > 0.25 * np.abs(slopes).max() + floor:  # they are far from the limit
-        return None
-    if (near := e.kink(i, _PARTS[0])) is not None:
-        at_x = e.kink(i, _BESIDE) is not None
-        alone = near.count == 1 or (e.of_function and e.places[i] is not None)  # several, in a sum, do not add up
-        if not (at_x and alone):
-            return None
-    return float(slopes.min() if got < slopes.min() else slopes.max())
+            return None, None
+    kink = None
+    if e.kink(i, _PARTS[0]) is not None:
+        kink = e.kink(i, _BESIDE)
+        alone = kink is not None and (kink.count == 1 or (e.of_function and e.places[i] is not None))
+        if not alone:  # beside x no slope is that of the limit; several kinks along a direction do not add up
+            return None, None
+    if changes > 0.25 * np.abs(slopes).max() + floor:  # far from the limit
+        return None, None
+    return float(slopes.min() if got < slopes.min() else slopes.max()), kink
 
 
 def _contradicted(row: Row, e: Evidence, against: dict[int, float]) -> Row:
-    """WRONG, whatever the walks and the complex step say together."""
-    row.verdict = WRONG
-    said = (
-        f"it is not between the slopes on both sides of {row.kink}" if row.kink else "central differences contradict it"
-    )
-    agreed = "the complex step agrees with the walks, but " if e.exact is not None else ""
-    row.detail = f"{agreed}{said}"
+    """WRONG; but where the walks and the complex step agree and no kink is to blame, somebody has to say why."""
+    said = "it is not between the slopes on both sides" if row.kink else "central differences contradict it"
+    row.verdict = WRONG if row.kink or e.exact is None else UNEXPLAINED
+    row.detail = said if e.exact is None else f"the complex step agrees with the walks, but {said}"
     got = e.got["reverse"]
     row.worst = [entry(e.places[i], float(got[i]), slope, "reverse") for i, slope in against.items()]
     row.worst.sort(key=lambda x: (x.index is None, -abs(x.got - x.expected)))

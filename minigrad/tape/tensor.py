@@ -249,6 +249,7 @@ def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tens
     >>> tensor([[1, 2], [3, 4]], dtype="float32", requires_grad=True).shape
     (2, 2)
     """
+    data = leave(data, "a new tensor") if isinstance(data, Tensor) else data
     return Tensor(dispatch(np.array, as_array(data), dtype=dtype), requires_grad)
 
 
@@ -292,6 +293,8 @@ def wrap(array: Any) -> Tensor:
     """A tensor of what a function of arrays returned: an array, a NumPy number, or a tensor already."""
     if type(array) is not Array:
         if isinstance(array, Tensor):
+            if array.node is not None:
+                raise TypeError("a function of arrays computed with a tensor; give tensors by position, not by keyword")
             return array
         array = np.asarray(array) if state.watcher is None else dispatch(np.asarray, array)
     y = fresh(array)
