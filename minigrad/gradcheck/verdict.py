@@ -91,6 +91,10 @@ def judge(e: Evidence, row: Row, largest: float, rtol: float) -> Row:
         else:
             row.verdict = KINK if row.kink else EXACT if top(e.got["reverse"]) else VACUOUS
         return row
+    row.kink = _convention(e, row, rtol)
+    if row.kink:
+        row.verdict = KINK
+        return row
     central, floor = e.recheck()
     if e.exact is None and np.isinf(floor).any():  # no witness at all: the walks it needs have failed
         row.verdict, row.detail = WRONG, _raised(e)
@@ -165,6 +169,25 @@ def _contradiction(e: Evidence, i: int) -> tuple[float | None, Kink | None]:
     return float(slopes.min() if got < slopes.min() else slopes.max()), kink
 
 
+def _convention(e: Evidence, row: Row, rtol: float) -> Kink | None:
+    """The kink at x where the walks take another side than the complex step, if they may, and if that is all that differs."""
+    error = None if e.exact is None or e.failures or not e.of_function else e.error("reverse", e.exact)
+    if error is None or not _walks_agree(e, rtol) or sum(p is not None for p in e.places) < np.prod(row.shape):
+        return None
+    found = None
+    for i in np.flatnonzero(error > rtol):
+        kink = e.kink(int(i), _BESIDE)
+        if kink is None:
+            return None
+        if e.places[i] is not None:
+            left, right, round_off = e.sides(int(i), _PARTS[0])
+            margin = round_off + _JUMP * e.scale[i]
+            if not min(left, right) - margin <= e.got["reverse"][i] <= max(left, right) + margin:
+                return None
+            found = found or kink
+    return found
+
+
 def _contradicted(row: Row, e: Evidence, against: dict[int, float]) -> Row:
     """WRONG; but where the walks and the complex step agree and no kink is to blame, somebody has to say why."""
     said = "it is not between the slopes on both sides" if row.kink else "central differences contradict it"
@@ -230,5 +253,6 @@ def top(*arrays: Array) -> float:
 
 
 def norm(a: Array) -> float:
-    """The Euclidean norm."""
-    return float(np.sqrt((a * a).sum()))
+    """The Euclidean norm, of the smallest numbers too."""
+    largest = top(a) or 1.0
+    return largest * float(np.sqrt(((a / largest) ** 2).sum()))

@@ -108,8 +108,7 @@ def in_place(sign: str, f: Callable) -> Callable:
 def _write(x: Tensor, value: Array, sign: str) -> None:
     """Let x have this value, in its own array where nobody else has that too."""
     value = converted(value, x.dtype, f"{sign}=")
-    flags = x._data.flags
-    if flags.owndata and flags.writeable and not x.locked and _holders(x) == _ALONE:
+    if not x.locked and x._data.flags.owndata and x._data.flags.writeable and _holders(x) == _ALONE:
         x._data[...] = value
         x.assign(x._data)
     else:

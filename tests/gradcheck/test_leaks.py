@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import minigrad as mg
-from minigrad.gradcheck import WRONG, gradcheck
+from minigrad.gradcheck import UNEXPLAINED, WRONG, gradcheck
 
 
 def computed_under_no_grad(h):
@@ -148,3 +148,103 @@ def test_a_right_function_is_not_accused_where_central_differences_fail(name, ma
             assert "not finite" in str(error)
             return
     assert report.ok, str(report)
+
+
+# ---- at a kink
+
+
+ONE_KINK = {  # each with its slopes on the left and on the right of 0
+    "relu": (mg.relu, 0.0, 1.0),
+    "abs": (mg.abs, -1.0, 1.0),
+    "clip": (lambda x: mg.clip(x, 0.0, 5.0), 0.0, 1.0),
+    "where": (lambda x: mg.where(x > 0, 2.0 * x, -3.0 * x), -3.0, 2.0),
+    "maximum": (lambda x: mg.maximum(x, 0.5 * x), 0.5, 1.0),
+    "minimum": (lambda x: mg.minimum(x, 0.5 * x), 1.0, 0.5),
+    "array": (lambda x: x * np.where(x.data.real > 0, 1.0, 4.0), 4.0, 1.0),
+}
+
+
+def with_slope_at_kink(slope):
+    @mg.primitive
+    def bent(x):
+        return np.where(x.real > 0, x, 0.5 * x)
+
+    bent.branch = lambda y, x: x > 0
+    at_x = lambda y, x: mg.Tensor(np.where(x.data.real > 0, 1.0, np.where(x.data.real < 0, 0.5, slope)))  # noqa: E731
+    mg.elementwise(bent, at_x)
+    return bent
+
+
+@pytest.mark.parametrize("name", ONE_KINK)
+def test_a_convention_between_the_slopes_is_right(name):
+    f = ONE_KINK[name][0]
+    for x in (np.array([0.0, 1.0, -2.0]), np.array([1e-9, 1.0, -2.0]), np.array([-1e-9, 0.5, 0.0])):
+        assert gradcheck(lambda x: mg.sin(2.0 * f(x)) + x, x).ok
+
+
+@pytest.mark.parametrize("slope", [0.5, 0.7, 1.0, 0.4, 1.1, 0.0, -3.0])
+@pytest.mark.parametrize("complex_step", [True, False])
+def test_a_convention_outside_of_the_slopes_is_wrong(slope, complex_step):
+    bent = with_slope_at_kink(slope)
+    after = (
+        mg.sin if complex_step else (lambda h: mg.sin(h) * mg.tensor(np.ones(3)) if h.dtype.kind != "c" else _refuse())
+    )
+    report = gradcheck(lambda x: after(bent(x)), np.array([0.0, 1.0, -2.0]))
+    assert report.ok is (0.5 <= slope <= 1.0), str(report)
+    assert report.ok or report.suspects[0].op == "bent"
+
+
+def _refuse():
+    raise TypeError("no complex numbers here")
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: mg.relu(x) - mg.relu(-x),  # x itself
+        lambda x: mg.relu(x) + mg.minimum(0.0 * x, x),
+        lambda x: mg.abs(x) - 2.0 * mg.relu(-x),
+        lambda x: mg.abs(x) * 0.5 - mg.relu(x),
+    ],
+)
+def test_where_the_slopes_agree_there_is_one_derivative(f):
+    report = gradcheck(lambda x: mg.sin(f(x)) + 0.3 * x, np.array([0.0, 1.0, -2.0]))
+    assert report["x"] == WRONG and report.rows[0].kink is not None and "the slopes on both sides" in str(report)
+    assert gradcheck(lambda x: mg.sin(f(x)) + 0.3 * x, np.array([1e-9, 1.0, -2.0])).ok
+
+
+# ---- higher orders, and what nothing explains
+
+
+def test_a_rule_that_leaves_the_tape_by_what_is_not_analytic():
+    @mg.primitive
+    def cube(x):
+        return x**3
+
+    mg.elementwise(cube, lambda y, x: mg.Tensor(3 * np.abs(x.data) ** 2))
+    report = gradcheck(lambda x: cube(x), np.array([0.3, -1.2, 2.0]), order=2)
+    assert [row.verdict for row in report.rows] == ["exact", WRONG], str(report)
+    assert report.suspects[0].op == "cube" and report.suspects[0].order == 2
+
+
+def test_a_primitive_whose_function_is_not_analytic_and_whose_rule_is_wrong():
+    @mg.primitive
+    def size(x):
+        return np.abs(x) * (x.real * 0 + 1)
+
+    mg.elementwise(size, lambda y, x: mg.Tensor(np.zeros(x.shape)))
+    report = gradcheck(lambda x: mg.tanh(x) * size(x), np.array([0.3, -1.2, 2.0]))
+    assert report["x"] == WRONG and report.suspects[0].op == "size", str(report)
+
+
+def test_a_wave_too_fine_for_central_differences_is_no_mistake():
+    report = gradcheck(lambda x: (x + mg.sin(1e12 * x) / 1e12).sum(), np.array([1.0, 2.0]))
+    assert report.ok and report["x"] == UNEXPLAINED and "central differences contradict it" in str(report)
+
+
+def test_the_leaks_are_of_what_is_checked():
+    def f(x, y):
+        return x * np.abs(y.data).sum() + y
+
+    report = gradcheck(f, np.array([1.0, 2.0]), np.array([3.0, -1.0]))
+    assert report.verdicts == {"x": "exact", "y": WRONG} and ".data is read (test_leaks.py:" in report.rows[1].detail
