@@ -19,7 +19,7 @@ from ..tape import Array
 from .report import EXACT, KINK, UNEXPLAINED, VACUOUS, WITHIN, WRONG, Entry, Kink, Row
 
 EPS = float(np.finfo(np.float64).eps)
-_MOST = 4  # entries that a report names
+_MOST = 4  # entries that a report names, and kinks that are held against one
 _NOISE = 1e-12  # of the largest derivative: below it a derivative is lost in the others' round-off
 _PARTS = (1 / 63.7, 1 / 7.31, 1)  # of the usual step, to look at slopes: a wave cannot be in phase at all three
 _BESIDE = 1e-6  # of it: a kink further off than this is not at x
@@ -161,9 +161,10 @@ def _contradiction(e: Evidence, i: int) -> tuple[float | None, Kink | None]:
     kink = None
     if e.kink(i, _PARTS[0]) is not None:
         kink = e.kink(i, _BESIDE)
-        alone = kink is not None and (kink.count == 1 or (e.of_function and e.places[i] is not None))
-        if not alone:  # beside x no slope is that of the limit; several kinks along a direction do not add up
-            return None, None
+        one = e.of_function and e.places[i] is not None  # along a direction several kinks do not add up
+        agree = float(np.abs(slopes[:, 0] - slopes[:, 1]).max()) <= margin
+        if kink is None or not (kink.count == 1 or (one and (agree or kink.count <= _MOST))):
+            return None, None  # beside x no slope is that of the limit, and many dead units have a convention each
     if changes > 0.25 * np.abs(slopes).max() + floor:  # far from the limit
         return None, None
     return float(slopes.min() if got < slopes.min() else slopes.max()), kink

@@ -95,7 +95,8 @@ compositions = st.lists(st.sampled_from(sorted(STEPS)), min_size=1, max_size=4)
 seeds = st.integers(0, 10_000)
 
 
-@cases(40)
+@pytest.mark.slow
+@cases(10)
 @given(compositions, st.integers(0, 3), st.sampled_from(sorted(LEAKS)), seeds)
 def test_a_planted_leak_is_found(steps, at, kind, seed):
     f, x = composed(steps, at % len(steps), LEAKS[kind]), point(seed)
@@ -107,12 +108,11 @@ def test_a_planted_leak_is_found(steps, at, kind, seed):
 
 @pytest.mark.parametrize("kind", LEAKS)
 def test_each_kind_of_leak_is_found_and_its_line_named(kind):
-    for steps, at in (["sin", "tanh"], 0), (["tanh", "root"], 1):
-        report = gradcheck(composed(steps, at, LEAKS[kind]), point(1))
-        assert report["x"] == WRONG and "leaves the tape" in report.rows[0].detail, str(report)
+    report = gradcheck(composed(["sin", "root"], 1, LEAKS[kind]), point(1))
+    assert report["x"] == WRONG and "leaves the tape" in report.rows[0].detail, str(report)
 
 
-@cases(40)
+@cases(20)
 @given(compositions, st.integers(0, 3), st.sampled_from(sorted(HARMLESS)), seeds)
 def test_a_right_function_is_not_accused(steps, at, kind, seed):
     report = gradcheck(composed(steps, at % len(steps), HARMLESS[kind]), point(seed), order=2)
@@ -137,7 +137,7 @@ HARD = {  # for central differences: steep, lost in round-off, near the end of a
 }
 
 
-@cases(40)
+@cases(20)
 @given(st.sampled_from(sorted(HARD)), st.floats(0, 14), seeds, st.booleans())
 def test_a_right_function_is_not_accused_where_central_differences_fail(name, magnitude, seed, at_one):
     x = np.array([1.0, 1.0, 2.0]) if at_one else np.abs(point(seed))
@@ -248,3 +248,11 @@ def test_the_leaks_are_of_what_is_checked():
 
     report = gradcheck(f, np.array([1.0, 2.0]), np.array([3.0, -1.0]))
     assert report.verdicts == {"x": "exact", "y": WRONG} and ".data is read (test_leaks.py:" in report.rows[1].detail
+
+
+def test_the_dead_units_of_a_network_have_their_convention():
+    """A residual branch that starts at zero: all dead units behind it are at the kink of a relu."""
+    rng = np.random.default_rng(0)
+    x, branch = mg.relu(mg.tensor(rng.normal(size=(40, 6)))), mg.tensor(rng.normal(size=(40, 6)))
+    weight = mg.tensor(rng.normal(size=(40, 6)))
+    assert gradcheck(lambda gamma: (mg.tanh(mg.relu(x + gamma * branch)) * weight).sum(), np.zeros(6)).ok
