@@ -5,7 +5,8 @@ arguments, the derivative is with respect to tensors that it reads: a loss and t
 
 Results are tensors (in the structure of what was differentiated). They are recorded, so that they can be
 differentiated again, when they are computed inside a function that is itself being differentiated, or when an
-argument requires grad.
+argument requires grad. A function that makes a number or an array of what depends on its arguments, `float(x)`, would lose
+their derivative there: that raises TypeError (`leave` in tape/tensor.py).
 """
 
 from __future__ import annotations
