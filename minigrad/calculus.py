@@ -5,7 +5,8 @@ arguments, the derivative is with respect to tensors that it reads: a loss and t
 
 Results are tensors (in the structure of what was differentiated). They are recorded, so that they can be
 differentiated again, when they are computed inside a function that is itself being differentiated, or when an
-argument requires grad.
+argument requires grad. A function that makes a number or an array of what depends on its arguments, `float(x)`, would lose
+their derivative there: that raises TypeError (`leave` in tape/tensor.py).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import ops, tree
-from .tape import Node, Tensor, alias, history, pull, push, recording, replay, state, zeros_like
+from .tape import Node, Tensor, alias, history, pull, push, recording, replay, state, tracing, zeros_like
 
 
 class _Traced(NamedTuple):
@@ -48,13 +49,13 @@ def _on_arguments(f: Callable, args: Sequence[Any], argnums: Any = None) -> _Tra
     chosen = range(len(args)) if argnums is None else argnums
     leaves, build = tree.flatten(tuple(args[i] for i in chosen))
     leaves = [_differentiable(x) for x in leaves]
-    nested = state.depth > 0 or (state.recording and any(x.requires_grad for x in leaves))
+    nested = bool(state.traced) or (state.recording and any(x.requires_grad for x in leaves))
     with recording(True):
         xs = [alias(x if x.requires_grad else Tensor(x._data, True)) for x in leaves]
     args = list(args)
     for i, arg in zip(chosen, build(xs)):
         args[i] = arg
-    return _Traced(_run(f, args), xs, build, nested)
+    return _Traced(_run(f, args, xs), xs, build, nested)
 
 
 def _on_params(f: Callable, args: Sequence[Any], params: Sequence[Tensor]) -> _Traced:
@@ -65,17 +66,13 @@ def _on_params(f: Callable, args: Sequence[Any], params: Sequence[Tensor]) -> _T
             raise TypeError(f"params[{i}] is not a tensor that requires grad, so nothing can be differentiated")
     if len({id(p) for p in xs}) < len(xs):
         raise ValueError("params: one tensor stands there twice; give each once, however often it is used")
-    nested = state.depth > 0
-    return _Traced(_run(f, args), xs, build, nested)
+    nested = bool(state.traced)
+    return _Traced(_run(f, args, xs), xs, build, nested)
 
 
-def _run(f: Callable, args: Sequence[Any]) -> Tensor:
-    state.depth += 1
-    try:
-        with recording(True):
-            y = f(*args)
-    finally:
-        state.depth -= 1
+def _run(f: Callable, args: Sequence[Any], xs: Sequence[Tensor]) -> Tensor:
+    with tracing(xs):
+        y = f(*args)
     if not isinstance(y, Tensor):
         raise TypeError(f"f returned {type(y).__name__}; a function to differentiate must return a tensor")
     return y

@@ -2,13 +2,27 @@
 
 `gradcheck` (check.py) asks three witnesses: the complex step and central differences (witness.py), and both walks of
 the tape against each other. subject.py moves what is checked about and puts it back; verdict.py judges; suspects.py
-names the primitive at fault; report.py is what comes out. Nothing here trains, draws pictures, or knows layers.
+names the primitive at fault, leaks.py the lines where values leave the tape; report.py is what comes out. Nothing here trains, draws pictures, or knows layers.
 """
 
 from .check import gradcheck
-from .report import EXACT, KINK, NOT_DETERMINISTIC, VACUOUS, VERDICTS, WITHIN, WRONG, Entry, Kink, Report, Row, Suspect
+from .report import (
+    EXACT,
+    KINK,
+    NOT_DETERMINISTIC,
+    UNEXPLAINED,
+    VACUOUS,
+    VERDICTS,
+    WITHIN,
+    WRONG,
+    Entry,
+    Kink,
+    Report,
+    Row,
+    Suspect,
+)
 
 __all__ = [
-    "EXACT", "KINK", "NOT_DETERMINISTIC", "VACUOUS", "VERDICTS", "WITHIN", "WRONG",
+    "EXACT", "KINK", "NOT_DETERMINISTIC", "UNEXPLAINED", "VACUOUS", "VERDICTS", "WITHIN", "WRONG",
     "Entry", "Kink", "Report", "Row", "Suspect", "gradcheck",
 ]  # fmt: skip

@@ -28,7 +28,8 @@ import numpy as np
 from .. import tree
 from ..tape import Array, Node, Tensor, history
 from . import witness
-from .report import EXACT, NOT_DETERMINISTIC, WRONG, Entry, Report, Row
+from .leaks import leaks
+from .report import EXACT, NOT_DETERMINISTIC, UNEXPLAINED, WRONG, Entry, Report, Row, Suspect
 from .subject import Subject, is_model, subject
 from .suspects import suspects
 from .verdict import Evidence, entry, judge, norm, same, top
@@ -83,12 +84,24 @@ def gradcheck(
             np.result_type(*(x.data for x in s.leaves)).name if params is not None or is_model(f) else _given(inputs)
         )
         rows = examine(s, order, entries)
-        wrong = [row.order for row in rows if row.verdict == WRONG]
+        wrong = [row.order for row in rows if row.verdict in (WRONG, UNEXPLAINED)]
         found = suspects(s, min(wrong), examine, _directions(s, order)) if wrong else []
+        if wrong:
+            _explain(s, rows, found)
         evaluations = s.evaluations
     name = getattr(f, "__name__", type(f).__name__)
     seconds = time.perf_counter() - started
     return Report("f" if name == "<lambda>" else name, given, order, rows, found, evaluations, seconds)
+
+
+def _explain(s: Subject, rows: list[Row], found: list[Suspect]) -> None:
+    """What is unexplained is wrong if an operation is, or if values leave the tape: say where."""
+    lines = dict(zip(s.names, leaks(s)))
+    for row in rows:
+        if row.verdict in (WRONG, UNEXPLAINED):
+            said = f"a value of {row.name} leaves the tape: {', '.join(lines[row.name][:4])}" if lines[row.name] else ""
+            row.detail = "; ".join(filter(None, (row.detail, said)))
+            row.verdict = WRONG if found or said else row.verdict
 
 
 def _given(inputs: Any) -> str:
@@ -210,6 +223,11 @@ class _Examination:
         hs = [witness.step_size(s.start, v) for v in along]
         usual, round_off = _columns(witness.central(self._value, s.start, v, h) for v, h in zip(along, hs))
         size = top(a, exact[: len(places)])
+
+        def sides(i: int, part: float) -> tuple[float, float, float]:
+            (left,), (right,), round_off = witness.sides(self._value, s.start, along[i], hs[i] * part)
+            return left.item(), right.item(), round_off
+
         a = np.where(np.isnan(a), size, a)  # where the walk failed, what the witness saw of its size must do
         return Evidence(
             places=[*places, *[None] * len(vs)],
@@ -219,7 +237,8 @@ class _Examination:
             central=usual,
             round_off=round_off,
             recheck=lambda: _columns(witness.floored(self._value, s.start, v, h) for v, h in zip(along, hs)),
-            kink=lambda i: witness.kink_between(s, along[i], hs[i]),
+            sides=sides,
+            kink=lambda i, part: witness.kink_between(s, along[i], hs[i] * part),
             failures=failures,
         )
 
@@ -249,7 +268,8 @@ class _Examination:
         usual, round_off = _attempt(lambda: witness.central(gradient, s.start, last, h))[0] or unknown
 
         floored = functools.cache(lambda: _attempt(lambda: witness.floored(gradient, s.start, last, h))[0] or unknown)
-        kink = functools.cache(lambda: witness.kink_between(s, last, h))
+        kink = functools.cache(lambda part: witness.kink_between(s, last, h * part))
+        slopes = functools.cache(lambda part: witness.sides(gradient, s.start, last, h * part))
 
         def evidence(p: int, v: Array) -> Evidence:
             def floors(floor: float) -> Array:
@@ -258,6 +278,10 @@ class _Examination:
             def recheck() -> tuple[Array, Array]:
                 d, floor = floored()
                 return _summed(d[p], v), floors(floor)
+
+            def sides(i: int, part: float) -> tuple[float, float, float]:
+                left, right, floor = slopes(part)
+                return _summed(left[p], v)[i].item(), _summed(right[p], v)[i].item(), floors(floor)[i].item()
 
             def answers(walk: str) -> Array:
                 found = walks[walk][0]
@@ -274,7 +298,9 @@ class _Examination:
                 central=_summed(usual[p], v),
                 round_off=floors(round_off),
                 recheck=recheck,
-                kink=lambda i: kink(),
+                sides=sides,
+                kink=lambda i, part: kink(part),
+                of_function=False,
                 failures=failures,
             )
 

@@ -11,9 +11,10 @@ EXACT = "exact"  # the complex step agrees to round-off
 WITHIN = "within round-off"  # only central differences are to be had, and they agree as far as they can see
 KINK = "kink"  # right, though central differences disagree: they straddle a decision of a piecewise operation
 VACUOUS = "vacuous"  # the derivative is zero (or lost in noise): the check tells nothing
+UNEXPLAINED = "unexplained"  # the complex step agrees, central differences do not, and nothing says why: a steep place?
 NOT_DETERMINISTIC = "not deterministic"  # two evaluations with the same draws differ
 WRONG = "WRONG"
-VERDICTS = (VACUOUS, EXACT, WITHIN, KINK, NOT_DETERMINISTIC, WRONG)  # from the mildest; the last two fail
+VERDICTS = (VACUOUS, EXACT, WITHIN, KINK, UNEXPLAINED, NOT_DETERMINISTIC, WRONG)  # from the mildest; the last two fail
 
 
 @dataclass
@@ -146,7 +147,7 @@ class Report:
         for row in self.rows:
             if row.verdict in (WRONG, NOT_DETERMINISTIC) or row.detail:
                 lines += ["", f"{row.name}, order {row.order}: {row.text}" + (f"; {row.detail}" if row.detail else "")]
-            if row.verdict == WRONG:
+            if row.verdict in (WRONG, UNEXPLAINED):
                 lines += [f"  {_entry(row.name, e)}" for e in row.worst]
         if self.suspects:
             lines += ["", *(f"WRONG: {s}" for s in self.suspects)]

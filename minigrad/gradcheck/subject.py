@@ -15,7 +15,7 @@ import numpy as np
 
 from .. import random, tree
 from ..ops.loss import cross_entropy
-from ..tape import Array, Tensor, mul, pull, push, recording, sum_to, total
+from ..tape import Array, Tensor, alias, mul, pull, push, recording, sum_to, total, tracing
 
 
 class Subject:
@@ -48,12 +48,12 @@ class Subject:
         for b, a in self.buffers:
             b.assign(a.astype(kind if a.dtype.kind == "f" else a.dtype))
         self.rewind()
-        with recording(True):
+        with tracing(self.leaves):
             ys = tree.flatten(self.f())[0]
             for y in ys:
                 if not isinstance(y, Tensor):
                     raise TypeError(f"gradcheck: f returned {type(y).__name__}; it must return a tensor, or several")
-            self.value = [y.data for y in ys]
+            self.value = [y._data for y in ys]
             return total(_contracted(y, np.random.default_rng([self.seed, i])) for i, y in enumerate(ys))
 
     def gradient(self, y: Tensor, create_graph: bool = False) -> list[Tensor]:
@@ -125,7 +125,7 @@ def subject(
             "gradcheck: there is nothing to check: give float arrays as arguments, or parameters that require grad"
         )
     names, tensors = [n for n, _ in checked], [t for _, t in checked]
-    call = _call(f, build(args), loss)
+    call = _call(f, lambda: build([_argument(a) for a in args]), loss)
     before = [(t, t._data, t.version, t.grad) for t in (*(p for _, p in named), *buffers)]
     try:
         with random.held() as rewind:
@@ -136,12 +136,21 @@ def subject(
             t.grad = grad
 
 
-def _call(f: Callable, args: list[Any], loss: Callable | None) -> Callable[[], Any]:
+def _argument(a: Any) -> Any:
+    """a; what is checked as f's own tensor, for f may go on in its place (x *= 2)."""
+    return alias(a) if isinstance(a, Tensor) and a.requires_grad else a
+
+
+def _call(f: Callable, args: Callable[[], list[Any]], loss: Callable | None) -> Callable[[], Any]:
     if not is_model(f):
-        return (lambda: loss(f(*args))) if loss else (lambda: f(*args))
-    x, *targets = args
-    measure = loss or (cross_entropy if targets else None)
-    return (lambda: f(x)) if measure is None else (lambda: measure(f(x), *targets))
+        return (lambda: loss(f(*args()))) if loss else (lambda: f(*args()))
+
+    def call() -> Any:
+        x, *targets = args()
+        measure = loss or (cross_entropy if targets else None)
+        return f(x) if measure is None else measure(f(x), *targets)
+
+    return call
 
 
 def _state(f: Any, params: Any) -> tuple[list[tuple[str, Tensor]], list[Tensor]]:

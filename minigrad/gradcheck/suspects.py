@@ -10,7 +10,7 @@ import numpy as np
 
 from ..ops.elementwise import sin
 from ..tape import Array, Node, Tensor, history, where_is
-from .report import WRONG, Row, Suspect
+from .report import UNEXPLAINED, WRONG, Row, Suspect
 from .subject import Subject
 
 Check = Callable[[Subject, int, int], list[Row]]
@@ -70,7 +70,7 @@ def _alone(t: Tensor, order: int, check: Check, seed: int) -> list[Suspect]:
 
     found = []
     for row in check(Subject(f, [str(i) for i in places], leaves, [], lambda: None, seed), order, 4):
-        if row.verdict == WRONG and row.order == order:
+        if row.verdict in (WRONG, UNEXPLAINED) and row.order == order:
             if row.worst:
                 worst = row.worst[0]
                 found.append(suspect(int(row.name), worst.walk, worst.got, worst.expected))

@@ -1,7 +1,11 @@
 """The verdict on one parameter at one order, from the evidence alone: nothing is evaluated here.
 
-Where the walks and the complex step agree, that settles it. Where they do not, central differences decide which of
-them is to be believed; what those cannot decide is WRONG.
+Where the walks and the complex step agree, and central differences do not contradict them, that settles it. Where they
+do not agree, central differences decide which of them is to be believed; what those cannot decide is WRONG.
+
+Central differences may be off where the walks are right: over a steep place, in round-off, and at a kink. What contradicts
+is slopes on both sides of x that no longer change as the step becomes smaller, with the gradient outside of them (`_against`).
+At a kink they differ, and a convention lies between them; where they agree there is only one derivative.
 """
 
 from __future__ import annotations
@@ -12,9 +16,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..tape import Array
-from .report import EXACT, KINK, VACUOUS, WITHIN, WRONG, Entry, Kink, Row
+from .report import EXACT, KINK, UNEXPLAINED, VACUOUS, WITHIN, WRONG, Entry, Kink, Row
 
+EPS = float(np.finfo(np.float64).eps)
+_MOST = 4  # entries that a report names, and kinks that are held against one
 _NOISE = 1e-12  # of the largest derivative: below it a derivative is lost in the others' round-off
+_PARTS = (1 / 63.7, 1 / 7.31, 1)  # of the usual step, to look at slopes: a wave cannot be in phase at all three
+_BESIDE = 1e-6  # of it: a kink further off than this is not at x
 _JUMP = 1e-5  # of the scale: central differences that are further off than this have met a kink, or a steep place
 
 
@@ -23,7 +31,9 @@ class Evidence:
     """What is known of one parameter at one order, probe by probe: an entry, or a direction (place None).
 
     `got` has one value per probe for each walk; the forward walk is asked about directions only. `recheck` gives
-    central differences with their floors, `kink(i)` looks for one under probe i.
+    central differences with their floors. `sides(i, part)` gives the slopes to the left and to the right under probe i, at
+    this part of the usual step, and their round-off; `kink(i, part)` looks for a kink there. `of_function` says whether
+    the derivative is of f itself, of which there are one-sided slopes at a kink.
     """
 
     places: list[tuple[int, ...] | None]
@@ -33,15 +43,19 @@ class Evidence:
     central: Array
     round_off: Array
     recheck: Callable[[], tuple[Array, Array]]
-    kink: Callable[[int], Kink | None]
+    sides: Callable[[int, float], tuple[float, float, float]]
+    kink: Callable[[int, float], Kink | None]
     failures: dict[str, str]  # walks that raised
+    of_function: bool = True
+    noise: float = 0.0  # round-off of the function and of the largest derivatives: what differs by less does not differ
 
     def error(self, walk: str, expected: Array) -> Array | None:
         """The relative error at each probe, 0 where the walk was not asked; None if it raised."""
         if walk in self.failures:
             return None
         error = np.nan_to_num(_relative(self.got[walk], expected, self.scale), nan=np.inf, posinf=np.inf)
-        return np.where([walk == "forward" and place is not None for place in self.places], 0, error)
+        asked = np.array([walk != "forward" or place is None for place in self.places])
+        return np.where(asked & ~(np.abs(self.got[walk] - expected) <= self.noise), error, 0)
 
     def worst(self, walk: str, expected: Array) -> float | None:
         """The largest relative error; None if the walk raised."""
@@ -57,15 +71,29 @@ class Evidence:
 def judge(e: Evidence, row: Row, largest: float, rtol: float) -> Row:
     """The row, filled in with the verdict on e. `largest` is the largest derivative of any parameter."""
     row.central = _usual(e.got["reverse"], e.central)
-    if e.exact is not None:
-        row.complex_step = e.worst("reverse", e.exact)
-        row.walks = {walk: e.worst(walk, e.exact) for walk in e.got}
-        if all(error is not None and error <= rtol for error in row.walks.values()):
-            row.kink = _kink(e)
-            row.verdict = KINK if row.kink else EXACT if top(e.exact) else VACUOUS
-            return row
-    if _lost(e, largest):  # relative errors of noise would mean nothing
-        row.verdict, row.complex_step, row.central, row.walks = VACUOUS, None, None, {}
+
+    def agree(exact: Array) -> bool:
+        row.complex_step = e.worst("reverse", exact)
+        row.walks = {walk: e.worst(walk, exact) for walk in e.got}
+        return all(error is not None and error <= rtol for error in row.walks.values())
+
+    agreed = e.exact is not None and agree(e.exact)
+    lost = not agreed and _lost(e, largest)  # relative errors of noise would mean nothing
+    if e.exact is not None and not (agreed or lost):
+        e.noise = 10 * EPS * largest
+        agreed = agree(e.exact)
+    if agreed or lost:
+        row.kink, against = _against(e)
+        if against:
+            return _contradicted(row, e, against)
+        if lost:
+            row.verdict, row.kink, row.complex_step, row.central, row.walks = VACUOUS, None, None, None, {}
+        else:
+            row.verdict = KINK if row.kink else EXACT if top(e.got["reverse"]) else VACUOUS
+        return row
+    row.kink = _convention(e, row, rtol)
+    if row.kink:
+        row.verdict = KINK
         return row
     central, floor = e.recheck()
     if e.exact is None and np.isinf(floor).any():  # no witness at all: the walks it needs have failed
@@ -79,7 +107,9 @@ def judge(e: Evidence, row: Row, largest: float, rtol: float) -> Row:
     row.verdict = WRONG
     if exact is None and not e.failures and _walks_agree(e, rtol):
         if not right:
-            row.kink = _kink(e)
+            row.kink, against = _against(e)
+            if against:
+                return _contradicted(row, e, against)
             row.verdict = KINK if row.kink else WRONG
         elif floor.max() <= 1e-2 * e.scale.max():
             row.verdict = WITHIN
@@ -103,12 +133,71 @@ def _lost(e: Evidence, largest: float) -> bool:
     return top(*found) <= _NOISE * largest
 
 
-def _kink(e: Evidence) -> Kink | None:
-    """The kink that central differences meet, where they differ from the walk up by more than they may."""
+def _against(e: Evidence) -> tuple[Kink | None, dict[int, float]]:
+    """Where central differences differ from the walk up by more than they may: the slopes that contradict the walk, by
+    probe, and the kink that they meet."""
     gap = np.abs(e.got["reverse"] - e.central) - 10 * e.round_off
-    if not (gap > _JUMP * e.scale).any():
+    places = np.flatnonzero(gap > _JUMP * e.scale)
+    if not places.size:
+        return None, {}
+    worst = places[np.argsort(-(gap / np.where(e.scale > 0, e.scale, 1))[places], kind="stable")]
+    found = {i: _contradiction(e, i) for i in map(int, worst[:_MOST])}
+    against = {i: slope for i, (slope, _) in found.items() if slope is not None}
+    kinks = [kink for slope, kink in found.values() if slope is not None and kink]
+    return next(iter(kinks), None) if against else e.kink(int(worst[0]), 1), against
+
+
+def _contradiction(e: Evidence, i: int) -> tuple[float | None, Kink | None]:
+    """The slope nearest to the walk's answer to probe i, and the kink at x, if they contradict that answer."""
+    got, seen, floor = float(e.got["reverse"][i]), [], 0.0
+    for part in _PARTS:
+        left, right, round_off = e.sides(i, part)
+        seen.append((left, right))
+        slopes, floor = np.array(seen), max(floor, round_off)
+        changes = float(np.ptp(slopes, axis=0).max())
+        margin = changes + floor + _JUMP * e.scale[i]
+        if not (got < slopes.min() - margin or got > slopes.max() + margin):
+            return None, None
+    kink = None
+    if e.kink(i, _PARTS[0]) is not None:
+        kink = e.kink(i, _BESIDE)
+        one = e.of_function and e.places[i] is not None  # along a direction several kinks do not add up
+        agree = float(np.abs(slopes[:, 0] - slopes[:, 1]).max()) <= margin
+        if kink is None or not (kink.count == 1 or (one and (agree or kink.count <= _MOST))):
+            return None, None  # beside x no slope is that of the limit, and many dead units have a convention each
+    if changes > 0.25 * np.abs(slopes).max() + floor:  # far from the limit
+        return None, None
+    return float(slopes.min() if got < slopes.min() else slopes.max()), kink
+
+
+def _convention(e: Evidence, row: Row, rtol: float) -> Kink | None:
+    """The kink at x where the walks take another side than the complex step, if they may, and if that is all that differs."""
+    error = None if e.exact is None or e.failures or not e.of_function else e.error("reverse", e.exact)
+    if error is None or not _walks_agree(e, rtol) or sum(p is not None for p in e.places) < np.prod(row.shape):
         return None
-    return e.kink(int(np.argmax(gap / np.where(e.scale > 0, e.scale, 1))))
+    found = None
+    for i in np.flatnonzero(error > rtol):
+        kink = e.kink(int(i), _BESIDE)
+        if kink is None:
+            return None
+        if e.places[i] is not None:
+            left, right, round_off = e.sides(int(i), _PARTS[0])
+            margin = round_off + _JUMP * e.scale[i]
+            if not min(left, right) - margin <= e.got["reverse"][i] <= max(left, right) + margin:
+                return None
+            found = found or kink
+    return found
+
+
+def _contradicted(row: Row, e: Evidence, against: dict[int, float]) -> Row:
+    """WRONG; but where the walks and the complex step agree and no kink is to blame, somebody has to say why."""
+    said = "it is not between the slopes on both sides" if row.kink else "central differences contradict it"
+    row.verdict = WRONG if row.kink or e.exact is None else UNEXPLAINED
+    row.detail = said if e.exact is None else f"the complex step agrees with the walks, but {said}"
+    got = e.got["reverse"]
+    row.worst = [entry(e.places[i], float(got[i]), slope, "reverse") for i, slope in against.items()]
+    row.worst.sort(key=lambda x: (x.index is None, -abs(x.got - x.expected)))
+    return row
 
 
 def _walks_agree(e: Evidence, rtol: float) -> bool:
@@ -129,7 +218,7 @@ def _explain(row: Row, e: Evidence, expected: Array, limit: float) -> None:
         for i in [] if error is None else np.flatnonzero(error > limit):
             row.worst.append(entry(e.places[i], float(got[i]), float(expected[i]), walk))
     row.worst.sort(key=lambda x: (x.index is None, x.walk != "reverse", -abs(x.got - x.expected)))
-    del row.worst[4:]
+    del row.worst[_MOST:]
 
 
 def entry(place: tuple[int, ...] | None, got: float, expected: float, walk: str) -> Entry:
@@ -165,5 +254,6 @@ def top(*arrays: Array) -> float:
 
 
 def norm(a: Array) -> float:
-    """The Euclidean norm."""
-    return float(np.sqrt((a * a).sum()))
+    """The Euclidean norm, of the smallest numbers too."""
+    largest = top(a) or 1.0
+    return largest * float(np.sqrt(((a / largest) ** 2).sum()))

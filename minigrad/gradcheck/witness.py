@@ -72,6 +72,17 @@ def floored(
     return one, round_off + max((float(np.abs(a - b).max(initial=0.0)) for a, b in zip(one, two)), default=0.0)
 
 
+def sides(
+    quantity: Quantity, points: Sequence[Array], v: Sequence[Array | None], h: float
+) -> tuple[list[Array], list[Array], float]:
+    """The slopes of `quantity` along v on the left and on the right, and the round-off in them."""
+    with np.errstate(all="ignore"):
+        left, here, right = (quantity(moved(points, v, d)) for d in (-h, 0.0, h))
+    size = max((float(np.abs(q).max(initial=0.0)) for q in (*left, *here, *right)), default=0.0)
+    on_the_left, on_the_right = ([(b - a) / h for a, b in zip(x, y)] for x, y in ((left, here), (here, right)))
+    return on_the_left, on_the_right, 20 * EPS * size / h
+
+
 def kink_between(subject: Subject, v: Sequence[Array | None], h: float) -> Kink | None:
     """The first decision that a piecewise operation takes differently at x + hv and at x − hv."""
     right = list(_decisions(subject.at(moved(subject.start, v, h))))

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from ..tape import Array, Tensor, attributes, effectful, private, state
+from ..tape import Array, Tensor, attributes, copied, effectful, state
 from ..typing import ArrayLike, DTypeLike
 
 
@@ -30,7 +30,7 @@ class Parameter(Tensor):
     __slots__ = ()
 
     def __init__(self, data: ArrayLike) -> None:
-        super().__init__(private(data), requires_grad=True)
+        super().__init__(copied(data), requires_grad=True)
         self.handed = None
 
 
@@ -40,7 +40,7 @@ class Buffer(Tensor):
     __slots__ = ()
 
     def __init__(self, data: ArrayLike) -> None:
-        super().__init__(private(data))
+        super().__init__(copied(data))
         self.handed = None
 
 
@@ -183,7 +183,7 @@ class Module:
         for xs, into in (self.parameters(), dtype), (self.buffers(), np.result_type(dtype, np.float32)):
             for x in xs:
                 if x.dtype.kind == "f" and x.dtype != into:
-                    x.data = x.read().astype(into)
+                    x.assign(x.read().astype(into))
                     x.grad = None if x.grad is None else x.grad.astype(into)
         return self
 

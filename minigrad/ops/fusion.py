@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..tape import Array, Tensor, add, as_array, compute, dispatch, rules, state
+from ..tape import Array, Tensor, add, as_array, compute, dispatch, leave, rules, state
 from ..tape.primitive import _sum_to
 from . import conv, norm, pool
 from .elementwise import gate, relu
@@ -76,18 +76,23 @@ class Deferred(Tensor, valued=False):
         return y
 
     @property
-    def _data(self) -> Array:  # type: ignore[override]
+    def _data(self) -> Array:
         if self._value is None:
             before = self.folded
             while before is not None and before[0]._value is None:
                 before = before[0].folded
-            if before is None:
+            if before is None or before[0].version:  # none, or it has been written to since
                 self._value = compute(self.finish, self.args, self.options)
             else:  # a value that this one was folded from has been computed
                 source, f, rest = self.folded  # type: ignore[misc]
                 self._value = compute(f, (source._data, *rest), {})
             self.args, self.options, self.folded = (), {}, None
         return self._value
+
+    @_data.setter
+    def _data(self, array: Array) -> None:
+        self._value = array
+        self.args, self.options, self.folded = (), {}, None
 
     shape = property(attrgetter("_shape"))
     dtype = property(attrgetter("_dtype"))
@@ -96,7 +101,7 @@ class Deferred(Tensor, valued=False):
     nbytes = property(lambda self: 0 if self._value is None else self._value.nbytes)
 
     def __reduce__(self) -> tuple:
-        copy = Tensor(self._data, self.requires_grad)
+        copy = Tensor(leave(self, "a copy")._data, self.requires_grad)
         copy.grad, copy.name = self.grad, self.name
         return copy.__reduce__()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from ..tape import Array, Tensor, add, as_array, backward, cast, dispatch, expose, mul
 from ..typing import DTypeLike
-from . import elementwise, indexing, linalg, reduce, shape
+from . import elementwise, indexing, linalg, reduce, shape, values
 
 
 def _value(x: Any) -> Any:
@@ -62,9 +63,29 @@ _BOUND: dict[str, Callable | property] = {
     "__rpow__": lambda a, b: elementwise.power(b, a),
     "__matmul__": linalg.matmul,
     "__rmatmul__": lambda a, b: linalg.matmul(b, a),
+    "__iadd__": values.in_place("+", add),
+    "__isub__": values.in_place("-", elementwise.sub),
+    "__imul__": values.in_place("*", mul),
+    "__itruediv__": values.in_place("/", elementwise.div),
+    "__ipow__": values.in_place("**", elementwise.power),
+    "__imatmul__": values.in_place("@", linalg.matmul),
     "__neg__": elementwise.neg,
     "__abs__": elementwise.abs,
     "__getitem__": indexing.getitem,
+    "__setitem__": values.refuse_entry,
+    "__iter__": values.iterate,
+    # numbers
+    "item": values.item,
+    "__float__": values.number(float),
+    "__int__": values.number(int),
+    "__complex__": values.number(complex),
+    "__round__": values.number(round),
+    "__floor__": values.number(math.floor),
+    "__ceil__": values.number(math.ceil),
+    "__trunc__": values.number(math.trunc),
+    "__index__": values.index,
+    "__bool__": values.truth,
+    "__format__": values.text,
     # comparisons
     "__lt__": _compare(np.less),
     "__le__": _compare(np.less_equal),

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..calculus import linearize_ggn, linearize_grad
 from ..ops.loss import cross_entropy
-from ..tape import Array, Tensor, effect, history, pull
+from ..tape import Array, Tensor, effect, history, pull, recording
 from .curvature import placed, sample_labels, signs
 from .directions import accept, two_loop
 from .hyperparameters import (
@@ -143,10 +143,12 @@ class SQN(_Closed):
         along = {id(p): v for p, v in zip(self.params, split(s, self.params))}
         params = self._trainable
         with placed(self.params, split(x, self.params)):
+            with recording(True):
+                loss = curvature()
             if self._option("gauss_newton"):
-                product = linearize_ggn(lambda: curvature(), params)[2]
+                product = linearize_ggn(lambda: loss, params)[2]
             else:
-                product = linearize_grad(lambda: _loss(curvature()), params)[2]
+                product = linearize_grad(lambda: _loss(loss), params)[2]
             found = dict(zip(map(id, params), product(*(along[id(p)] for p in params))))
         return np.concatenate([found[id(p)].data.ravel() if id(p) in found else np.zeros(p.size) for p in self.params])
 

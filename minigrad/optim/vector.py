@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..calculus import linearize_ggn, linearize_grad
-from ..tape import Array, Freed, Tensor, history, pull, recording
+from ..tape import Array, Freed, Tensor, alias, history, pull, recording, tracing
 
 Closure = Callable[[], Any]  # returns the loss; or (loss, outputs), for the Gauss–Newton matrix
 Linearized = tuple[
@@ -83,7 +83,8 @@ class Function(Objective):
 
     def _record(self, x: Array) -> Point:
         leaf = Tensor(x.astype(self.dtype).reshape(self.shape), True)
-        y = self.f(leaf)
+        with tracing([leaf]):
+            y = self.f(alias(leaf))
         self.eps = self.eps or check_loss(y, [leaf], "f", "x")
         return Point(self.counts, y, [leaf])
 
@@ -133,7 +134,9 @@ class Loss(Objective):
 
         def sampled() -> Linearized:
             rewind()
-            return None, None, rule(lambda: other(), xs)[2]
+            with recording(True):
+                found = other()
+            return None, None, rule(lambda: found, xs)[2]
 
         return sampled
 

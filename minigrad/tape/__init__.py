@@ -3,6 +3,7 @@
 watch.py      what a thread is doing, and who watches it
 dtypes.py     what an operation computes in: one rule
 node.py       how a tensor was made, and where
+leaving.py    what must not leave the tape in silence
 tensor.py     tensors, and the doors through which arrays come, are computed, and go
 convert.py    the way from integers and float16 to it, and back
 primitive.py  recorded functions, the three kinds of derivative, and what the chain rule itself needs
@@ -15,8 +16,9 @@ nodes point only backwards: there are no cycles, so memory is freed by reference
 """
 
 from .convert import in_floats
-from .dtypes import ENTRIES, FLOATS, INTEGERS, floats_for
+from .dtypes import ENTRIES, FLOATS, INTEGERS, converted, floats_for
 from .fused import Fused, fused, replay
+from .leaving import leave
 from .node import HOME, Freed, Node, tick, user_line, where_is
 from .primitive import (
     Primitive,
@@ -40,6 +42,7 @@ from .tensor import (
     Tensor,
     as_array,
     compute,
+    copied,
     dispatch,
     private,
     real_dtype,
@@ -62,13 +65,14 @@ from .watch import (
     recording,
     skip,
     state,
+    tracing,
     watching,
 )
 
 __all__ = [
     "ENTRIES", "FLOATS", "HOME", "INTEGERS", "Array", "Freed", "Fused", "Node", "Primitive", "Tensor", "Watcher", "add", "alias", "as_array", "attributes",
-    "backward",    "broadcast_to", "cast", "compute", "constant", "dispatch", "draw", "effect", "effectful", "elementwise", "expose", "fit", "floats_for", "fused",
-    "general", "history", "in_floats", "linear", "look", "mul", "no_grad", "primitive", "private", "pull", "push", "real_dtype", "recording",
-    "replay", "rules", "skip", "snapshot", "state", "sum_to", "tensor", "tick", "total", "unchanged", "user_line",
+    "backward",    "broadcast_to", "cast", "compute", "constant", "converted", "copied", "dispatch", "draw", "effect", "effectful", "elementwise", "expose", "fit", "floats_for", "fused",
+    "general", "history", "in_floats", "leave", "linear", "look", "mul", "no_grad", "primitive", "private", "pull", "push", "real_dtype", "recording",
+    "replay", "rules", "skip", "snapshot", "state", "sum_to", "tensor", "tick", "total", "tracing", "unchanged", "user_line",
     "watching", "where_is", "wrap", "zeros_like",
 ]  # fmt: skip

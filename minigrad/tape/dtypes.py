@@ -61,3 +61,15 @@ def in_int64(f: Callable[..., Array]) -> Callable[..., Array]:
         return y
 
     return exact
+
+
+def converted(value: Array, dtype: np.dtype, name: str) -> Array:
+    """value in a tensor's dtype; itself, if it has it. Raises TypeError if more than round-off would be lost."""
+    if value.dtype == dtype:
+        return value
+    if value.dtype.kind in "fciub" and (dtype.kind == "c" or value.dtype.kind != "c"):
+        with np.errstate(invalid="ignore"):
+            new = value.astype(dtype)
+        if dtype.kind in "fc" or np.array_equal(new, value):
+            return new
+    raise TypeError(f"{name}: the tensor has dtype {dtype}, which cannot hold the new value, of dtype {value.dtype}")

@@ -7,13 +7,14 @@ of arrays returned a tensor by `wrap`. Nothing here knows a derivative.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .dtypes import FLOATS, floats_for
+from .dtypes import FLOATS, converted, floats_for
+from .leaving import leave
 from .node import Freed, Node
 from .stale import content, hand_out
 from .watch import constant, effectful, look, state
@@ -54,7 +55,7 @@ class Tensor:
             VALUED.add(cls)
 
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
-        data = data.detach()._data if isinstance(data, Tensor) else as_array(data)
+        data = leave(data, "a new tensor").detach()._data if isinstance(data, Tensor) else as_array(data)
         if data.dtype.kind not in "fciub":
             raise TypeError(f"tensor: data of dtype {data.dtype} is not numeric; give numbers or an array of them")
         if requires_grad and data.dtype.kind not in "fc":
@@ -92,6 +93,7 @@ class Tensor:
         value = np.asarray(value)
         if value.shape != self._data.shape:
             raise ValueError(f"data: the tensor has shape {self._data.shape}, the new value has shape {value.shape}")
+        value = converted(value, self._data.dtype, "data")
         self.locked = False
         if own:
             self.assign(value)
@@ -104,7 +106,8 @@ class Tensor:
         _set_data,
         doc="""The value, an ndarray: of a computed tensor it cannot be written to (copy it).
 
-        A leaf's may be written to, or replaced by a copy of another of its shape, before recording or after backward.""",
+        A leaf's may be written to, or replaced by a copy of another of its shape, before recording or after backward. The
+        dtype stays: the new value is converted; TypeError where more than round-off would be lost.""",
     )
     shape = property(attrgetter("_data.shape"), doc="The shape, a tuple of ints.")
     dtype = property(attrgetter("_data.dtype"), doc="The NumPy dtype.")
@@ -123,6 +126,15 @@ class Tensor:
         def __lt__(self, other: Any) -> Any: ...
 
         __le__ = __gt__ = __ge__ = __lt__
+
+        def item(self) -> Any: ...
+        def __float__(self) -> float: ...
+        def __int__(self) -> int: ...
+
+        __index__ = __int__
+
+        def __iter__(self) -> Iterator[Tensor]: ...
+        def __round__(self, digits: int | None = None) -> Any: ...
 
         def exp(self) -> Tensor: ...
 
@@ -152,6 +164,8 @@ class Tensor:
 
     def detach(self) -> Tensor:
         """A leaf with the same data (shared; a view's are copied) and no history."""
+        if state.watcher is not None:
+            state.watcher.detached(self)
         if self.node is not None and not self.locked:
             return wrap(dispatch(np.array, self))  # a view of what may change: a copy
         hand_out(self)
@@ -175,40 +189,27 @@ class Tensor:
     def claim(self) -> None:
         """An operation is going to read the value. It is there, unless the tensor is of a kind that puts it off."""
 
-    def item(self) -> Any:
-        """The value of a tensor of one entry, as a Python number."""
-        return self.data.item()
-
     def __repr__(self) -> str:
         made = f", from={self.node.op.name}" if isinstance(self.node, Node) else ""
         grad = ", requires_grad=True" if self.requires_grad and not made else ""
         name = f", name={self.name!r}" if self.name else ""
         return f"tensor({np.array2string(self.read(), prefix='tensor(', separator=', ')}{name}{made}{grad})"
 
-    def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec else str(self)
-
     def __len__(self) -> int:
-        if not self._data.ndim:
+        if not self.ndim:
             raise TypeError("len: a tensor of shape () has no length")
-        return len(self._data)
-
-    def __float__(self) -> float:
-        return float(self.data.item())
-
-    def __int__(self) -> int:
-        return int(self.data.item())
-
-    def __bool__(self) -> bool:
-        return bool(self.data)
+        return self.shape[0]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         if self.requires_grad:
-            raise TypeError("a tensor that requires grad became an ndarray: its derivative would be lost; use x.data")
+            raise TypeError(
+                "a tensor that requires grad became an ndarray: its derivative would be lost; use a function of "
+                "minigrad (mg.stack for a list of tensors), or x.data, which holds it constant"
+            )
         return np.array(self.data, dtype=dtype, copy=copy)
 
     def __reduce__(self) -> tuple:  # copies and pickles are leaves
-        hand_out(self)
+        hand_out(leave(self, "a copy"))
         return _restore, (type(self), self._data, self.requires_grad, self.grad, self.name)
 
 
@@ -230,9 +231,15 @@ def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tens
     >>> tensor([[1, 2], [3, 4]], dtype="float32", requires_grad=True).shape
     (2, 2)
     """
-    x = Tensor(dispatch(np.array, as_array(data), dtype=dtype), requires_grad)
+    x = Tensor(copied(data, dtype), requires_grad)
     x.handed = None
     return x
+
+
+def copied(data: Any, dtype: Any = None) -> Array:
+    """A copy of what a caller gave, for a tensor of its own, of which nobody else has the array."""
+    data = leave(data, "a new tensor") if isinstance(data, Tensor) else data
+    return dispatch(np.array, as_array(data), dtype=dtype)
 
 
 # ---- the doors ---------------------------------------------------------------------------------------------------
@@ -280,6 +287,8 @@ def wrap(array: Any) -> Tensor:
     """A tensor of what a function of arrays returned: an array, a NumPy number, or a tensor already."""
     if type(array) is not Array:
         if isinstance(array, Tensor):
+            if array.node is not None:
+                raise TypeError("a function of arrays computed with a tensor; give tensors by position, not by keyword")
             return array
         array = np.asarray(array) if state.watcher is None else dispatch(np.asarray, array)
     y = fresh(array)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .leaving import leave
 from .node import Freed, Node, user_line
 from .primitive import add, broadcast_to, fit, zeros_like
 from .stale import leaves, unchanged
@@ -31,6 +32,7 @@ def backward(y: Tensor, g: Any = None, *, retain_graph: bool = False) -> None:
     array([2., 4.])
     """
     seed = _seed(y, g)
+    leave(y, "backward", "x.grad is an array without a tape: use mg.grad, whose result can be differentiated")
     seen = {id(seed._data)}
     for leaf, gx in _pull(y, seed, None, create_graph=False, retain_graph=retain_graph):
         effect(_accumulate, leaf, gx._data, id(gx._data) in seen)

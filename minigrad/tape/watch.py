@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from .primitive import Primitive
-    from .tensor import Array
+    from .tensor import Array, Tensor
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -26,7 +26,7 @@ class State(threading.local):
     """What a thread is doing."""
 
     recording = True
-    depth = 0  # how many functions that are being differentiated it is inside of
+    traced: tuple[Sequence[Tensor], ...] = ()  # what the functions that it is inside of are being differentiated by
     scope = ""  # the path of the module that it is inside of
     within: Primitive | None = None  # the operation whose derivative is being walked
     watcher: Watcher | None = None
@@ -103,6 +103,9 @@ class Watcher:
 
     def took(self, x: Any) -> None:
         """The array of the tensor x was taken: labels, an index, a condition."""
+
+    def detached(self, x: Any) -> None:
+        """The tensor x goes on as a constant."""
 
     def constant(self, array: Any) -> None:
         """The library made an array that depends on nothing but shapes and numbers."""
@@ -224,6 +227,17 @@ def recording(on: bool) -> Iterator[None]:
         yield
     finally:
         state.recording = before
+
+
+@contextmanager
+def tracing(xs: Sequence[Tensor]) -> Iterator[None]:
+    """Within the block, this thread records a function that is to be differentiated by xs."""
+    before, state.traced = state.traced, (*state.traced, xs)
+    try:
+        with recording(True):
+            yield
+    finally:
+        state.traced = before
 
 
 def no_grad() -> Any:
