@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 
-from ..tape import Array, Tensor, as_array, dispatch, general, primitive, sum_to
+from .. import kernels
+from ..tape import Array, Tensor, dispatch, general, primitive, sum_to
 from ..typing import ArrayLike
-from .elementwise import decision, exp, log, sqrt
+from .elementwise import decision, sqrt, where
 from .shape import as_tensor, normal_axes, reshape
 
 Axis = int | tuple[int, ...] | None
@@ -63,13 +64,30 @@ def var(x: ArrayLike, axis: Axis = None, keepdims: bool = False, *, correction: 
 
 
 def std(x: ArrayLike, axis: Axis = None, keepdims: bool = False, *, correction: float = 0) -> Tensor:
-    """The standard deviation over `axis`, the root of `var`."""
-    return sqrt(var(x, axis, keepdims, correction=correction))
+    """The standard deviation over `axis`, the root of `var`; derivative 0 where all entries are equal."""
+    x = as_tensor(x)
+    axes = normal_axes("std", axis, x.ndim)
+    n = _count("std", x, axes)
+    if n <= correction:
+        raise ValueError(f"std: correction {correction} needs more than {n} entries")
+    c = x - mean(x, axes, keepdims=True)
+    scale = dispatch(_power_of_two, c._data, axes)  # a constant
+    equal = dispatch(np.equal, scale, 0)
+    c = c / where(equal, 1, scale)
+    variance = sum(c * c, axes, keepdims=True) / (n - correction)
+    return _dropped(scale * where(equal, 0, sqrt(where(equal, 1, variance))), axes, keepdims)
+
+
+def _power_of_two(x: Array, axes: tuple[int, ...]) -> Array:
+    """The size of the largest entry, a normal power of two, or 0 where all are 0: squares of x over it are in range."""
+    size = np.abs(x.real).max(axis=axes, keepdims=True)
+    power = np.ldexp(np.ones_like(size), np.frexp(size)[1] - 1)
+    return np.where(size == 0, 0, np.maximum(power, np.finfo(size.dtype).tiny))
 
 
 def _shares(x: Array, axes: tuple[int, ...]) -> Array:
-    """1/k at each of the k places where x is largest along axes, 0 elsewhere."""
-    top = x.real == x.real.max(axis=axes, keepdims=True)
+    """1/k at each of the k places where x is largest along axes, or NaN, 0 elsewhere."""
+    top = (x.real == x.real.max(axis=axes, keepdims=True)) | np.isnan(x.real)
     return top / top.sum(axis=axes, keepdims=True)
 
 
@@ -77,7 +95,8 @@ def _shares(x: Array, axes: tuple[int, ...]) -> Array:
 def _max(x: Array, *, axes: tuple[int, ...]) -> Array:
     if x.dtype.kind != "c":
         return x.max(axis=axes, keepdims=True)
-    return np.sum(_shares(x, axes) * x, axis=axes, keepdims=True)
+    shares = _shares(x, axes)
+    return np.sum(shares * np.where(shares == 0, 0, x), axis=axes, keepdims=True)
 
 
 general(
@@ -105,9 +124,43 @@ def min(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     return -max(-as_tensor(x), axis, keepdims)
 
 
-def _top(x: Array, axes: tuple[int, ...]) -> Array:
+@primitive
+def _softmax(x: Array, *, axes: tuple[int, ...]) -> Array:
+    z = np.exp(kernels.plain.from_top(x, axes))
+    return z / z.sum(axes, keepdims=True)
+
+
+def _along_softmax(u: Tensor, y: Tensor, x: Tensor, *, axes: tuple[int, ...]) -> Tensor:
+    """(diag y − y yᵀ) u: the Jacobian of softmax is symmetric, so one rule serves both walks."""
+    return y * (u - sum(u * y, axes, keepdims=True))
+
+
+general(_softmax, [_along_softmax], [_along_softmax])
+
+
+@primitive
+def _logsumexp(x: Array, *, axes: tuple[int, ...]) -> Array:
     top = x.real.max(axis=axes, keepdims=True)
-    return np.where(np.isfinite(top), top, 0).astype(top.dtype)
+    top = np.where(np.isfinite(top), top, 0)  # a shift: any value is right
+    with np.errstate(divide="ignore"):
+        return np.log(np.exp(x - top).sum(axes, keepdims=True)) + top
+
+
+def _counting(y: Tensor, x: Tensor, axes: tuple[int, ...]) -> Tensor:
+    """Softmax, the derivative of logsumexp; 0 where no entry counts, all being −∞."""
+    none = dispatch(_is_minus_infinity, y._data)
+    return where(none, 0, _softmax(where(none, 0, x), axes=axes))
+
+
+def _is_minus_infinity(y: Array) -> Array:
+    return y.real == -np.inf
+
+
+general(
+    _logsumexp,
+    [lambda g, y, x, *, axes: g * _counting(y, x, axes)],
+    [lambda t, y, x, *, axes: sum(t * _counting(y, x, axes), axes, keepdims=True)],
+)
 
 
 def logsumexp(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
@@ -119,9 +172,7 @@ def logsumexp(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor
     x = as_tensor(x)
     axes = normal_axes("logsumexp", axis, x.ndim)
     _count("logsumexp", x, axes)
-    top = dispatch(_top, as_array(x), axes)  # a shift, so a constant: any value is right
-    y = log(sum(exp(x - top), axes, keepdims=True)) + top
-    return _dropped(y, axes, keepdims)
+    return _dropped(_logsumexp(x, axes=axes), axes, keepdims)
 
 
 __all__ = ["logsumexp", "max", "mean", "min", "std", "sum", "var"]
