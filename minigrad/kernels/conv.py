@@ -102,8 +102,13 @@ def _correlate(x, w, groups, adjoint, y, phases, end):  # x (N,H,W,C), w (O,C/G,
             again = winograd.correlate(x, w, adjoint, order(w.shape[2:], ys, xs), y, ys, xs, end)
             if again.size:
                 scale, shift, plus, relu = end
-                end, images = (scale, shift, plus[again] if plus.size else plus, relu), empty((again.size, *y.shape[1:]), y.dtype)
-                threads.run(_correlate_blocks, _calls(x[again], w, 1, adjoint, images, ys, xs, end, work * again.size // n))
+                end, images = (
+                    (scale, shift, plus[again] if plus.size else plus, relu),
+                    empty((again.size, *y.shape[1:]), y.dtype),
+                )
+                threads.run(
+                    _correlate_blocks, _calls(x[again], w, 1, adjoint, images, ys, xs, end, work * again.size // n)
+                )
                 y[again] = images
         else:
             calls.append(_calls(x, w, groups, adjoint, y, ys, xs, end, work))

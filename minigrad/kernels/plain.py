@@ -240,7 +240,10 @@ def tanh_backward(g: Array, y: Array):
     return g * (1 - y * y)
 
 
-SILU_IS_RELU, GELU_IS_RELU = 1024, 32  # beyond, the sigmoid is 0 or 1 in every dtype: what is far out counts as this far
+SILU_IS_RELU, GELU_IS_RELU = (
+    1024,
+    32,
+)  # beyond, the sigmoid is 0 or 1 in every dtype: what is far out counts as this far
 
 
 def silu(x: Array):

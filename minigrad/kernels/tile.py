@@ -359,7 +359,9 @@ def tile_sums(typing, acc):
             while half > 1:  # the upper half to the lower
                 half //= 2
                 picks = [half + j if j < half else j for j in range(vec.lanes)]
-                row = builder.fadd(row, builder.shuffle_vector(row, row, ir.Constant(ir.VectorType(I32, vec.lanes), picks)))
+                row = builder.fadd(
+                    row, builder.shuffle_vector(row, row, ir.Constant(ir.VectorType(I32, vec.lanes), picks))
+                )
             rows.append(builder.extract_element(row, I32(0)))
         return context.make_tuple(builder, sums, rows)
 
