@@ -75,16 +75,17 @@ def _tensor_power(a: Array, b: Array) -> Array:
 
 
 def _slope_in_base(y: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    return b * _tensor_power(a, where(dispatch(_constant_in_base, a._data, b._data), 1, b) - 1)
+    moves = b.requires_grad or b.dtype.kind == "c"
+    return b * _tensor_power(a, where(dispatch(_constant_in_base, a._data, b._data, moves), 1, b) - 1)
 
 
 def _slope_in_exponent(y: Tensor, a: Tensor, b: Tensor) -> Tensor:
     return y * log(where(dispatch(_constant_in_exponent, y._data, a._data, b._data), 1, a))
 
 
-def _constant_in_base(a: Array, b: Array) -> Array:
-    """Where a**b is 1 for every a, and b · a**(b − 1) would be 0 · ∞."""
-    return (b.real == 0) & (np.abs(a.real) < np.finfo(a.dtype).tiny)
+def _constant_in_base(a: Array, b: Array, moves: bool) -> Array:
+    """Where a**b is 1 for every a, and b · a**(b − 1) may be 0 · ∞. If b moves as well, only where it is."""
+    return (b.real == 0) & (not moves or np.abs(a.real) < np.finfo(a.dtype).tiny)
 
 
 def _constant_in_exponent(y: Array, a: Array, b: Array) -> Array:
