@@ -9,7 +9,7 @@ import numpy as np
 from .. import kernels
 from ..tape import Array, Tensor, dispatch, general, primitive, sum_to
 from ..typing import ArrayLike
-from .elementwise import decision, sqrt, where
+from .elementwise import decision, where
 from .shape import as_tensor, normal_axes, reshape
 
 Axis = int | tuple[int, ...] | None
@@ -63,6 +63,31 @@ def var(x: ArrayLike, axis: Axis = None, keepdims: bool = False, *, correction: 
     return sum(c * c, axis, keepdims) / (n - correction)
 
 
+@primitive
+def _std(x: Array, *, axes: tuple[int, ...], degrees: float) -> Array:
+    c = x - x.mean(axis=axes, keepdims=True)
+    size = np.abs(c.real).max(axis=axes, keepdims=True)
+    # in units of its size, a normal power of two, squares of c are in range, and digits stay
+    unit = np.maximum(np.ldexp(np.ones_like(size), np.frexp(size)[1] - 1), np.finfo(size.dtype).tiny)
+    return np.where(size == 0, 0, unit * np.sqrt(np.sum((c / unit) ** 2, axis=axes, keepdims=True) / degrees))
+
+
+def _slope_of_std(y: Tensor, x: Tensor, axes: tuple[int, ...], degrees: float) -> Tensor:
+    equal = dispatch(_is_zero, y._data)
+    return where(equal, 0, x - mean(x, axes, keepdims=True)) / where(equal, 1, y) / degrees
+
+
+def _is_zero(y: Array) -> Array:
+    return y.real == 0
+
+
+general(
+    _std,
+    [lambda g, y, x, **k: g * _slope_of_std(y, x, **k)],
+    [lambda t, y, x, *, axes, degrees: sum(t * _slope_of_std(y, x, axes, degrees), axes, keepdims=True)],
+)
+
+
 def std(x: ArrayLike, axis: Axis = None, keepdims: bool = False, *, correction: float = 0) -> Tensor:
     """The standard deviation over `axis`, the root of `var`; derivative 0 where all entries are equal."""
     x = as_tensor(x)
@@ -70,19 +95,7 @@ def std(x: ArrayLike, axis: Axis = None, keepdims: bool = False, *, correction: 
     n = _count("std", x, axes)
     if n <= correction:
         raise ValueError(f"std: correction {correction} needs more than {n} entries")
-    c = x - mean(x, axes, keepdims=True)
-    scale = dispatch(_power_of_two, c._data, axes)  # a constant
-    equal = dispatch(np.equal, scale, 0)
-    c = c / where(equal, 1, scale)
-    variance = sum(c * c, axes, keepdims=True) / (n - correction)
-    return _dropped(scale * where(equal, 0, sqrt(where(equal, 1, variance))), axes, keepdims)
-
-
-def _power_of_two(x: Array, axes: tuple[int, ...]) -> Array:
-    """The size of the largest entry, a normal power of two, or 0 where all are 0: squares of x over it are in range."""
-    size = np.abs(x.real).max(axis=axes, keepdims=True)
-    power = np.ldexp(np.ones_like(size), np.frexp(size)[1] - 1)
-    return np.where(size == 0, 0, np.maximum(power, np.finfo(size.dtype).tiny))
+    return _dropped(_std(x, axes=axes, degrees=n - correction), axes, keepdims)
 
 
 def _shares(x: Array, axes: tuple[int, ...]) -> Array:
