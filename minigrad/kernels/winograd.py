@@ -88,7 +88,7 @@ def _wins(n, c, o, ys, xs):
 
 
 def tame(w) -> bool:
-    """Whether all weights are finite, and none so large or small in all that the products might leave float32."""
+    """Whether all numbers are finite, and none so large or small in all that the products might leave float32."""
     with np.errstate(over="ignore", invalid="ignore"):
         norm = np.vdot(w, w) ** 0.5
     return SMALL <= norm <= BIG
@@ -109,6 +109,7 @@ def correlate(x, w, adjoint, taps, y, ys, xs, end):  # x (N,H,W,C), w (O,C,3,3) 
 
 
 def correlate_weight(x, g, ys, xs):  # x (N,H,W,C), g (N,OH,OW,O) -> (O,C,3,3)
+    """None if it has to be done again, by direct summation: a number that is not finite has spread over its tile."""
     (n, _, _, c), o = x.shape, g.shape[3]
     tiles, size, count = _blocks(n, c, o, ys, xs, 36 * c * o * x.itemsize, threads.get_num_threads())
     work, panels = 2 * 9 * g.size * c, ceil(o / (VECS * LANE))
@@ -122,7 +123,7 @@ def correlate_weight(x, g, ys, xs):  # x (N,H,W,C), g (N,OH,OW,O) -> (O,C,3,3)
     gw = empty((1, 9 * c, o), x.dtype)
     spans = threads.spans(c * o // LANE, threads.PASS * sums.size)
     threads.run(_gather_weights, [(sums, gw, lo * LANE, hi * LANE) for lo, hi in spans])
-    return unpack(gw, o, c, (3, 3))
+    return unpack(gw, o, c, (3, 3)) if tame(gw) else None
 
 
 def _corner(ys, xs):
@@ -217,11 +218,10 @@ def _seems_even(d, line, c, rows, columns, energy):
     looked = i0 * line + j0 * c, i0 * line + j1 * c, i1 * line + j0 * c, i1 * line + j1 * c
     for k in range(0, c, LANE):
         middle = tile_squares(middle, tile_load(d, looked, k))
-    total, number = d.dtype.type(0), d.dtype.type
-    for part in tile_sums(energy):
-        total += part
-    a, b, e, f = tile_sums(middle)
-    least = min(min(a, b), min(e, f))
+    r0, r1, r2, r3, r4, r5 = energy
+    (total,), number = tile_sums((r0 + r1 + r2 + r3 + r4 + r5,)), d.dtype.type
+    p0, p1, p2, p3 = tile_sums(middle)
+    least = min(min(p0, p1), min(p2, p3))
     return number(SMALL**2) <= total <= number(BIG**2) and least * number(SPREAD**2) >= total
 
 
