@@ -179,8 +179,31 @@ def _points(count, like):
 
 
 @cache
+def _patch_transform(watched):
+    """Bt d B, columns first; rows of d are `line` apart. If watched, it returns the squares of d, added up in part."""
+
+    @kernel
+    def transform_patch(d, line, c, half, v, place):
+        point, energy = v.size // 36, tile_zero(d, 6, 1)
+        for k in range(0, c, LANE):
+            for j in range(6):
+                column = tile_load(d, tile_steps(line, 6), j * c + k)
+                if watched:
+                    energy = tile_squares(energy, column)
+                tile_store(half, tile_steps(6 * LANE, 6), j * LANE, _b(column), LANE)
+            for i in range(6):
+                row = tile_load(half, tile_steps(LANE, 6), 6 * i * LANE)
+                tile_store(v, tile_steps(point, 6), place + 6 * i * point, _b(row), LANE)
+            place += PANEL * LANE
+        return energy
+
+    return transform_patch
+
+
+@cache
 def _input_transform(watched):
     """Bt d B of tiles first to last: v[point, panel, vector of channels, tile]; and which images have uneven tiles."""
+    transform_patch = _patch_transform(watched)
 
     @kernel
     def transform_input(x, top, left, first, last, v, y, uneven):
@@ -199,7 +222,7 @@ def _input_transform(watched):
             else:
                 _cut(patch.reshape(6, 6, c), x, n, i, j)
                 d, line = patch, 6 * c
-            energy = _transform_patch(d, line, c, half, v, place)
+            energy = transform_patch(d, line, c, half, v, place)
             if watched and not (_seems_even(d, line, c, rows, columns, energy) or _is_even(d, line, c, rows, columns)):
                 uneven[n] = True
 
@@ -257,22 +280,6 @@ def _cut(patch, x, n, i0, j0):
             for k in range(0, c, LANE):
                 pixel = tile_load(x, one, s + k) if inside else tile_zero(x, 1, 1)
                 tile_store(patch, one, d + k, pixel, LANE)
-
-
-@kernel
-def _transform_patch(d, line, c, half, v, place):
-    """Bt d B, columns first; rows of d are `line` apart. Returns the squares of d, added up in part."""
-    point, energy = v.size // 36, tile_zero(d, 6, 1)
-    for k in range(0, c, LANE):
-        for j in range(6):
-            column = tile_load(d, tile_steps(line, 6), j * c + k)
-            energy = tile_squares(energy, column)
-            tile_store(half, tile_steps(6 * LANE, 6), j * LANE, _b(column), LANE)
-        for i in range(6):
-            row = tile_load(half, tile_steps(LANE, 6), 6 * i * LANE)
-            tile_store(v, tile_steps(point, 6), place + 6 * i * point, _b(row), LANE)
-        place += PANEL * LANE
-    return energy
 
 
 @kernel
