@@ -234,7 +234,7 @@ not count. Errors are given by bounds so that the page is the same on every mach
 
 **What it does not say.** The points are examples, not all points. A derivative can be exact and its function badly
 conditioned. At a kink (rows "at 0", "tied") there is no derivative: there the rows certify that the documented
-convention (0 at the kink; ties share, or the first wins) is kept by all walks at all orders. float32 has the same
+convention (see the chapter on kinks in [architecture](architecture.md)) is kept by all walks at all orders. float32 has the same
 rules with fewer digits. Nothing here is about speed.
 
 """

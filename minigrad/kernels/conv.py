@@ -76,7 +76,9 @@ def conv2d_weight(x, g, *, kernel, stride=(1, 1), padding=(0, 0), dilation=(1, 1
     if depthwise.applies(groups, og, c // groups):
         return depthwise.correlate_weight(channels_last(x), channels_last(g), kernel, ys, xs)
     if groups == 1 and o % lanes(x.dtype) == 0 and winograd.applies(x.dtype, len(x), c, o, ys, xs):
-        return winograd.correlate_weight(channels_last(x), channels_last(g), ys, xs)
+        gw = winograd.correlate_weight(channels_last(x), channels_last(g), ys, xs)
+        if gw is not None:
+            return gw
     x, g, ys, xs = _column(channels_last(x), channels_last(g), ys, xs)
     weights = k * o * x.itemsize * (4 if xs.pointwise else 1)  # which has no scratch to keep in the fastest cache
     images, rows, count = blocks(len(x), c * x.itemsize, ys, xs, weights, threads.get_num_threads())
@@ -96,8 +98,18 @@ def _correlate(x, w, groups, adjoint, y, phases, end):  # x (N,H,W,C), w (O,C/G,
     for ys, xs in phases:
         if depthwise.applies(groups, o, c):
             depthwise.correlate(x, w[:, 0, ys.taps[:, None], xs.taps], y, ys, xs, end)
-        elif groups == 1 and winograd.applies(x.dtype, n, c, o, ys, xs):
-            winograd.correlate(x, w, adjoint, order(w.shape[2:], ys, xs), y, ys, xs, end)
+        elif groups == 1 and winograd.applies(x.dtype, n, c, o, ys, xs) and winograd.tame(w):
+            again = winograd.correlate(x, w, adjoint, order(w.shape[2:], ys, xs), y, ys, xs, end)
+            if again.size:
+                scale, shift, plus, relu = end
+                end, images = (
+                    (scale, shift, plus[again] if plus.size else plus, relu),
+                    empty((again.size, *y.shape[1:]), y.dtype),
+                )
+                threads.run(
+                    _correlate_blocks, _calls(x[again], w, 1, adjoint, images, ys, xs, end, work * again.size // n)
+                )
+                y[again] = images
         else:
             calls.append(_calls(x, w, groups, adjoint, y, ys, xs, end, work))
     if any(calls):  # a part of every phase for each thread: one phase alone may be too small to share

@@ -6,7 +6,8 @@
     elu         y = x, or alpha (exp(x) - 1) where x <= 0
     leaky_relu  y = x, or slope x where x <= 0
 
-GELU's usual form x / 2 (1 + tanh(u)) is the same: (1 + tanh(u)) / 2 = s(2 u).
+GELU's usual form x / 2 (1 + tanh(u)) is the same: (1 + tanh(u)) / 2 = s(2 u). Far out, where s is 0 or 1, an x that counts
+as no further makes no infinity of x**3, and no NaN of infinity times 0.
 """
 
 import functools
@@ -15,8 +16,9 @@ import math
 import numpy as np
 
 from . import threads
-from .exponential import exp
+from .exponential import exp, expm1
 from .jit import kernel
+from .plain import GELU_IS_RELU, SILU_IS_RELU
 
 _SCALE = 2 * math.sqrt(2 / math.pi)
 HEAVY = 2 * threads.PASS  # what an exponential and its surroundings cost for each number
@@ -132,30 +134,47 @@ def _tanh_backward(y, g, out):
 
 
 @kernel
+def _not_below(x, low):
+    return low if x < low else x
+
+
+@kernel
+def _within(x, limit):
+    return limit if x > limit else _not_below(x, -limit)
+
+
+@kernel
 def _silu(x, out):
+    limit = x.dtype.type(SILU_IS_RELU)
     for i in range(out.size):
-        out[i] = x[i] * _s(x[i])[0]
+        near = _not_below(x[i], -limit)
+        out[i] = near * _s(near)[0]
 
 
 @kernel
 def _silu_backward(x, g, out):
+    limit = x.dtype.type(SILU_IS_RELU)
     for i in range(out.size):
-        s, slope = _s(x[i])
-        out[i] = g[i] * (s + x[i] * slope)
+        near = _within(x[i], limit)
+        s, slope = _s(near)
+        out[i] = g[i] * (s + near * slope)
 
 
 @kernel
 def _gelu(x, out):
+    limit = x.dtype.type(GELU_IS_RELU)
     for i in range(out.size):
-        out[i] = x[i] * _s(_two_u(x[i]))[0]
+        out[i] = _not_below(x[i], -limit) * _s(_two_u(_within(x[i], limit)))[0]
 
 
 @kernel
 def _gelu_backward(x, g, out):
+    limit = x.dtype.type(GELU_IS_RELU)
     a, b = x.dtype.type(_SCALE), x.dtype.type(3 * 0.044715 * _SCALE)
     for i in range(out.size):
-        s, slope = _s(_two_u(x[i]))
-        out[i] = g[i] * (s + x[i] * slope * (a + b * x[i] * x[i]))
+        near = _within(x[i], limit)
+        s, slope = _s(_two_u(near))
+        out[i] = g[i] * (s + near * slope * (a + b * near * near))
 
 
 @kernel
@@ -166,9 +185,8 @@ def _two_u(x):
 
 @kernel
 def _elu(x, out, alpha):
-    one = x.dtype.type(1)
     for i in range(out.size):
-        below = alpha * (exp(x[i]) - one)
+        below = alpha * expm1(x[i])
         out[i] = x[i] if x[i] > 0 else below
 
 
@@ -177,7 +195,7 @@ def _elu_backward(x, g, out, alpha):
     for i in range(out.size):
         above = g[i]  # read in any case: then the loop has no branch
         below = above * alpha * exp(x[i])
-        out[i] = above if x[i] > 0 else below if x[i] < 0 else 0
+        out[i] = above if x[i] > 0 else below
 
 
 @kernel
@@ -192,7 +210,7 @@ def _leaky_relu_backward(x, g, out, slope):
     for i in range(out.size):
         above = g[i]
         below = slope * above
-        out[i] = above if x[i] > 0 else below if x[i] < 0 else 0
+        out[i] = above if x[i] > 0 else below
 
 
 @kernel

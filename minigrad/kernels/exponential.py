@@ -1,9 +1,9 @@
 """The exponential function, written so that a loop over it becomes vector code: no branch, and no call to a library.
 
-    exp(x) = 2**n * exp(r), n = x / ln 2 rounded, |r| = |x - n * ln 2| <= ln 2 / 2, and exp(r) a polynomial
+    exp(x) = 2**n * exp(r), n = x / ln 2 rounded, |r| = |x - n * ln 2| <= ln 2 / 2, and exp(r) - 1 a polynomial
 
-It is right to within 2 ulp, and overflows, underflows (gradually) and passes NaN on as it should. Compiled without
-`FASTMATH`: its roundings are on purpose.
+It is right to within 2 ulp, and overflows, underflows (gradually) and passes NaN on as it should; so is exp(x) - 1 where
+x <= 0. Compiled without `FASTMATH`: its roundings are on purpose.
 """
 
 import math
@@ -34,22 +34,34 @@ _DOUBLE = (
 @numba.njit(fastmath=False, error_model="numpy")
 def exp(x):
     """e to the power x: a scalar, in a kernel."""
-    return _exp(x)
+    n, q = _reduced(x)
+    y = q + type(x)(1)
+    m = _rint(n * type(x)(0.5))  # in two steps: 2**n alone may overflow, or be subnormal
+    return y * _exp2(m) * _exp2(n - m)
 
 
-def _exp(x):
-    """What `exp` is compiled to: the same steps for both floats, with constants of its own for each."""
+@numba.njit(fastmath=False, error_model="numpy")
+def expm1(x):
+    """e to the power x, less 1, of an x <= 0: a scalar, in a kernel. Of a positive x it is anything."""
+    n, q = _reduced(x)
+    low, one = type(x)(-64), type(x)(1)
+    scale = _exp2(low if n < low else n)
+    return scale * q + (scale - one)
+
+
+def _reduced(x):
+    """n and q with exp(x) = 2**n * (1 + q): the same steps for both floats, with constants of its own for each."""
     raise NotImplementedError
 
 
-@overload(_exp)
+@overload(_reduced)
 def _compiled(x):
     real: Any = np.float32 if x == types.float32 else np.float64
     *constants, coefficients = _SINGLE if x == types.float32 else _DOUBLE
-    low, high, ln2, rest, log2e, half, one = map(real, (*constants, 1 / math.log(2), 0.5, 1))
+    low, high, ln2, rest, log2e = map(real, (*constants, 1 / math.log(2)))
     lead, others = real(coefficients[0]), tuple(map(real, coefficients[1:]))
 
-    def exp(x):
+    def reduced(x):
         x = low if x < low else x
         x = high if x > high else x
         n = _rint(x * log2e)
@@ -57,11 +69,9 @@ def _compiled(x):
         p = lead
         for c in numba.literal_unroll(others):
             p = _fma(p, r, c)
-        y = _fma(p, r * r, r) + one
-        m = _rint(n * half)  # in two steps: 2**n alone may overflow, or be subnormal
-        return y * _exp2(m) * _exp2(n - m)
+        return n, _fma(p, r * r, r)
 
-    return exp
+    return reduced
 
 
 @intrinsic

@@ -240,37 +240,51 @@ def tanh_backward(g: Array, y: Array):
     return g * (1 - y * y)
 
 
+SILU_IS_RELU, GELU_IS_RELU = (
+    1024,
+    32,
+)  # beyond, the sigmoid is 0 or 1 in every dtype: what is far out counts as this far
+
+
 def silu(x: Array):
     """x * sigmoid(x)."""
-    return x * sigmoid(x)
+    near = np.where(x.real < -SILU_IS_RELU, -SILU_IS_RELU, x)
+    return near * sigmoid(near)
 
 
 def silu_backward(g: Array, x: Array):
     """g times the derivative of silu at x."""
+    x = _near(x, SILU_IS_RELU)
     s = sigmoid(x)
-    return g * s * (1 + x * (1 - s))
+    return g * (s * (1 + x * (1 - s)))
 
 
 def gelu(x: Array):
-    """x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3)))."""
-    return 0.5 * x * (1 + np.tanh((2 / np.pi) ** 0.5 * (x + 0.044715 * x**3)))
+    """x / 2 * (1 + tanh(u)) = x * sigmoid(2 u), u = sqrt(2 / pi) * (x + 0.044715 * x**3)."""
+    near = _near(x, GELU_IS_RELU)
+    s = sigmoid((8 / np.pi) ** 0.5 * (near + 0.044715 * near**3))
+    return np.where(x.real < -GELU_IS_RELU, near, x) * s
 
 
 def gelu_backward(g: Array, x: Array):
     """g times the derivative of gelu at x."""
-    t = np.tanh((2 / np.pi) ** 0.5 * (x + 0.044715 * x**3))
-    return 0.5 * g * (1 + t + x * (1 - t * t) * (2 / np.pi) ** 0.5 * (1 + 3 * 0.044715 * x * x))
+    x = _near(x, GELU_IS_RELU)
+    s = sigmoid((8 / np.pi) ** 0.5 * (x + 0.044715 * x**3))
+    return g * (s * (1 + x * (1 - s) * (8 / np.pi) ** 0.5 * (1 + 3 * 0.044715 * x * x)))
+
+
+def _near(x, limit):
+    return np.where(np.abs(x.real) > limit, np.copysign(limit, x.real), x)
 
 
 def elu(x: Array, *, alpha: float):
     """x where positive, alpha * (exp(x) - 1) elsewhere."""
-    return np.where(x.real > 0, x, alpha * (np.exp(np.where(x.real > 0, 0, x)) - 1)).astype(x.dtype)
+    return np.where(x.real > 0, x, alpha * np.expm1(np.where(x.real > 0, 0, x))).astype(x.dtype)
 
 
 def elu_backward(g: Array, x: Array, *, alpha: float):
-    """g times the derivative of elu at x, which is taken to be 0 at 0."""
-    below = alpha * np.exp(np.where(x.real > 0, 0, x))
-    return (g * np.where(x.real > 0, 1, np.where(x.real < 0, below, 0))).astype(x.dtype)
+    """g times the derivative of elu at x, which is alpha at 0."""
+    return (g * np.where(x.real > 0, 1, alpha * np.exp(np.where(x.real > 0, 0, x)))).astype(x.dtype)
 
 
 def leaky_relu(x: Array, *, slope: float):
@@ -279,8 +293,8 @@ def leaky_relu(x: Array, *, slope: float):
 
 
 def leaky_relu_backward(g: Array, x: Array, *, slope: float):
-    """g times the derivative of leaky_relu at x, which is taken to be 0 at 0."""
-    return np.where(x.real > 0, g, np.where(x.real < 0, slope * g, 0)).astype(x.dtype)
+    """g times the derivative of leaky_relu at x, which is slope at 0."""
+    return np.where(x.real > 0, g, slope * g).astype(x.dtype)
 
 
 # Softmax cross-entropy: loss = -sum(target * log softmax(logits)), target = (1 - smoothing) * onehot + smoothing / K
@@ -288,12 +302,14 @@ def leaky_relu_backward(g: Array, x: Array, *, slope: float):
 
 def softmax_cross_entropy(logits: Array, labels, *, smoothing: float = 0.0):  # (N,K), (N,) -> losses (N,), slopes (N,K)
     """The loss of each sample against the target (1 - smoothing) * onehot + smoothing / K, and its gradient."""
-    shifted = logits - logits.real.max(axis=1, keepdims=True)
+    shifted = from_top(logits, 1)
     e = np.exp(shifted)
     total = e.sum(axis=1, keepdims=True)
     own, target = (np.arange(len(labels)), labels), np.full(logits.shape, smoothing / logits.shape[1], logits.dtype)
     target[own] += 1 - smoothing
-    losses = np.log(total[:, 0]) - (1 - smoothing) * shifted[own]
+    losses = np.log(total[:, 0])
+    if smoothing < 1:
+        losses -= (1 - smoothing) * shifted[own]
     if smoothing > 0:  # or an impossible class, of logit -inf, would make the loss NaN
         losses -= smoothing * shifted.mean(axis=1)
     return losses, e / total - target
@@ -305,6 +321,15 @@ def checksum(words):
     v = words ^ (np.arange(1, words.size + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15))  # 2⁶⁴ / golden ratio
     by_place = (v & np.uint64(0xFFFFFFFF)) * (v >> np.uint64(32))
     return by_place.sum(dtype=np.uint64), words.sum(dtype=np.uint64)
+
+
+def from_top(x: Array, axis):
+    """x less its largest entry along axis, which is 0 from itself even where it is infinite."""
+    top = x.real.max(axis=axis, keepdims=True)
+    if not (top == np.inf).any():
+        return x - top
+    with np.errstate(invalid="ignore"):
+        return np.where(x.real == np.inf, 0, x - top)
 
 
 # Optimizer steps, in place: parameters, gradients and state are lists of arrays

@@ -39,7 +39,9 @@ def _forward(logits, labels, smoothing, losses, slopes, lo, hi):
             for j in range(k):
                 slopes[n, j] = logits[n, j] - top
                 mean += slopes[n, j]
-            losses[n] = -own * slopes[n, labels[n]]
+            if top == np.inf:
+                mean = _from_infinity(logits[n], slopes[n])
+            losses[n] = -own * slopes[n, labels[n]] if own > 0 else logits.dtype.type(0)
             if smoothing > 0:  # or an impossible class, of logit -inf, would make the loss NaN
                 losses[n] -= smoothing * (mean / classes)
         if step > 1:
@@ -51,6 +53,16 @@ def _forward(logits, labels, smoothing, losses, slopes, lo, hi):
             for j in range(k):
                 slopes[n, j] = slopes[n, j] * scale - rest
             slopes[n, labels[n]] -= own
+
+
+@kernel
+def _from_infinity(logits, slopes):
+    """How far logits are from infinity, where the largest are; and the sum."""
+    total = slopes.dtype.type(0)
+    for j in range(logits.size):
+        slopes[j] = 0 if logits[j] == np.inf else logits[j] - np.inf
+        total += slopes[j]
+    return total
 
 
 @kernel

@@ -15,6 +15,8 @@ tuple of offsets, so a row can be any pixel of an image. The intrinsics know not
                acc[i] = relu?(acc[i] * s[j : j + 2 * lanes] + t[j : ...] + p[offs[i] + o : ... + valid]), empty arrays left out
     offs = tile_steps(step, 8)                     offs[i] = i * step
     acc  = tile_load(a, offs, k)                   acc[i]   = a[offs[i] + k : ... + lanes], 8 rows of one vector
+    acc  = tile_squares(acc, a)                    acc[i]   += a[i] * a[i]
+    sums = tile_sums(acc)                          sums[i]   = the numbers of acc[i], added up
     transpose(out, a, k, step, rows, columns)      out[j * lanes + i] = a[k + i * step + j], i < rows, j < columns; else 0
     copy(dst, d, src, s, count)                    dst[d : d + count] = src[s : s + count]
 
@@ -332,6 +334,38 @@ def _interleave(builder, first, a, b, vec):
     """a[first], b[first], a[first + 1], ..."""
     picks = [first + i // 2 + i % 2 * vec.lanes for i in range(vec.lanes)]
     return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(I32, vec.lanes), picks))
+
+
+@intrinsic
+def tile_squares(typing, acc, a):
+    def codegen(context, builder, signature, args):
+        fma, rows = _declare(builder, f"{FMA}.{_name(a.dtype)}", [_vector(a.dtype)] * 3, _vector(a.dtype)), []
+        for i in range(acc.count):
+            ai = builder.extract_value(args[1], i)
+            rows.append(builder.call(fma, [ai, ai, builder.extract_value(args[0], i)]))
+        return context.make_tuple(builder, acc, rows)
+
+    return acc(acc, a), codegen
+
+
+@intrinsic
+def tile_sums(typing, acc):
+    sums, vec = types.UniTuple(acc.dtype.dtype, acc.count), acc.dtype
+
+    def codegen(context, builder, signature, args):
+        rows = []
+        for i in range(acc.count):
+            row, half = builder.extract_value(args[0], i), vec.lanes
+            while half > 1:  # the upper half to the lower
+                half //= 2
+                picks = [half + j if j < half else j for j in range(vec.lanes)]
+                row = builder.fadd(
+                    row, builder.shuffle_vector(row, row, ir.Constant(ir.VectorType(I32, vec.lanes), picks))
+                )
+            rows.append(builder.extract_element(row, I32(0)))
+        return context.make_tuple(builder, sums, rows)
+
+    return sums(acc), codegen
 
 
 @intrinsic

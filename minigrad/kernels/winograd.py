@@ -15,8 +15,19 @@ square, for 16, 64 and 256 channels each way and 128x32x32, 128x8x8 and 8x16x16 
     y     here  5.2e-7  8.7e-7  1.6e-6      direct  2.1e-7  4.0e-7  8.3e-7      (gx the same)
     gw    here  1.2e-6  7.1e-7  8.6e-7      direct  4.0e-7  2.0e-7  2.8e-7
 
-A NaN or an infinity spreads over the tiles that read it. `conv.py` comes here where `applies` says that it is faster,
-and never with MINIGRAD_WINOGRAD=0.
+That is so where all of a tile's input is of one size. One large pixel leaves its round-off in all sixteen outputs, an
+infinity leaves NaN. So tiles are looked at on their way in, and images that have a tile with an output whose own window
+is less than 1 / SPREAD of the tile, as Euclidean norms, are convolved again, by direct summation. What stays is off by
+
+    |error of y| <= (channels + 25) u * GROWTH * |kernel| * |tile|,    |tile| <= SPREAD * |window|,
+
+where u is the unit round-off and GROWTH the norm of the transforms, their numbers taken as positive (Higham 2002,
+section 3.1: no path from an input to a result has more roundings). Direct summation has 9 channels u |kernel| |window|.
+A gradient of weights sums over tiles, and is off by (tiles + 25) u GROWTH times the sum of |tile of gy| * |tile of d|;
+it is done again if a number of it is not finite. Norms so large or small that a step might overflow, or lose digits to
+underflow, are summed directly too.
+
+`conv.py` comes here where `applies` says that it is faster, and never with MINIGRAD_WINOGRAD=0.
 """
 
 import os
@@ -39,8 +50,10 @@ from .tile import (
     tile_finish,
     tile_fma,
     tile_load,
+    tile_squares,
     tile_steps,
     tile_store,
+    tile_sums,
     tile_zero,
 )
 
@@ -48,6 +61,8 @@ USE = os.environ.get("MINIGRAD_WINOGRAD", "1") != "0"
 P, Q = 3 / 4, 3 / 2  # the points are 0, P, -P, Q, -Q and infinity
 LANE = lanes(np.dtype("f4"))
 PANEL = 16  # (a multiple of TALL) tiles whose values at one point lie together
+SPREAD = 16  # how many times as large as the window of an output the input of its tile may be
+BIG, SMALL = 2.0**55, 2.0**-50  # of norms, with whose squares float32 can reckon; no sum grows by 2**17
 BLOCK = 256 * 1024  # bytes of values in work at a time, more where the weights are large
 
 
@@ -72,19 +87,29 @@ def _wins(n, c, o, ys, xs):
     return here < 9 * n * ys.size * xs.size * c * vectors
 
 
+def tame(w) -> bool:
+    """Whether all numbers are finite, and none so large or small in all that the products might leave float32."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        norm = np.vdot(w, w) ** 0.5
+    return SMALL <= norm <= BIG
+
+
 def correlate(x, w, adjoint, taps, y, ys, xs, end):  # x (N,H,W,C), w (O,C,3,3) or its adjoint, y (N,OH,OW,O)
-    """Fill y; `end` is its epilogue."""
+    """Fill y; `end` is its epilogue. Returns the images that have to be done again, by direct summation."""
     c, o = x.shape[3], y.shape[3]
     vectors = ceil(o / LANE)
     u = empty((36, c * vectors * LANE + LANE), x.dtype)  # more than needed, see `_points`
     parts = threads.spans(vectors, threads.PASS * w.size)
     threads.run(_transform_weights, [(w, adjoint, taps, c, o, u, lo, hi) for lo, hi in parts])
     tiles, size, count = _blocks(len(x), c, o, ys, xs, u.nbytes, threads.get_num_threads())
-    args = (x, u, y, *end, *_corner(ys, xs), tiles, size)
+    uneven = np.zeros(len(x), np.bool_)
+    args = (x, u, y, *end, uneven, *_corner(ys, xs), tiles, size)
     threads.run(_correlate_blocks, [(*args, lo, hi) for lo, hi in threads.spans(count, 2 * 9 * y.size * c)])
+    return np.flatnonzero(uneven)
 
 
 def correlate_weight(x, g, ys, xs):  # x (N,H,W,C), g (N,OH,OW,O) -> (O,C,3,3)
+    """None if it has to be done again, by direct summation: a number that is not finite has spread over its tile."""
     (n, _, _, c), o = x.shape, g.shape[3]
     tiles, size, count = _blocks(n, c, o, ys, xs, 36 * c * o * x.itemsize, threads.get_num_threads())
     work, panels = 2 * 9 * g.size * c, ceil(o / (VECS * LANE))
@@ -98,7 +123,7 @@ def correlate_weight(x, g, ys, xs):  # x (N,H,W,C), g (N,OH,OW,O) -> (O,C,3,3)
     gw = empty((1, 9 * c, o), x.dtype)
     spans = threads.spans(c * o // LANE, threads.PASS * sums.size)
     threads.run(_gather_weights, [(sums, gw, lo * LANE, hi * LANE) for lo, hi in spans])
-    return unpack(gw, o, c, (3, 3))
+    return unpack(gw, o, c, (3, 3)) if tame(gw) else None
 
 
 def _corner(ys, xs):
@@ -136,13 +161,13 @@ def _transform_weights(w, adjoint, taps, c, o, u, lo, hi):
 
 
 @kernel
-def _correlate_blocks(x, u, y, scale, shift, plus, relu, top, left, tiles, size, lo, hi):
+def _correlate_blocks(x, u, y, scale, shift, plus, relu, uneven, top, left, tiles, size, lo, hi):
     """Blocks lo to hi, of `size` tiles each."""
     c, o = x.shape[3], (y.shape[3] + LANE - 1) // LANE * LANE
     v, m = _points(size * c, x), _points(size * o, x)
     for block in range(lo, hi):
         first, last = block * size, min(block * size + size, tiles)
-        _transform_input(x, top, left, first, last, v, y)
+        _transform_input_watched(x, top, left, first, last, v, y, uneven)
         _multiply(v, u, m, last - first, c, o)
         _transform_output(m, o, first, last, y, (scale, shift, plus, relu))
 
@@ -153,22 +178,94 @@ def _points(count, like):
     return cache_lines(36 * (count + LANE), like)
 
 
+@cache
+def _patch_transform(watched):
+    """Bt d B, columns first; rows of d are `line` apart. If watched, it returns the squares of d, added up in part."""
+
+    @kernel
+    def transform_patch(d, line, c, half, v, place):
+        point, energy = v.size // 36, tile_zero(d, 6, 1)
+        for k in range(0, c, LANE):
+            for j in range(6):
+                column = tile_load(d, tile_steps(line, 6), j * c + k)
+                if watched:
+                    energy = tile_squares(energy, column)
+                tile_store(half, tile_steps(6 * LANE, 6), j * LANE, _b(column), LANE)
+            for i in range(6):
+                row = tile_load(half, tile_steps(LANE, 6), 6 * i * LANE)
+                tile_store(v, tile_steps(point, 6), place + 6 * i * point, _b(row), LANE)
+            place += PANEL * LANE
+        return energy
+
+    return transform_patch
+
+
+@cache
+def _input_transform(watched):
+    """Bt d B of tiles first to last: v[point, panel, vector of channels, tile]; and which images have uneven tiles."""
+    transform_patch = _patch_transform(watched)
+
+    @kernel
+    def transform_input(x, top, left, first, last, v, y, uneven):
+        _, h, w, c = x.shape
+        _, oh, ow, _ = y.shape
+        down, across = (oh + 3) // 4, (ow + 3) // 4
+        pixels, patch, half = x.reshape(-1), cache_lines(36 * c, x), cache_lines(36 * LANE, x)
+        for t in range(first, last):
+            n, i0, j0 = t // (down * across), t // across % down * 4, t % across * 4
+            i, j, rows, columns = i0 + top, j0 + left, min(oh - i0, 4), min(ow - j0, 4)
+            panel, row = divmod(t - first, PANEL)
+            place = panel * PANEL * c + row * LANE
+            inside = i >= 0 and j >= 0 and i + 6 <= h and j + 6 <= w
+            if inside:
+                d, line = pixels[((n * h + i) * w + j) * c :], w * c
+            else:
+                _cut(patch.reshape(6, 6, c), x, n, i, j)
+                d, line = patch, 6 * c
+            energy = transform_patch(d, line, c, half, v, place)
+            if watched and not (_seems_even(d, line, c, rows, columns, energy) or _is_even(d, line, c, rows, columns)):
+                uneven[n] = True
+
+    return transform_input
+
+
+_transform_input, _transform_input_watched = _input_transform(False), _input_transform(True)
+
+
 @kernel
-def _transform_input(x, top, left, first, last, v, y):
-    """Bt d B of tiles first to last: v[point, panel, vector of channels, tile]."""
-    _, h, w, c = x.shape
-    _, oh, ow, _ = y.shape
-    down, across = (oh + 3) // 4, (ow + 3) // 4
-    pixels, patch, half = x.reshape(-1), cache_lines(36 * c, x), cache_lines(36 * LANE, x)
-    for t in range(first, last):
-        n, i, j = t // (down * across), t // across % down * 4 + top, t % across * 4 + left
-        panel, row = divmod(t - first, PANEL)
-        place = panel * PANEL * c + row * LANE
-        if i >= 0 and j >= 0 and i + 6 <= h and j + 6 <= w:
-            _transform_patch(pixels[((n * h + i) * w + j) * c :], w * c, c, half, v, place)
-        else:
-            _cut(patch.reshape(6, 6, c), x, n, i, j)
-            _transform_patch(patch, 6 * c, c, half, v, place)
+def _seems_even(d, line, c, rows, columns, energy):
+    """Whether each window has a pixel, of four that are looked at, that is not small beside the patch."""
+    middle = tile_zero(d, 4, 1)
+    i0, j0 = min(rows, 2), min(columns, 2)
+    i1, j1 = 3 if rows == 4 else i0, 3 if columns == 4 else j0
+    looked = i0 * line + j0 * c, i0 * line + j1 * c, i1 * line + j0 * c, i1 * line + j1 * c
+    for k in range(0, c, LANE):
+        middle = tile_squares(middle, tile_load(d, looked, k))
+    r0, r1, r2, r3, r4, r5 = energy
+    (total,), number = tile_sums((r0 + r1 + r2 + r3 + r4 + r5,)), d.dtype.type
+    p0, p1, p2, p3 = tile_sums(middle)
+    least = min(min(p0, p1), min(p2, p3))
+    return number(SMALL**2) <= total <= number(BIG**2) and least * number(SPREAD**2) >= total
+
+
+@kernel
+def _is_even(d, line, c, rows, columns):
+    """Whether no window is small beside the patch, nor the patch too large or small."""
+    energy, total = np.zeros((6, 6)), 0.0
+    for i in range(6):
+        for j in range(6):
+            for k in range(i * line + j * c, i * line + (j + 1) * c):
+                energy[i, j] += np.float64(d[k]) ** 2
+            total += energy[i, j]
+    if total == 0:
+        return True
+    if not SMALL**2 <= total <= BIG**2:
+        return False
+    for i in range(rows):
+        for j in range(columns):
+            if not energy[i : i + 3, j : j + 3].sum() * SPREAD**2 >= total:
+                return False
+    return True
 
 
 @kernel
@@ -183,20 +280,6 @@ def _cut(patch, x, n, i0, j0):
             for k in range(0, c, LANE):
                 pixel = tile_load(x, one, s + k) if inside else tile_zero(x, 1, 1)
                 tile_store(patch, one, d + k, pixel, LANE)
-
-
-@kernel
-def _transform_patch(d, line, c, half, v, place):
-    """Bt d B, columns first; rows of d are `line` apart."""
-    point = v.size // 36
-    for k in range(0, c, LANE):
-        for j in range(6):
-            column = tile_load(d, tile_steps(line, 6), j * c + k)
-            tile_store(half, tile_steps(6 * LANE, 6), j * LANE, _b(column), LANE)
-        for i in range(6):
-            row = tile_load(half, tile_steps(LANE, 6), 6 * i * LANE)
-            tile_store(v, tile_steps(point, 6), place + 6 * i * point, _b(row), LANE)
-        place += PANEL * LANE
 
 
 @kernel
@@ -273,10 +356,10 @@ def _transform_output(m, o, first, last, y, end):
 def _correlate_weight(x, g, sums, top, left, tiles, size, lo, hi, k0, k1):
     """What blocks lo to hi give for output channels k0 to k1: sums[point, c, o] = v[point, tile, c] * m[point, tile, o]."""
     c, o = x.shape[3], g.shape[3]
-    v, m = _points(size * c, x), _points(size * o, x)
+    v, m, nothing = _points(size * c, x), _points(size * o, x), np.zeros(0, np.bool_)
     for block in range(lo, hi):
         first, last = block * size, min(block * size + size, tiles)
-        _transform_input(x, top, left, first, last, v, g)
+        _transform_input(x, top, left, first, last, v, g, nothing)
         _transform_gradient(g, first, last, m, k0, k1)
         _multiply_weight(v, m, sums, last - first, k0, k1, block == lo)
 

@@ -1,7 +1,16 @@
 """Mathematics entry by entry: each function, and its derivative in one line under it.
 
 Functions stay complex-analytic, with branches decided on the real part, so that the complex step is exact through
-kinks. One convention at kinks: relu and abs have derivative 0 there, and tied maxima share the gradient equally.
+kinks. At a kink the derivative lies between the two slopes, and is their value where they agree:
+
+    relu, leaky_relu, elu    that of the side below 0: 0, negative_slope, alpha
+    abs                      0
+    maximum, minimum, clip   ½ to each of two that tie, at infinity too; in `max` and `min`, 1/k to each of k
+    max_pool2d               1 to the first that ties
+    std                      0 where all are equal
+    power                    0 in both a and b at 0 ** 0, and in b at 0 ** b
+
+Where a slope is infinite (sqrt, log and a negative power at 0) the derivative is, too.
 """
 
 from __future__ import annotations
@@ -29,10 +38,6 @@ from ..tape import (
     wrap,
 )
 from ..typing import ArrayLike
-
-
-def _is_zero(a: Array) -> Array:
-    return a.real == 0
 
 
 def decision(a: Array, like: Tensor) -> Tensor:
@@ -85,23 +90,38 @@ def _tensor_power(a: Array, b: Array) -> Array:
     return a**b
 
 
-def _log_base(a: Tensor) -> Tensor:  # 0**b does not move with b, though log 0 would say so
-    return log(where(dispatch(_is_zero, a._data), 1, a))
+def _slope_in_base(y: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    moves = b.requires_grad or b.dtype.kind == "c"
+    return b * _tensor_power(a, where(dispatch(_constant_in_base, a._data, b._data, moves), 1, b) - 1)
 
 
-elementwise(_tensor_power, lambda y, a, b: b * _tensor_power(a, b - 1), lambda y, a, b: y * _log_base(a))
+def _slope_in_exponent(y: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    return y * log(where(dispatch(_constant_in_exponent, y._data, a._data, b._data), 1, a))
+
+
+def _constant_in_base(a: Array, b: Array, moves: bool) -> Array:
+    """Where a**b is 1 for every a, and b · a**(b − 1) may be 0 · ∞. If b moves as well, only where it is."""
+    return (b.real == 0) & (not moves or np.abs(a.real) < np.finfo(a.dtype).tiny)
+
+
+def _constant_in_exponent(y: Array, a: Array, b: Array) -> Array:
+    """Where 0**b does not move with b, though log 0 would say so; or where a**b vanishes faster than log a grows."""
+    return (y.real == 0) | (a.real == 0) & (b.real == 0)
+
+
+elementwise(_tensor_power, _slope_in_base, _slope_in_exponent)
 
 
 def power(a: ArrayLike, b: ArrayLike) -> Tensor:
-    """a to the power b, with broadcasting; b may be a number or a tensor.
+    """a to the power b, with broadcasting; b may be a number or a tensor. 0 to the power 0 is 1, with slope 0.
 
     >>> x = Tensor(np.array([1.0, 2.0]), requires_grad=True)
     >>> power(x, 3).sum().backward()
     >>> x.grad
     array([ 3., 12.])
     """
-    if isinstance(b, (int, float)):
-        return _power(a, n=b)
+    if isinstance(b, (int, float, np.integer, np.floating)):
+        return _power(a, n=b.item() if isinstance(b, np.generic) else b)
     return _tensor_power(a, b)
 
 
@@ -127,6 +147,15 @@ elementwise(log, lambda y, x: 1 / x)
 
 
 @primitive
+def expm1(x: Array) -> Array:
+    """eˣ − 1, accurate near 0."""
+    return np.expm1(x)
+
+
+elementwise(expm1, lambda y, x: exp(x))
+
+
+@primitive
 def log1p(x: Array) -> Array:
     """log(1 + x), accurate near 0."""
     if x.dtype.kind != "c":
@@ -140,7 +169,7 @@ elementwise(log1p, lambda y, x: 1 / (1 + x))
 
 @primitive
 def sqrt(x: Array) -> Array:
-    """The square root."""
+    """The square root; its slope at 0 is infinite."""
     return np.sqrt(x)
 
 
@@ -239,8 +268,8 @@ abs.numbers = INTEGERS
 
 
 def _wins(a: Array, b: Array) -> Array:
-    """1 where a is the larger, ½ where both are equal, else 0."""
-    return np.heaviside(a.real - b.real, 0.5)
+    """1 where a is the larger, ½ where both are equal, else 0; NaN wins."""
+    return np.where(a.real == b.real, 0.5, ~(a.real <= b.real))
 
 
 @primitive
@@ -249,7 +278,7 @@ def maximum(a: Array, b: Array) -> Array:
     if a.dtype.kind != "c" and b.dtype.kind != "c":
         return np.maximum(a, b)
     w = _wins(a, b)
-    return w * a + (1 - w) * b
+    return np.where(w == 1, a, np.where(w == 0, b, a / 2 + b / 2))
 
 
 elementwise(
@@ -329,27 +358,34 @@ def _one_pass(composition: Callable, forward: Callable, backward: Callable) -> P
     return fused(composition, value, gradient)
 
 
+def _positive(x: Array) -> Array:
+    return x.real > 0
+
+
 def _composed_leaky_relu(x: Tensor, *, slope: float) -> Tensor:
-    return relu(x) - slope * relu(-x)
+    return where(dispatch(_positive, x._data), x, slope * x)
 
 
 _leaky_relu = _one_pass(_composed_leaky_relu, kernels.leaky_relu, kernels.leaky_relu_backward)
+_leaky_relu.branch = lambda y, x, *, slope: _positive(x)
 
 
 def leaky_relu(x: ArrayLike, negative_slope: float = 0.01) -> Tensor:
-    """x where positive, negative_slope · x elsewhere (Maas, Hannun, Ng 2013)."""
+    """x where positive, negative_slope · x elsewhere (Maas, Hannun, Ng 2013); derivative negative_slope at 0."""
     return _leaky_relu(x, slope=negative_slope)
 
 
 def _composed_elu(x: Tensor, *, alpha: float) -> Tensor:
-    return relu(x) + alpha * (exp(-relu(-x)) - 1)
+    positive = dispatch(_positive, x._data)
+    return where(positive, x, alpha * expm1(where(positive, 0, x)))
 
 
 _elu = _one_pass(_composed_elu, kernels.elu, kernels.elu_backward)
+_elu.branch = lambda y, x, *, alpha: _positive(x)
 
 
 def elu(x: ArrayLike, alpha: float = 1.0) -> Tensor:
-    """x where positive, alpha · (eˣ − 1) elsewhere (Clevert, Unterthiner, Hochreiter 2016)."""
+    """x where positive, alpha · (eˣ − 1) elsewhere (Clevert, Unterthiner, Hochreiter 2016); derivative alpha at 0."""
     return _elu(x, alpha=alpha)
 
 
@@ -357,14 +393,24 @@ def elu(x: ArrayLike, alpha: float = 1.0) -> Tensor:
 def softplus(x: Array) -> Array:
     """log(1 + eˣ), without overflow: a smooth relu."""
     positive = x.real > 0
-    return np.where(positive, x, 0) + np.log1p(np.exp(np.where(positive, -x, x)))
+    return np.where(positive, x, 0) + log1p.forward(np.exp(np.where(positive, -x, x)))
 
 
 elementwise(softplus, lambda y, x: sigmoid(x))
 
 
+def _beyond(x: Array, limit: float) -> Array:
+    return np.abs(x.real) > limit
+
+
+def _relu_beyond(limit: float, x: Tensor, near: Callable[[Tensor], Tensor]) -> Tensor:
+    """near(x), which beyond the limit is relu(x) to the last digit; there it would say ∞ · 0."""
+    far = dispatch(_beyond, x._data, limit)
+    return where(far, relu(x), near(where(far, 0, x)))
+
+
 def _composed_silu(x: Tensor) -> Tensor:
-    return x * sigmoid(x)
+    return _relu_beyond(kernels.plain.SILU_IS_RELU, x, lambda x: x * sigmoid(x))
 
 
 _silu = _one_pass(_composed_silu, kernels.silu, kernels.silu_backward)
@@ -375,8 +421,12 @@ def silu(x: ArrayLike) -> Tensor:
     return _silu(x)
 
 
+def _near_gelu(x: Tensor) -> Tensor:
+    return x * sigmoid((8 / np.pi) ** 0.5 * (x + 0.044715 * power(x, 3)))  # (1 + tanh u)/2 = sigmoid 2u
+
+
 def _composed_gelu(x: Tensor) -> Tensor:
-    return 0.5 * x * (1 + tanh((2 / np.pi) ** 0.5 * (x + 0.044715 * power(x, 3))))
+    return _relu_beyond(kernels.plain.GELU_IS_RELU, x, _near_gelu)
 
 
 _gelu = _one_pass(_composed_gelu, kernels.gelu, kernels.gelu_backward)

@@ -8,25 +8,12 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..tape import FLOATS, Array, Tensor, constant, effect, fused, general, in_floats, primitive, private
+from ..tape import FLOATS, Array, Tensor, constant, dispatch, effect, fused, general, in_floats, primitive, private
 from ..typing import ArrayLike
+from .elementwise import where
 from .indexing import getitem
-from .reduce import logsumexp, mean, sum
+from .reduce import _softmax, mean, sum
 from .shape import as_tensor, normal_axes
-
-
-@primitive
-def _softmax(x: Array, *, axis: int) -> Array:
-    z = np.exp(x - x.real.max(axis, keepdims=True))
-    return z / z.sum(axis, keepdims=True)
-
-
-def _along_softmax(u: Tensor, y: Tensor, x: Tensor, *, axis: int) -> Tensor:
-    """(diag y − y yᵀ) u: the Jacobian of softmax is symmetric, so one rule serves both walks."""
-    return y * (u - sum(u * y, axis, keepdims=True))
-
-
-general(_softmax, [_along_softmax], [_along_softmax])
 
 
 def softmax(x: ArrayLike, axis: int = -1) -> Tensor:
@@ -36,22 +23,40 @@ def softmax(x: ArrayLike, axis: int = -1) -> Tensor:
     array([0.5, 0.5])
     """
     x = as_tensor(x)
-    (axis,) = normal_axes("softmax", axis, x.ndim)
-    return _softmax(x, axis=axis)
+    return _softmax(x, axes=normal_axes("softmax", axis, x.ndim))
+
+
+@primitive
+def _log_softmax(x: Array, *, axes: tuple[int, ...]) -> Array:
+    below = kernels.plain.from_top(x, axes)  # first: the logarithm would be lost beside a large x
+    return below - np.log(np.exp(below).sum(axes, keepdims=True))
+
+
+general(
+    _log_softmax,
+    [lambda g, y, x, *, axes: g - _softmax(x, axes=axes) * sum(g, axes, keepdims=True)],
+    [lambda t, y, x, *, axes: t - sum(t * _softmax(x, axes=axes), axes, keepdims=True)],
+)
 
 
 def log_softmax(x: ArrayLike, axis: int = -1) -> Tensor:
     """log softmax(x) over `axis`, without overflow."""
     x = as_tensor(x)
-    if x.dtype.char not in FLOATS:
-        return in_floats(log_softmax, x, axis=axis)
-    return x - logsumexp(x, axis, keepdims=True)
+    return _log_softmax(x, axes=normal_axes("log_softmax", axis, x.ndim))
 
 
 def _composed_cross_entropy(logits: Tensor, *, labels: Array, smoothing: float, reduction: str) -> Tensor:
     log_p = log_softmax(logits, 1)
     loss = -getitem(log_p, (constant(np.arange(len(labels))), labels))
-    return reduced(loss if not smoothing else (1 - smoothing) * loss - smoothing * mean(log_p, 1), reduction)
+    return reduced(_smoothed(loss, log_p, smoothing), reduction)
+
+
+def _smoothed(loss: Tensor, log_p: Tensor, smoothing: float) -> Tensor:
+    """The loss where a part of the target is spread over all classes; 0 · ∞ is left out."""
+    if smoothing == 0:
+        return loss
+    spread = -smoothing * mean(log_p, 1)
+    return spread if smoothing == 1 else (1 - smoothing) * loss + spread
 
 
 def _fused_cross_entropy(logits: Array, *, labels: Array, smoothing: float, reduction: str) -> tuple[Array, Array]:
@@ -123,8 +128,13 @@ def _soft_cross_entropy(logits: Tensor, target: Tensor, smoothing: float, reduct
     if logits.dtype.char not in FLOATS:
         return in_floats(_soft_cross_entropy, logits, target, smoothing=smoothing, reduction=reduction)
     log_p = log_softmax(logits, 1)
-    loss = -sum(target * log_p, 1)
-    return reduced(loss if not smoothing else (1 - smoothing) * loss - smoothing * mean(log_p, 1), reduction)
+    loss = -sum(target * where(dispatch(_without_weight, target._data, log_p._data), 0, log_p), 1)
+    return reduced(_smoothed(loss, log_p, smoothing), reduction)
+
+
+def _without_weight(target: Array, log_p: Array) -> Array:
+    """Where an impossible class, of logit −∞, has probability 0: it does not count."""
+    return (target.real == 0) & (log_p.real == -np.inf)
 
 
 def _check_probabilities(target: Array, _: int) -> None:

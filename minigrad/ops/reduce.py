@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 
-from ..tape import ENTRIES, FLOATS, Array, Tensor, as_array, dispatch, general, in_floats, primitive, sum_to, wrap
+from .. import kernels
+from ..tape import ENTRIES, FLOATS, Array, Tensor, dispatch, general, in_floats, primitive, sum_to, wrap
 from ..typing import ArrayLike
-from .elementwise import decision, exp, log, neg, sqrt
+from .elementwise import decision, neg, where
 from .shape import as_tensor, normal_axes, reshape
 
 Axis = int | tuple[int, ...] | None
@@ -66,17 +67,44 @@ def var(x: ArrayLike, axis: Axis = None, keepdims: bool = False, *, correction: 
     return sum(c * c, axis, keepdims) / (n - correction)
 
 
+@primitive
+def _std(x: Array, *, axes: tuple[int, ...], degrees: float) -> Array:
+    c = x - x.mean(axis=axes, keepdims=True)
+    size = np.abs(c.real).max(axis=axes, keepdims=True)
+    # in units of its size, a normal power of two, squares of c are in range, and digits stay
+    unit = np.maximum(np.ldexp(np.ones_like(size), np.frexp(size)[1] - 1), np.finfo(size.dtype).tiny)
+    return np.where(size == 0, 0, unit * np.sqrt(np.sum((c / unit) ** 2, axis=axes, keepdims=True) / degrees))
+
+
+def _slope_of_std(y: Tensor, x: Tensor, axes: tuple[int, ...], degrees: float) -> Tensor:
+    equal = dispatch(_is_zero, y._data)
+    return where(equal, 0, x - mean(x, axes, keepdims=True)) / where(equal, 1, y) / degrees
+
+
+def _is_zero(y: Array) -> Array:
+    return y.real == 0
+
+
+general(
+    _std,
+    [lambda g, y, x, **k: g * _slope_of_std(y, x, **k)],
+    [lambda t, y, x, *, axes, degrees: sum(t * _slope_of_std(y, x, axes, degrees), axes, keepdims=True)],
+)
+
+
 def std(x: ArrayLike, axis: Axis = None, keepdims: bool = False, *, correction: float = 0) -> Tensor:
-    """The standard deviation over `axis`, the root of `var`."""
+    """The standard deviation over `axis`, the root of `var`; derivative 0 where all entries are equal."""
     x = as_tensor(x)
-    if x.dtype.char not in FLOATS:
-        return in_floats(std, x, axis=axis, keepdims=keepdims, correction=correction)
-    return sqrt(var(x, axis, keepdims, correction=correction))
+    axes = normal_axes("std", axis, x.ndim)
+    n = _count("std", x, axes)
+    if n <= correction:
+        raise ValueError(f"std: correction {correction} needs more than {n} entries")
+    return _dropped(_std(x, axes=axes, degrees=n - correction), axes, keepdims)
 
 
 def _shares(x: Array, axes: tuple[int, ...]) -> Array:
-    """1/k at each of the k places where x is largest along axes, 0 elsewhere."""
-    top = x.real == x.real.max(axis=axes, keepdims=True)
+    """1/k at each of the k places where x is largest along axes, or NaN, 0 elsewhere."""
+    top = (x.real == x.real.max(axis=axes, keepdims=True)) | np.isnan(x.real)
     return top / top.sum(axis=axes, keepdims=True)
 
 
@@ -84,7 +112,8 @@ def _shares(x: Array, axes: tuple[int, ...]) -> Array:
 def _max(x: Array, *, axes: tuple[int, ...]) -> Array:
     if x.dtype.kind != "c":
         return x.max(axis=axes, keepdims=True)
-    return np.sum(_shares(x, axes) * x, axis=axes, keepdims=True)
+    shares = _shares(x, axes)
+    return np.sum(shares * np.where(shares == 0, 0, x), axis=axes, keepdims=True)
 
 
 general(
@@ -120,9 +149,43 @@ def _inverted(x: Tensor) -> Tensor:
     return wrap(dispatch(np.invert, x))
 
 
-def _top(x: Array, axes: tuple[int, ...]) -> Array:
+@primitive
+def _softmax(x: Array, *, axes: tuple[int, ...]) -> Array:
+    z = np.exp(kernels.plain.from_top(x, axes))
+    return z / z.sum(axes, keepdims=True)
+
+
+def _along_softmax(u: Tensor, y: Tensor, x: Tensor, *, axes: tuple[int, ...]) -> Tensor:
+    """(diag y − y yᵀ) u: the Jacobian of softmax is symmetric, so one rule serves both walks."""
+    return y * (u - sum(u * y, axes, keepdims=True))
+
+
+general(_softmax, [_along_softmax], [_along_softmax])
+
+
+@primitive
+def _logsumexp(x: Array, *, axes: tuple[int, ...]) -> Array:
     top = x.real.max(axis=axes, keepdims=True)
-    return np.where(np.isfinite(top), top, 0).astype(top.dtype)
+    top = np.where(np.isfinite(top), top, 0)  # a shift: any value is right
+    with np.errstate(divide="ignore"):
+        return np.log(np.exp(x - top).sum(axes, keepdims=True)) + top
+
+
+def _counting(y: Tensor, x: Tensor, axes: tuple[int, ...]) -> Tensor:
+    """Softmax, the derivative of logsumexp; 0 where no entry counts, all being −∞."""
+    none = dispatch(_is_minus_infinity, y._data)
+    return where(none, 0, _softmax(where(none, 0, x), axes=axes))
+
+
+def _is_minus_infinity(y: Array) -> Array:
+    return y.real == -np.inf
+
+
+general(
+    _logsumexp,
+    [lambda g, y, x, *, axes: g * _counting(y, x, axes)],
+    [lambda t, y, x, *, axes: sum(t * _counting(y, x, axes), axes, keepdims=True)],
+)
 
 
 def logsumexp(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
@@ -132,13 +195,9 @@ def logsumexp(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor
     1000.6931471805599
     """
     x = as_tensor(x)
-    if x.dtype.char not in FLOATS:
-        return in_floats(logsumexp, x, axis=axis, keepdims=keepdims)
     axes = normal_axes("logsumexp", axis, x.ndim)
     _count("logsumexp", x, axes)
-    top = dispatch(_top, as_array(x), axes)  # a shift, so a constant: any value is right
-    y = log(sum(exp(x - top), axes, keepdims=True)) + top
-    return _dropped(y, axes, keepdims)
+    return _dropped(_logsumexp(x, axes=axes), axes, keepdims)
 
 
 __all__ = ["logsumexp", "max", "mean", "min", "std", "sum", "var"]

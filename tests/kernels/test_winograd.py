@@ -171,13 +171,157 @@ def test_one_and_two_threads_agree(eager_threads):
             np.testing.assert_array_equal(a, b)
 
 
-def test_a_nan_stays_in_the_tiles_that_read_it():
-    x, w = np.ones((2, 16, 16, 16), "f"), np.ones((16, 16, 3, 3), "f")
-    x[1, 3, 5, 6] = np.nan  # read by pixels 4 to 6 and 5 to 7: all of one tile
-    y = conv2d(x, w, (1, 1))
-    assert np.isnan(y[1, :, 4:7, 5:8]).all()
-    y[1, :, 4:8, 4:8] = 0
-    assert np.isfinite(y).all()
+# ---- numbers of different sizes: how far each result may be off, and where results are not finite ------------------------
+
+ONE = {"padding": (1, 1)}
+
+
+def growth():
+    """The norm of the transforms, their numbers taken as positive: the largest over outputs and over taps."""
+    b, g, a = (
+        np.abs([f.py_func(row) for row in np.eye(n)]).T
+        for f, n in ((winograd._b, 6), (winograd._g, 3), (winograd._a, 6))
+    )
+    paths = np.einsum("ip,pa,pr->iar", a, g, b)  # from tap a and pixel r to output i
+    return max(np.linalg.norm(m, 2) for m in (*paths, *paths.swapaxes(0, 1))) ** 2
+
+
+def windows(x):
+    """Σ x² over the window of each output."""
+    return plain.conv2d(np.square(x.astype("d")).sum(1, keepdims=True), np.ones((1, 1, 3, 3)), **ONE)
+
+
+def directly(name, *arrays, **options):
+    """What the kernel says without Winograd's algorithm."""
+    use, winograd.USE = winograd.USE, False
+    try:
+        return getattr(kernels, name)(*arrays, **options)
+    finally:
+        winograd.USE = use
+
+
+def spoilt(rng, a, pattern, size):
+    """Normal numbers, a few of which are as large, or as small, as `size`."""
+    a = a.copy()
+    n, c, i, j = (int(rng.integers(s)) for s in a.shape)
+    where = {
+        "pixel": (n, c, i, j),
+        "pixel of all channels": (n, slice(None), i, j),
+        "row": (n, c, i),
+        "column": (n, slice(None), slice(None), j),
+        "channel": (slice(None), c),
+        "image": (n,),
+        "all but a corner": (slice(None), slice(None), slice(i // 2 + 1, None)),
+        "alternating": (n, c, slice(i % 2, None, 2), slice(j % 2, None, 2)),
+    }[pattern]
+    if np.isfinite(size) and size:
+        a[where] *= size
+    else:
+        a[where] = size
+    return a
+
+
+PATTERNS = ["pixel", "pixel of all channels", "row", "column", "channel", "image", "all but a corner", "alternating"]
+SIZES = st.one_of(
+    st.floats(-30, 30).map(lambda e: 10.0**e), st.sampled_from([0.0, np.inf, -np.inf, np.nan, 3e38, 17.0, 1e3])
+)
+
+
+@pytest.mark.slow
+@cases(40)
+@given(
+    st.sampled_from(PATTERNS), SIZES, st.floats(-30, 30), st.sampled_from(["x", "w"]), st.integers(0, 2**32 - 1)
+)  # fmt: skip
+def test_each_result_is_off_by_what_its_own_window_allows(pattern, size, scale, what, seed):
+    rng = np.random.default_rng(seed)
+    shape, o = (3, 16 * int(rng.integers(1, 3)), *map(int, rng.integers(8, 20, 2))), 16 * int(rng.integers(1, 3))
+    x, w = rng.standard_normal(shape).astype("f"), rng.standard_normal((o, shape[1], 3, 3)).astype("f")
+    if rng.integers(2):
+        x = np.maximum(x, 0)
+    with np.errstate(over="ignore", under="ignore"):
+        x = (spoilt(rng, x, pattern, size if what == "x" else 1.0) * 10.0**scale).astype("f")
+        w = w if what == "x" else spoilt(rng, w, "pixel", np.float32(size))
+    u, tiny, c = 2.0**-24, np.finfo("f").tiny, shape[1]
+    back = w.swapaxes(0, 1)[:, :, ::-1, ::-1]  # with which the adjoint is a convolution
+    for name, k, options in ("conv2d", w, {}), ("conv2d_input", back.copy(), {"size": shape[2:]}):
+        ours, direct = (
+            f(name, x, k, **ONE, **options) for f in (lambda n, *a, **k: getattr(kernels, n)(*a, **k), directly)
+        )
+        finite = np.isfinite(direct)
+        np.testing.assert_array_equal(np.isfinite(ours), finite)
+        np.testing.assert_array_equal(ours[~finite], direct[~finite])
+        with np.errstate(invalid="ignore", over="ignore"):
+            exact = plain.conv2d(x.astype("d"), w.astype("d"), **ONE)
+            norms = np.sqrt(windows(x)) * np.sqrt(np.square(w.astype("d")).sum((1, 2, 3)))[:, None, None]
+            bound = (c + 25) * u * growth() * winograd.SPREAD * norms + (9 * c + 5) * tiny
+            assert (np.abs(ours - exact)[finite] <= bound[finite]).all()
+
+
+@pytest.mark.slow
+@cases(20)
+@given(st.sampled_from(PATTERNS), SIZES, st.sampled_from("xg"), st.integers(0, 2**32 - 1))
+def test_a_gradient_of_weights_is_off_by_what_its_channels_allow(pattern, size, what, seed):
+    rng = np.random.default_rng(seed)
+    x, g = rng.standard_normal((2, 2, 16, 12, 12)).astype("f")
+    with np.errstate(over="ignore"):
+        x, g = (spoilt(rng, a, pattern, np.float32(size if name == what else 1)) for a, name in ((x, "x"), (g, "g")))
+    ours, direct = (
+        kernels.conv2d_weight(x, g, kernel=(3, 3), **ONE),
+        directly("conv2d_weight", x, g, kernel=(3, 3), **ONE),
+    )
+    finite = np.isfinite(direct)
+    np.testing.assert_array_equal(np.isfinite(ours), finite)
+    with np.errstate(invalid="ignore", over="ignore"):
+        exact = plain.conv2d_weight(x.astype("d"), g.astype("d"), kernel=(3, 3), **ONE)
+        padded = np.pad(x.astype("d"), [(0, 0), (0, 0), (1, 1), (1, 1)])
+        tiles = [(4 * i, 4 * j) for i in range(3) for j in range(3)]
+        patches = [np.square(padded[:, :, i : i + 6, j : j + 6]).sum((2, 3)) ** 0.5 for i, j in tiles]
+        pixels = [np.square(g[:, :, i : i + 4, j : j + 4].astype("d")).sum((2, 3)) ** 0.5 for i, j in tiles]
+        sizes = sum(np.einsum("no,nc->oc", a, b) for a, b in zip(pixels, patches, strict=True))
+        bound = (2 * len(tiles) + 25) * 2.0**-24 * growth() * sizes + 9 * np.finfo("f").tiny * x.size
+        assert (np.abs(ours - exact) <= bound[:, :, None, None])[finite].all()
+
+
+@pytest.mark.parametrize("value", [1e6, -1e20, 3e38, np.inf, np.nan])
+def test_one_image_is_summed_directly_and_the_others_are_not(value):
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((3, 16, 16, 16)).astype("f"), rng.standard_normal((16, 16, 3, 3)).astype("f")
+    end = {"scale": rng.random(16, "f"), "shift": rng.random(16, "f"), "plus": rng.random(x.shape, "f"), "relu": True}
+    before = kernels.conv2d(x, w, **ONE, **end)
+    x[1, 3, 5, 6] = value
+    y, direct = kernels.conv2d(x, w, **ONE, **end), directly("conv2d", x, w, **ONE, **end)
+    np.testing.assert_array_equal(y[1], direct[1])
+    np.testing.assert_array_equal(y[::2], before[::2])
+    assert not np.array_equal(y[::2], direct[::2])
+    if not np.isfinite(value):
+        assert (~np.isfinite(directly("conv2d", x, w, **ONE))).sum() == 16 * 9
+
+
+@pytest.mark.parametrize("size", [(16, 16), (14, 14), (7, 7), (9, 13)])
+@pytest.mark.parametrize("images", ["normal", "rectified", "constant", "zero", "of one bright row"])
+def test_ordinary_images_stay(images, size):
+    """What layers see is not summed again: the test looks for what no layer wants."""
+    x = np.random.default_rng(0).standard_normal((4, 16, *size)).astype("f")
+    x = {
+        "normal": x,
+        "rectified": np.maximum(x, 0),
+        "constant": np.ones_like(x),
+        "zero": 0 * x,
+        "of one bright row": np.concatenate([x[:, :, :1] * 10, x[:, :, 1:]], 2),
+    }[images]
+    w = np.ones((16, 16, 3, 3), "f")
+    for padding in 0, 1, 2:
+        ys, xs = forward_axes(*size, 3, 3, 1, 1, padding, padding, 1, 1)
+        y = np.empty((len(x), ys.size, xs.size, len(w)), "f")
+        end = epilogue.arguments(x.dtype, 1)
+        assert winograd.correlate(last(x), w, False, order((3, 3), ys, xs), y, ys, xs, end).size == 0
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan, 1e30, 1e-30, 0.0])
+def test_wild_weights_are_not_transformed(value):
+    w = np.ones((16, 16, 3, 3), "f")
+    assert winograd.tame(w)
+    assert not winograd.tame(w * np.float32(value) if value < 1 else np.append(w.ravel(), np.float32(value)))
 
 
 def test_one_signature():
