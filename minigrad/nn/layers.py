@@ -13,6 +13,7 @@ import numpy as np
 
 from .. import random
 from ..ops import conv, linalg, pool, shape
+from ..ranges import COUNT, INSIDE, WHOLE, check, told
 from ..tape import Tensor, total
 from ..typing import ArrayLike, DTypeLike, OneOrTwo, Rng
 from . import init
@@ -65,6 +66,7 @@ class Flatten(Module):
     """All axes from `start_dim` on made one, so that (N, C, H, W) becomes (N, C·H·W)."""
 
     def __init__(self, start_dim: int = 1) -> None:
+        check("Flatten", WHOLE, start_dim=start_dim)
         self.start_dim = start_dim
 
     def forward(self, x: ArrayLike) -> Tensor:
@@ -90,7 +92,7 @@ class Linear(Module):
         dtype: DTypeLike = np.float32,
         rng: Rng = None,
     ) -> None:
-        _positive("Linear", in_features=in_features, out_features=out_features)
+        check("Linear", COUNT, in_features=in_features, out_features=out_features)
         rng = random.generator(rng)
         self.in_features, self.out_features = in_features, out_features
         size = (out_features, in_features)
@@ -147,7 +149,7 @@ class Conv2d(Module):
         dtype: DTypeLike = np.float32,
         rng: Rng = None,
     ) -> None:
-        _positive("Conv2d", in_channels=in_channels, out_channels=out_channels, groups=groups)
+        check("Conv2d", COUNT, in_channels=in_channels, out_channels=out_channels, groups=groups)
         if in_channels % groups or out_channels % groups:
             raise ValueError(
                 f"Conv2d: groups={groups} must divide in_channels={in_channels} and out_channels={out_channels}"
@@ -187,6 +189,7 @@ class MaxPool2d(Module):
     """The largest entry of each window; stride defaults to the kernel size."""
 
     def __init__(self, kernel_size: OneOrTwo, stride: OneOrTwo | None = None, padding: OneOrTwo = 0) -> None:
+        _check_window(type(self).__name__, kernel_size, stride, padding)
         self.kernel_size, self.stride, self.padding = kernel_size, kernel_size if stride is None else stride, padding
 
     def forward(self, x: ArrayLike) -> Tensor:
@@ -222,7 +225,7 @@ class FractionalMaxPool2d(Module):
         if (output_size is None) == (output_ratio is None):
             raise ValueError(f"{name}: give one of output_size and output_ratio")
         pool.check_regions(name, regions, sequence, mode)
-        _positive(name, samples=samples)
+        check(name, COUNT, samples=samples)
         self.output_size = None if output_size is None else conv.pair(name, "output_size", output_size, 1)
         self.output_ratio = None if output_ratio is None else _ratios(name, output_ratio)
         self.regions, self.sequence, self.mode, self.samples = regions, sequence, mode, samples
@@ -244,6 +247,7 @@ class AvgPool2d(Module):
     """The mean of each window, padding counted as zeros; stride defaults to the kernel size."""
 
     def __init__(self, kernel_size: OneOrTwo, stride: OneOrTwo | None = None, padding: OneOrTwo = 0) -> None:
+        _check_window(type(self).__name__, kernel_size, stride, padding)
         self.kernel_size, self.stride, self.padding = kernel_size, kernel_size if stride is None else stride, padding
 
     def forward(self, x: ArrayLike) -> Tensor:
@@ -278,6 +282,13 @@ def _bias(size: int, fan_in: int, rng: np.random.Generator, dtype: DTypeLike) ->
     return Parameter(init.uniform((size,), -bound, bound, rng=rng, dtype=dtype))
 
 
+def _check_window(name: str, kernel_size: Any, stride: Any, padding: Any) -> None:
+    conv.pair(name, "kernel_size", kernel_size, 1)
+    if stride is not None:
+        conv.pair(name, "stride", stride, 1)
+    conv.pair(name, "padding", padding, 0)
+
+
 def _padding(padding: OneOrTwo, stride: conv.Pair) -> Any:
     """'same', 'valid' or a pair of ints."""
     if not isinstance(padding, str):
@@ -290,15 +301,9 @@ def _padding(padding: OneOrTwo, stride: conv.Pair) -> Any:
 
 
 def _ratios(name: str, ratio: Any) -> tuple[float, float]:
-    two = (ratio, ratio) if isinstance(ratio, int | float) else tuple(ratio)
-    if len(two) != 2 or not all(0 < r < 1 for r in two):
+    two = ratio if isinstance(ratio, tuple | list | np.ndarray) else (ratio, ratio)
+    if len(two) != 2 or not all(map(INSIDE.holds, two)):
         raise ValueError(
-            f"{name}: output_ratio is {ratio!r}; it must be a number, or two, in (0, 1): output over input"
+            f"{name}: output_ratio is {told(ratio)}; it must be a number, or two, in (0, 1): output over input"
         )
-    return two
-
-
-def _positive(name: str, **sizes: int) -> None:
-    for what, n in sizes.items():
-        if n < 1:
-            raise ValueError(f"{name}: {what} is {n}; it must be at least 1")
+    return float(two[0]), float(two[1])

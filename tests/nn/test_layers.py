@@ -124,7 +124,7 @@ BAD = {
     "conv: same, strided": (lambda: nn.Conv2d(3, 4, 3, 2, "same"), ValueError, "padding='same' needs stride 1"),
     "conv: kernel": (lambda: nn.Conv2d(3, 4, 0), ValueError, "Conv2d: kernel_size is 0"),
     "conv: no channels": (lambda: nn.Conv2d(3, 0, 3), ValueError, "Conv2d: out_channels is 0"),
-    "dropout": (lambda: nn.Dropout(1.0), ValueError, "drop probability is 1.0"),
+    "dropout": (lambda: nn.Dropout(1.0), ValueError, "Dropout: p is 1.0"),
     "gelu": (lambda: nn.GELU("none"), ValueError, "GELU: approximate is 'none'"),
     "bn: axes": (
         lambda: nn.BatchNorm2d(4)(np.ones((3, 4), F32)),
@@ -140,7 +140,7 @@ BAD = {
     "bn: dtype in eval": (lambda: nn.BatchNorm1d(4).eval()(np.ones((3, 4))), TypeError, "x is float64"),
     "bn: one value": (lambda: nn.BatchNorm1d(4)(np.ones((1, 4), F32)), ValueError, "more than one value"),
     "bn: no features": (lambda: nn.BatchNorm1d(0), ValueError, "num_features is 0"),
-    "depth: probability": (lambda: nn.StochasticDepth(1.0), ValueError, "StochasticDepth: the drop probability is 1.0"),
+    "depth: probability": (lambda: nn.StochasticDepth(1.0), ValueError, "StochasticDepth: p is 1.0"),
     "depth: mode": (lambda: nn.StochasticDepth(0.1, "rows"), ValueError, "mode is 'rows'"),
     "depth: scaling": (lambda: nn.StochasticDepth(0.1, scaling="paper"), ValueError, "scaling is 'paper'"),
     "depth: shapes": (
