@@ -6,15 +6,15 @@ A layer holds parameters and settings; its mathematics is a function of `ops`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, Self
 
 import numpy as np
 
 from .. import random
 from ..ops import conv, linalg, pool, shape
 from ..ranges import COUNT, INSIDE, WHOLE, check, told
-from ..tape import Tensor, total
+from ..tape import Tensor, effectful, total
 from ..typing import ArrayLike, DTypeLike, OneOrTwo, Rng
 from . import init
 from .module import Module, Parameter
@@ -23,20 +23,52 @@ from .module import Module, Parameter
 class Sequential(Module):
     """Modules applied one after another; their paths are '0', '1', … Indexing gives one, slicing a new Sequential.
 
+    It is changed as a list is, always by place (`append`, `insert`, `extend`, `pop`, `net[i] = m`, `del net[1:]`), and
+    the paths follow. Raises TypeError, and changes nothing, for what is no Module.
+
     >>> net = Sequential(Linear(4, 8, rng=0), Flatten(), Linear(8, 2, rng=1))
     >>> len(net), [path for path, _ in net[1:].named_parameters()], net(np.ones((3, 4), np.float32)).shape
     (3, ['1.weight', '1.bias'], (3, 2))
     """
 
     def __init__(self, *modules: Module) -> None:
-        for m in modules:
-            self.append(m)
+        self._hold([*self, *modules])  # a subclass may have some already
 
-    def append(self, module: Module) -> Sequential:
+    def append(self, module: Module) -> Self:
         """Add a module at the end; returns self."""
-        if not isinstance(module, Module):
-            raise TypeError(f"Sequential: item {len(self)} is a {type(module).__name__}; it must be a Module")
-        setattr(self, str(len(self)), module)
+        return self._hold([*self, module])
+
+    def extend(self, modules: Iterable[Module]) -> Self:
+        """Add modules at the end; returns self."""
+        return self._hold([*self, *modules])
+
+    __iadd__ = extend
+
+    def insert(self, index: int, module: Module) -> Self:
+        """Add a module before that place; returns self."""
+        modules = list(self)
+        modules.insert(index, module)
+        return self._hold(modules)
+
+    def pop(self, index: int = -1) -> Module:
+        """Take the module at that place out, and return it."""
+        modules = list(self)
+        module = modules.pop(index)
+        self._hold(modules)
+        return module
+
+    @effectful
+    def _hold(self, modules: list[Module]) -> Self:
+        """Hold these instead, each named by its place, but for those that were given another name."""
+        for i, m in enumerate(modules):
+            if not isinstance(m, Module):
+                raise TypeError(f"Sequential: item {i} is a {type(m).__name__}; it must be a Module")
+        before = {name: m for name, m in vars(self).items() if isinstance(m, Module) or name.isdecimal()}
+        names = {id(m): name for name, m in before.items() if not name.isdecimal()}
+        for name in before:
+            delattr(self, name)
+        for i, m in enumerate(modules):
+            setattr(self, names.pop(id(m), str(i)), m)
         return self
 
     def forward(self, x: ArrayLike) -> Any:
@@ -53,6 +85,19 @@ class Sequential(Module):
     def __getitem__(self, index: int | slice) -> Any:
         chosen = list(self)[index]
         return Sequential(*chosen) if isinstance(chosen, list) else chosen
+
+    def __setitem__(self, index: int | slice, module: Any) -> None:
+        modules = list(self)
+        modules[index] = module
+        self._hold(modules)
+
+    def __delitem__(self, index: int | slice) -> None:
+        modules = list(self)
+        del modules[index]
+        self._hold(modules)
+
+    def __add__(self, modules: Iterable[Module]) -> Sequential:
+        return Sequential(*self, *modules)
 
 
 class Identity(Module):
@@ -294,7 +339,7 @@ def _padding(padding: OneOrTwo, stride: conv.Pair) -> Any:
     if not isinstance(padding, str):
         return conv.pair("Conv2d", "padding", padding, 0)
     if padding not in ("same", "valid"):
-        raise ValueError(f"Conv2d: padding is {padding!r}; it must be 'same', 'valid', an int or two ints")
+        raise ValueError(f"Conv2d: padding is {told(padding)}; it must be 'same', 'valid', an int or two ints")
     if padding == "same" and stride != (1, 1):
         raise ValueError(f"Conv2d: padding='same' needs stride 1, not {stride}")
     return padding

@@ -305,7 +305,11 @@ def test_pairs_without_curvature_are_counted(method, reject):
         (lambda: optim.minimize(lambda x: mg.tensor(1.0), [1.0]), ValueError, "does not depend on x"),
         (lambda: optim.minimize(lambda x: mg.tensor(x.data.sum()), [1.0]), ValueError, "does not depend on x"),
         (lambda: optim.minimize(rosenbrock, [0.0, 0.0], "lbfgs", history_size=0), ValueError, "history_size is 0"),
-        (lambda: optim.minimize(rosenbrock, [0.0, 0.0], "bfgs", on_reject="no"), ValueError, "on_reject is 'no'"),
+        (
+            lambda: optim.minimize(rosenbrock, [0.0, 0.0], "bfgs", on_reject="no"),
+            ValueError,
+            "on_reject is the str 'no'",
+        ),
         (lambda: optim.minimize(rosenbrock, [0.0, 0.0], "cg", history_size=3), TypeError, "cg: .*history_size"),
         (lambda: optim.minimize(rosenbrock, []), ValueError, "x0 is empty"),
         (lambda: optim.minimize(rosenbrock, [0.0, 0.0], max_evaluations=0), ValueError, "max_evaluations is 0"),

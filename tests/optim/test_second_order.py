@@ -414,7 +414,7 @@ def test_states_that_do_not_fit_are_refused():
         ({"on_noise": "cry"}, "on_noise is the str 'cry'"),
         ({"weight_decay": -1}, "weight_decay is -1"),
         ({"history_size": 0}, "history_size is 0"),
-        ({"on_reject": "cry"}, "on_reject is 'cry'"),
+        ({"on_reject": "cry"}, "on_reject is the str 'cry'"),
     ],
 )
 def test_options_out_of_range(options, text):
