@@ -82,6 +82,16 @@ class Optimizer(Declared, _HasParams):
         """The learning rate of the next step, of the first group."""
         return self._rate(self.param_groups[0])
 
+    @property
+    def needs_closure(self) -> bool:
+        """Whether `step` must be given a closure, since it evaluates the loss itself."""
+        return False
+
+    @property
+    def needs_outputs(self) -> bool:
+        """Whether that closure returns (loss, outputs), the outputs being what the loss was computed from."""
+        return False
+
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
         self._forget()

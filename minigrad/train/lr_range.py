@@ -62,6 +62,9 @@ def lr_range(
             f"lr_range: low is {low}, high {high}, steps {steps}, smoothing {smoothing}; "
             "it must be 0 < low < high, at least 2 steps, and a smoothing in [0, 1)"
         )
+    if optimizer.needs_closure:
+        what = f"lr_range: the step of {type(optimizer).__name__} needs a closure"
+        raise ValueError(f"{what}; give an optimizer of first order, e.g. optim.SGD(model.parameters(), lr=1.0)")
     rates = np.geomspace(low, high, steps)
     losses: list[float] = []
     smoothed: list[float] = []
