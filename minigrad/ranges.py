@@ -23,11 +23,12 @@ class Range(NamedTuple):
 
 
 def _number(v: Any) -> bool:
-    return isinstance(v, Real) and not isinstance(v, bool) and math.isfinite(v)
+    kind = type(v)
+    return (kind is float or (isinstance(v, Real) and kind is not bool)) and math.isfinite(v)
 
 
 def _whole(v: Any) -> bool:
-    return isinstance(v, int | np.integer) and not isinstance(v, bool)
+    return type(v) is int or isinstance(v, np.integer)
 
 
 NUMBER = Range(_number, "a number")

@@ -259,6 +259,7 @@ class Module:
 _STATE = (Parameter, Buffer)
 _OWNED = (Parameter, Buffer, Module)
 _CONTAINERS = (list, tuple, dict)
+_LEAVES = (Tensor, Module, int, float, str, type(None))
 _OTHERS = (Set, deque, UserList, UserDict, ValuesView, MappingProxyType)
 
 
@@ -280,7 +281,7 @@ def _hidden(items: dict) -> Iterator[tuple[str, Any, Any]]:
         if isinstance(x, _CONTAINERS):
             inside = _hidden(x if isinstance(x, dict) else dict(enumerate(x)))
             yield from ((f"{name}.{path}", collection, y) for path, collection, y in inside)
-        elif isinstance(x, _OTHERS):
+        elif not isinstance(x, _LEAVES) and isinstance(x, _OTHERS):
             members = x.values() if isinstance(x, Mapping) else x  # a few say which kind they are
             yield from ((name, x, y) for y in islice(members, 100) if isinstance(y, _OWNED))
 

@@ -111,6 +111,9 @@ def fit(
 def _check_optimizer(model: Module, optimizer: Optimizer, clip_norm: float | None, callbacks: Sequence) -> None:
     """Raise ValueError for an optimizer that would not train this model so; warn of parameters that it leaves alone."""
     who, kind = type(optimizer).__name__, type(model).__name__
+    if not isinstance(optimizer, Optimizer) or not isinstance(model, Module):
+        what = f"fit: model is a {kind} and optimizer a {who}"
+        raise TypeError(f"{what}; give a Module and an Optimizer, e.g. optim.SGD(model.parameters(), lr=0.1)")
     held = {id(p) for p in optimizer.params}
     named = model.named_parameters()
     if not any(id(p) in held for _, p in named):
