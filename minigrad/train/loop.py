@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import statistics
 import time
@@ -16,7 +17,7 @@ from ..nn import Module
 from ..ops.loss import cross_entropy
 from ..ops.shape import concat
 from ..optim import Optimizer, clip_grad_norm
-from ..ranges import COUNT, INDEX, check
+from ..ranges import COUNT, INDEX, POSITIVE, check
 from ..tape import Array, as_array
 from .averaging import Averaging, swapped
 from .evaluate import Batches, Loss, evaluated
@@ -67,6 +68,8 @@ def fit(
     """
     check("fit", COUNT, accumulate=accumulate)
     check("fit", INDEX, epochs=epochs)
+    if clip_norm != math.inf:  # which only measures
+        check("fit", POSITIVE.or_none, clip_norm=clip_norm)
     _check_optimizer(model, optimizer, clip_norm, callbacks)
     settings = {"loss": loss, "accumulate": accumulate, "clip_norm": clip_norm}
     state = State(model, optimizer, train, test, epochs=epochs, average=average, callbacks=callbacks, **settings)

@@ -15,7 +15,7 @@ import numpy as np
 from ..kernels import get_num_threads
 from ..nn import Module, modes
 from ..optim import Optimizer
-from ..tape import Array
+from ..tape import Array, Tensor
 from .averaging import Averaging
 from .checkpoint import CheckpointError
 from .evaluate import Batches, Running
@@ -109,6 +109,7 @@ class State:
             "frozen": [path for path, p in self.model.named_parameters() if not p.requires_grad],
             "frozen_modules": [path for path, m in self.model.named_modules() if m.frozen],
             "optimizer": self.optimizer.state_dict(),
+            "others": [p.data.copy() for p in self._others()],
             "rates": past_rates(self.optimizer),
             "average": _saved(self.average),
             "callbacks": [_saved(callback) for callback in self.callbacks],
@@ -135,6 +136,8 @@ class State:
         for path, m in self.model.named_modules():
             m.frozen = path in saved["frozen_modules"]
         self.optimizer.load_state_dict(saved["optimizer"])
+        for x, data in zip(self._others(), saved["others"]):
+            x.data = data
         _restore(self.average, saved["average"])
         for callback, state in zip(self.callbacks, saved["callbacks"]):
             _restore(callback, state)
@@ -146,6 +149,11 @@ class State:
         self.step, self.loss = saved["step"], saved["loss"]
         self.records, self.stopped = saved["records"], saved["stopped"]
         self.epoch = len(self.records)
+
+    def _others(self) -> list[Tensor]:
+        """What the optimizer moves that is not the model's: a parameter of the loss, perhaps."""
+        own = set(map(id, self.model.parameters()))
+        return [p for p in self.optimizer.params if id(p) not in own]
 
     def _check(self, saved: dict[str, Any]) -> None:
         here, there = self.settings, saved["settings"]

@@ -494,7 +494,8 @@ CHANGES = {
 }
 
 
-@cases(30)
+@pytest.mark.slow
+@cases(25)
 @given(
     st.sampled_from(["list", "loader", "own data set", "tensors"]),
     st.sampled_from(["train", "test"]),
@@ -570,7 +571,8 @@ ACTS = {
 }
 
 
-@cases(8)
+@pytest.mark.slow
+@cases(6)
 @given(st.sets(st.sampled_from(sorted(ACTS))))
 def test_numbers_that_a_callback_has_changed_go_on_and_are_named(tmp_path_factory, names):
     out = tmp_path_factory.mktemp("numbers")
@@ -598,6 +600,18 @@ def test_a_module_that_a_callback_has_replaced_is_refused(tmp_path):
     small(tmp_path, make, 1, callbacks=[lambda state: setattr(state.model, "1", nn.Tanh())])
     with pytest.raises(train.CheckpointError, match=r"model\.1: Tanh in the checkpoint, ReLU here"):
         small(tmp_path, make, 2, callbacks=[lambda state: None], resume=True)
+
+
+def test_a_parameter_of_the_loss_goes_on_too(tmp_path):
+    def run(epochs, **options):
+        net, scale = linear(), nn.Parameter(np.ones((), np.float32))
+        opt = optim.SGD([*net.parameters(), scale], 0.1, momentum=0.9)
+        loss = lambda outputs, y: mg.cross_entropy(outputs * scale, y)  # noqa: E731
+        train.fit(net, opt, [SMALL], epochs=epochs, loss=loss, progress=False, **options)
+        return {**net.state_dict(), "scale": scale.data}
+
+    run(2, out=tmp_path)
+    assert same(run(4, out=tmp_path, resume=True), run(4))
 
 
 class Holder(nn.Module):
