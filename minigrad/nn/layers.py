@@ -63,12 +63,16 @@ class Sequential(Module):
         for i, m in enumerate(modules):
             if not isinstance(m, Module):
                 raise TypeError(f"Sequential: item {i} is a {type(m).__name__}; it must be a Module")
-        before = {name: m for name, m in vars(self).items() if isinstance(m, Module) or name.isdecimal()}
-        names = {id(m): name for name, m in before.items() if not name.isdecimal()}
-        for name in before:
+        held = [
+            (name, m) for name, m in vars(self).items() if isinstance(m, Module) or (m is None and name.isdecimal())
+        ]
+        names = {id(m): name for name, m in held if not name.isdecimal()}
+        new = [(names.pop(id(m), str(i)), m) for i, m in enumerate(modules)]
+        same = next((i for i, (a, b) in enumerate(zip(held, new)) if a != b), min(len(held), len(new)))
+        for name, _ in held[same:]:
             delattr(self, name)
-        for i, m in enumerate(modules):
-            setattr(self, names.pop(id(m), str(i)), m)
+        for name, m in new[same:]:
+            setattr(self, name, m)
         return self
 
     def forward(self, x: ArrayLike) -> Any:
