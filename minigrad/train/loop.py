@@ -160,8 +160,8 @@ def _backward(state: State, batches: list[Batch], loss: Loss) -> float:
 
 
 def _closed_step(state: State, batches: list[Batch], loss: Loss) -> float:
-    """A step of an optimizer that evaluates the loss of all the batches itself, at points that it chooses, the first of
-    them where the parameters stand; return the loss there.
+    """A step of an optimizer that evaluates the loss of all the batches itself, at points that it chooses; return the loss
+    at the first: where the parameters stand, or ahead of it (Nesterov).
 
     Each evaluation begins with the buffers (running statistics) as they were; they stay as the first one leaves them.
     """
