@@ -104,7 +104,7 @@ class State:
             "threads": get_num_threads(),
             "model": self.model.state_dict(),
             "modules": {path: type(m).__name__ for path, m in self.model.named_modules()},
-            "numbers": {path: numbers(m) for path, m in self.model.named_modules()},
+            "numbers": {path: _unfrozen(numbers(m)) for path, m in self.model.named_modules()},
             "arrays": arrays(self.model),
             "frozen": [path for path, p in self.model.named_parameters() if not p.requires_grad],
             "frozen_modules": [path for path, m in self.model.named_modules() if m.frozen],
@@ -202,8 +202,6 @@ class State:
         for path, m in self.model.named_modules():
             here = numbers(m)
             for name, value in saved.get(path, {}).items():
-                if name == "frozen":  # kept by itself
-                    continue
                 if name not in here or repr(as_json(here[name])) != repr(value):
                     setattr(m, name, as_here(value, here.get(name)))
                     changed.append(f"{at(path, name)} is {value}, not {here.get(name, 'unset')}")
@@ -247,6 +245,11 @@ def restored(model: Module, optimizer: Optimizer) -> Iterator[None]:
         for group, lr in zip(optimizer.param_groups, rates):
             group.update({"lr": lr} if "lr" in group else {})
         optimizer.load_state_dict(saved)
+
+
+def _unfrozen(own: dict[str, Any]) -> dict[str, Any]:
+    """Without what is kept by itself, and may be an attribute or not."""
+    return {k: v for k, v in own.items() if k != "frozen"}
 
 
 def _warn(text: str) -> None:
