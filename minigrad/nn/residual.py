@@ -15,7 +15,7 @@ import numpy as np
 
 from .. import random
 from ..ops import noise, shape
-from ..ranges import COUNT, FRACTION, check
+from ..ranges import FRACTION, INDEX, check
 from ..tape import Tensor, draw, look, skip
 from ..typing import ArrayLike, Rng
 from .layers import own_generator
@@ -111,7 +111,7 @@ def linear_decay(blocks: int, p: float) -> list[float]:
     >>> linear_decay(4, 0.5)
     [0.125, 0.25, 0.375, 0.5]
     """
-    check("linear_decay", COUNT, blocks=blocks)
+    check("linear_decay", INDEX, blocks=blocks)
     check("linear_decay", FRACTION, p=p)
     return [p * block / blocks for block in range(1, blocks + 1)]
 
