@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..ops import elementwise, loss
+from ..ranges import NUMBER, POSITIVE, WHOLE, check
 from ..tape import Tensor, mul
 from ..typing import ArrayLike
 from .module import Module
@@ -19,6 +20,7 @@ class LeakyReLU(Module):
     """x where positive, negative_slope · x elsewhere."""
 
     def __init__(self, negative_slope: float = 0.01) -> None:
+        check("LeakyReLU", NUMBER, negative_slope=negative_slope)
         self.negative_slope = negative_slope
 
     def forward(self, x: ArrayLike) -> Tensor:
@@ -29,6 +31,7 @@ class ELU(Module):
     """x where positive, alpha · (eˣ − 1) elsewhere."""
 
     def __init__(self, alpha: float = 1.0) -> None:
+        check("ELU", NUMBER, alpha=alpha)
         self.alpha = alpha
 
     def forward(self, x: ArrayLike) -> Tensor:
@@ -53,6 +56,7 @@ class Softplus(Module):
     """log(1 + e^(beta x)) / beta: a smooth relu."""
 
     def __init__(self, beta: float = 1.0) -> None:
+        check("Softplus", POSITIVE, beta=beta)
         self.beta = beta
 
     def forward(self, x: ArrayLike) -> Tensor:
@@ -82,6 +86,7 @@ class Softmax(Module):
     """eˣ / Σ eˣ over an axis."""
 
     def __init__(self, axis: int = -1) -> None:
+        check(type(self).__name__, WHOLE, axis=axis)
         self.axis = axis
 
     def forward(self, x: ArrayLike) -> Tensor:
@@ -92,6 +97,7 @@ class LogSoftmax(Module):
     """log softmax(x) over an axis."""
 
     def __init__(self, axis: int = -1) -> None:
+        check(type(self).__name__, WHOLE, axis=axis)
         self.axis = axis
 
     def forward(self, x: ArrayLike) -> Tensor:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..ops import conv, elementwise, linalg, noise, shape
+from ..ranges import COUNT, check
 from ..tape import Array, Tensor, no_grad, total
 from ..typing import ArrayLike, Rng
 from .layers import Conv2d, Linear, own_generator
@@ -187,6 +188,7 @@ def averaged(
     >>> mean.round(1), std.round(1)
     (array([1., 1., 1., 1.]), array([1., 1., 1., 1.]))
     """
+    check("averaged", COUNT, n=n)
     if n < 2:
         raise ValueError(f"averaged: n is {n}; a mean and a spread need at least 2 draws")
     drawing = [m for m in model.modules() if draws(m)]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import random
+from ..ranges import NOT_NEGATIVE, NUMBER, check
 from ..tape import Array
 from ..typing import DTypeLike, Rng, Shape
 
@@ -46,6 +47,7 @@ def uniform(
     dtype: DTypeLike = np.float32,
 ) -> Array:
     """Uniform in [low, high)."""
+    check("uniform", NUMBER, low=low, high=high)
     return random.generator(rng).uniform(low, high, shape).astype(dtype)
 
 
@@ -58,17 +60,21 @@ def normal(
     dtype: DTypeLike = np.float32,
 ) -> Array:
     """Gaussian with that mean and standard deviation."""
+    check("normal", NUMBER, mean=mean)
+    check("normal", NOT_NEGATIVE, std=std)
     return random.generator(rng).normal(mean, std, shape).astype(dtype)
 
 
 def xavier_uniform(shape: Shape, *, gain: float = 1.0, **draw: Any) -> Array:
     """Uniform with variance gain² · 2 / (fan-in + fan-out) (Glorot, Bengio 2010)."""
+    check("xavier_uniform", NOT_NEGATIVE, gain=gain)
     bound = gain * math.sqrt(6 / sum(fans(shape)))
     return uniform(shape, -bound, bound, **draw)
 
 
 def xavier_normal(shape: Shape, *, gain: float = 1.0, **draw: Any) -> Array:
     """Gaussian with variance gain² · 2 / (fan-in + fan-out) (Glorot, Bengio 2010)."""
+    check("xavier_normal", NOT_NEGATIVE, gain=gain)
     return normal(shape, 0.0, gain * math.sqrt(2 / sum(fans(shape))), **draw)
 
 
@@ -89,6 +95,7 @@ def kaiming_normal(shape: Shape, *, a: float = 0.0, mode: str = "fan_in", **draw
 
 
 def _kaiming_std(shape: Shape, a: float, mode: str) -> float:
+    check("kaiming", NUMBER, a=a)
     if mode not in ("fan_in", "fan_out"):
         raise ValueError(f"kaiming: mode is {mode!r}; it must be 'fan_in' or 'fan_out'")
     return math.sqrt(2 / (1 + a * a) / fans(shape)[mode == "fan_out"])

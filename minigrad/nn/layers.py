@@ -6,14 +6,15 @@ A layer holds parameters and settings; its mathematics is a function of `ops`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, Self
 
 import numpy as np
 
 from .. import random
 from ..ops import conv, linalg, pool, shape
-from ..tape import Tensor, total
+from ..ranges import COUNT, INSIDE, WHOLE, check, told
+from ..tape import Tensor, effectful, total
 from ..typing import ArrayLike, DTypeLike, OneOrTwo, Rng
 from . import init
 from .module import Module, Parameter
@@ -22,20 +23,56 @@ from .module import Module, Parameter
 class Sequential(Module):
     """Modules applied one after another; their paths are '0', '1', … Indexing gives one, slicing a new Sequential.
 
+    It is changed as a list is, always by place (`append`, `insert`, `extend`, `pop`, `net[i] = m`, `del net[1:]`), and
+    the paths follow. Raises TypeError, and changes nothing, for what is no Module.
+
     >>> net = Sequential(Linear(4, 8, rng=0), Flatten(), Linear(8, 2, rng=1))
     >>> len(net), [path for path, _ in net[1:].named_parameters()], net(np.ones((3, 4), np.float32)).shape
     (3, ['1.weight', '1.bias'], (3, 2))
     """
 
     def __init__(self, *modules: Module) -> None:
-        for m in modules:
-            self.append(m)
+        self._hold([*self, *modules])  # a subclass may have some already
 
-    def append(self, module: Module) -> Sequential:
+    def append(self, module: Module) -> Self:
         """Add a module at the end; returns self."""
-        if not isinstance(module, Module):
-            raise TypeError(f"Sequential: item {len(self)} is a {type(module).__name__}; it must be a Module")
-        setattr(self, str(len(self)), module)
+        return self._hold([*self, module])
+
+    def extend(self, modules: Iterable[Module]) -> Self:
+        """Add modules at the end; returns self."""
+        return self._hold([*self, *modules])
+
+    __iadd__ = extend
+
+    def insert(self, index: int, module: Module) -> Self:
+        """Add a module before that place; returns self."""
+        modules = list(self)
+        modules.insert(index, module)
+        return self._hold(modules)
+
+    def pop(self, index: int = -1) -> Module:
+        """Take the module at that place out, and return it."""
+        modules = list(self)
+        module = modules.pop(index)
+        self._hold(modules)
+        return module
+
+    @effectful
+    def _hold(self, modules: list[Module]) -> Self:
+        """Hold these instead, each named by its place, but for those that were given another name."""
+        for i, m in enumerate(modules):
+            if not isinstance(m, Module):
+                raise TypeError(f"Sequential: item {i} is a {type(m).__name__}; it must be a Module")
+        held = [
+            (name, m) for name, m in vars(self).items() if isinstance(m, Module) or (m is None and name.isdecimal())
+        ]
+        names = {id(m): name for name, m in held if not name.isdecimal()}
+        new = [(names.pop(id(m), str(i)), m) for i, m in enumerate(modules)]
+        same = next((i for i, (a, b) in enumerate(zip(held, new)) if a != b), min(len(held), len(new)))
+        for name, _ in held[same:]:
+            delattr(self, name)
+        for name, m in new[same:]:
+            setattr(self, name, m)
         return self
 
     def forward(self, x: ArrayLike) -> Any:
@@ -53,6 +90,19 @@ class Sequential(Module):
         chosen = list(self)[index]
         return Sequential(*chosen) if isinstance(chosen, list) else chosen
 
+    def __setitem__(self, index: int | slice, module: Any) -> None:
+        modules = list(self)
+        modules[index] = module
+        self._hold(modules)
+
+    def __delitem__(self, index: int | slice) -> None:
+        modules = list(self)
+        del modules[index]
+        self._hold(modules)
+
+    def __add__(self, modules: Iterable[Module]) -> Sequential:
+        return Sequential(*self, *modules)
+
 
 class Identity(Module):
     """x itself."""
@@ -65,6 +115,7 @@ class Flatten(Module):
     """All axes from `start_dim` on made one, so that (N, C, H, W) becomes (N, C·H·W)."""
 
     def __init__(self, start_dim: int = 1) -> None:
+        check("Flatten", WHOLE, start_dim=start_dim)
         self.start_dim = start_dim
 
     def forward(self, x: ArrayLike) -> Tensor:
@@ -90,7 +141,7 @@ class Linear(Module):
         dtype: DTypeLike = np.float32,
         rng: Rng = None,
     ) -> None:
-        _positive("Linear", in_features=in_features, out_features=out_features)
+        check("Linear", COUNT, in_features=in_features, out_features=out_features)
         rng = random.generator(rng)
         self.in_features, self.out_features = in_features, out_features
         size = (out_features, in_features)
@@ -147,7 +198,7 @@ class Conv2d(Module):
         dtype: DTypeLike = np.float32,
         rng: Rng = None,
     ) -> None:
-        _positive("Conv2d", in_channels=in_channels, out_channels=out_channels, groups=groups)
+        check("Conv2d", COUNT, in_channels=in_channels, out_channels=out_channels, groups=groups)
         if in_channels % groups or out_channels % groups:
             raise ValueError(
                 f"Conv2d: groups={groups} must divide in_channels={in_channels} and out_channels={out_channels}"
@@ -187,6 +238,7 @@ class MaxPool2d(Module):
     """The largest entry of each window; stride defaults to the kernel size."""
 
     def __init__(self, kernel_size: OneOrTwo, stride: OneOrTwo | None = None, padding: OneOrTwo = 0) -> None:
+        _check_window(type(self).__name__, kernel_size, stride, padding)
         self.kernel_size, self.stride, self.padding = kernel_size, kernel_size if stride is None else stride, padding
 
     def forward(self, x: ArrayLike) -> Tensor:
@@ -222,7 +274,7 @@ class FractionalMaxPool2d(Module):
         if (output_size is None) == (output_ratio is None):
             raise ValueError(f"{name}: give one of output_size and output_ratio")
         pool.check_regions(name, regions, sequence, mode)
-        _positive(name, samples=samples)
+        check(name, COUNT, samples=samples)
         self.output_size = None if output_size is None else conv.pair(name, "output_size", output_size, 1)
         self.output_ratio = None if output_ratio is None else _ratios(name, output_ratio)
         self.regions, self.sequence, self.mode, self.samples = regions, sequence, mode, samples
@@ -244,6 +296,7 @@ class AvgPool2d(Module):
     """The mean of each window, padding counted as zeros; stride defaults to the kernel size."""
 
     def __init__(self, kernel_size: OneOrTwo, stride: OneOrTwo | None = None, padding: OneOrTwo = 0) -> None:
+        _check_window(type(self).__name__, kernel_size, stride, padding)
         self.kernel_size, self.stride, self.padding = kernel_size, kernel_size if stride is None else stride, padding
 
     def forward(self, x: ArrayLike) -> Tensor:
@@ -278,27 +331,28 @@ def _bias(size: int, fan_in: int, rng: np.random.Generator, dtype: DTypeLike) ->
     return Parameter(init.uniform((size,), -bound, bound, rng=rng, dtype=dtype))
 
 
+def _check_window(name: str, kernel_size: Any, stride: Any, padding: Any) -> None:
+    conv.pair(name, "kernel_size", kernel_size, 1)
+    if stride is not None:
+        conv.pair(name, "stride", stride, 1)
+    conv.pair(name, "padding", padding, 0)
+
+
 def _padding(padding: OneOrTwo, stride: conv.Pair) -> Any:
     """'same', 'valid' or a pair of ints."""
     if not isinstance(padding, str):
         return conv.pair("Conv2d", "padding", padding, 0)
     if padding not in ("same", "valid"):
-        raise ValueError(f"Conv2d: padding is {padding!r}; it must be 'same', 'valid', an int or two ints")
+        raise ValueError(f"Conv2d: padding is {told(padding)}; it must be 'same', 'valid', an int or two ints")
     if padding == "same" and stride != (1, 1):
         raise ValueError(f"Conv2d: padding='same' needs stride 1, not {stride}")
     return padding
 
 
 def _ratios(name: str, ratio: Any) -> tuple[float, float]:
-    two = (ratio, ratio) if isinstance(ratio, int | float) else tuple(ratio)
-    if len(two) != 2 or not all(0 < r < 1 for r in two):
+    two = ratio if isinstance(ratio, tuple | list | np.ndarray) else (ratio, ratio)
+    if len(two) != 2 or not all(map(INSIDE.holds, two)):
         raise ValueError(
-            f"{name}: output_ratio is {ratio!r}; it must be a number, or two, in (0, 1): output over input"
+            f"{name}: output_ratio is {told(ratio)}; it must be a number, or two, in (0, 1): output over input"
         )
-    return two
-
-
-def _positive(name: str, **sizes: int) -> None:
-    for what, n in sizes.items():
-        if n < 1:
-            raise ValueError(f"{name}: {what} is {n}; it must be at least 1")
+    return float(two[0]), float(two[1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..ops import loss
+from ..ranges import UNIT, check
 from ..tape import Tensor
 from ..typing import ArrayLike
 from .module import Module
@@ -14,6 +15,7 @@ class CrossEntropyLoss(Module):
     """−log softmax(logits)[label]: logits (N, K), labels N class indices, or probabilities (N, K): `mg.cross_entropy`."""
 
     def __init__(self, *, reduction: str = "mean", label_smoothing: float = 0.0) -> None:
+        check("CrossEntropyLoss", UNIT, label_smoothing=label_smoothing)
         self.reduction, self.label_smoothing = reduction, label_smoothing
 
     def forward(self, logits: ArrayLike, labels: ArrayLike) -> Tensor:

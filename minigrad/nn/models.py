@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..ops import elementwise, pool, shape
+from ..ranges import COUNT, FRACTION, check
 from ..tape import Tensor
 from ..typing import ArrayLike, DTypeLike, Rng
 from . import init
@@ -37,8 +38,10 @@ class LeNet(Module):
         dtype: DTypeLike = np.float32,
         rng: Rng = None,
     ) -> None:
+        check("LeNet", COUNT, num_classes=num_classes, in_channels=in_channels, image_size=image_size)
+        check("LeNet", FRACTION, dropout=dropout)
         if image_size < 4:
-            raise ValueError(f"lenet: image_size is {image_size}; two poolings need at least 4")
+            raise ValueError(f"LeNet: image_size is {image_size}; two poolings need at least 4")
         rng = own_generator(rng)
         made: dict[str, Any] = {"dtype": dtype, "rng": rng}
         self.conv1 = Conv2d(in_channels, 6, 5, padding=2, **made)
@@ -68,6 +71,7 @@ class Subsample(Module):
     """Every stride-th pixel, with zero channels appended: the shortcut A of He et al. 2016, without parameters."""
 
     def __init__(self, channels: int, stride: int) -> None:
+        check("Subsample", COUNT, channels=channels, stride=stride)
         self.channels, self.stride = channels, stride
 
     def forward(self, x: Tensor) -> Tensor:
@@ -127,6 +131,8 @@ class ResNet(Module):
     ) -> None:
         if shortcut not in ("A", "B"):
             raise ValueError(f"resnet: shortcut is {shortcut!r}; it must be 'A' or 'B'")
+        check("ResNet", COUNT, blocks=blocks, num_classes=num_classes, in_channels=in_channels, width=width)
+        check("ResNet", FRACTION, stochastic_depth=stochastic_depth, dropout=dropout)
         rng = own_generator(rng)
         made: dict[str, Any] = {"dtype": dtype, "rng": rng}
         drops = iter([StochasticDepth(p, rng=rng) for p in linear_decay(3 * blocks, stochastic_depth)])

@@ -1,8 +1,9 @@
 """Objects that own parameters: a Module finds them by walking its own attributes, in the order of assignment.
 
-Parameters, buffers and submodules are told apart by their type, also inside plain lists, tuples and dicts. Nothing is
-registered, so an attribute is only ever an attribute, and `__init__` needs no call to `super()`. This file computes
-nothing: what a module does is its `forward`.
+Parameters, buffers and submodules are told apart by their type, also inside lists, tuples and dicts, nested as they
+may be. Nothing is registered, so an attribute is only ever an attribute, and `__init__` needs no call to `super()`.
+Other collections, a set or a deque, are refused if they alone hold a parameter; other objects, iterators and closures
+are not looked into. This file computes nothing: what a module does is its `forward`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ import difflib
 import reprlib
 import threading
 import weakref
-from collections.abc import Callable
+from collections import UserDict, UserList, deque
+from collections.abc import Callable, Iterator, Mapping, Set, ValuesView
+from itertools import islice
+from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -107,7 +111,22 @@ class Module:
                 watcher.left(state.scope, self)
             state.scope, _paths.now = scope, paths
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name, x in vars(cls).items():
+            found = _walk(x) if isinstance(x, Module) else [("", x)]
+            if any(isinstance(y, _STATE) for _, y in found):
+                what = f"{cls.__name__}.{name} is a {type(x).__name__} of the class, whose parameters no model finds"
+                raise TypeError(f"{what}; assign it in __init__: self.{name} = …")
+
     def __setattr__(self, name: str, value: Any) -> None:
+        had = vars(self).get(name)
+        if isinstance(had, _STATE) and value is not None and not isinstance(value, _kind(had)):
+            kind, who = _kind(had).__name__, type(self).__name__
+            raise TypeError(
+                f"{who}: {name} is a {kind}, {had.dtype} {had.shape}; with a {type(value).__name__} in its place {who} would "
+                f"no longer have it: set its numbers ({name}.data = …), assign an nn.{kind}(…), or delete it first (del)"
+            )
         attributes.changed()
         object.__setattr__(self, name, value)
 
@@ -194,7 +213,7 @@ class Module:
 
         A snapshot: training on does not change it (PyTorch's holds references). A shared tensor has all its paths.
         """
-        return {path: x.read().copy() for path, x in _walk(self) if isinstance(x, _STATE)}
+        return {path: x.read().copy() for path, x in _found(self) if isinstance(x, _STATE)}
 
     @effectful
     def load_state_dict(self, values: dict[str, Any], strict: bool = True) -> LoadedKeys:
@@ -203,7 +222,7 @@ class Module:
         Raises one ValueError that lists every missing path, unexpected path (unless not `strict`), wrong shape and
         dtype that cannot be cast; nothing is changed then. Returns the paths passed over.
         """
-        own = {path: x for path, x in _walk(self) if isinstance(x, _STATE)}
+        own = {path: x for path, x in _found(self) if isinstance(x, _STATE)}
         arrays = {path: np.asarray(v.data if isinstance(v, Tensor) else v) for path, v in values.items()}
         missing = [path for path in own if path not in arrays]
         unexpected = [path for path in arrays if path not in own]
@@ -244,6 +263,8 @@ class Module:
 _STATE = (Parameter, Buffer)
 _OWNED = (Parameter, Buffer, Module)
 _CONTAINERS = (list, tuple, dict)
+_LEAVES = (Tensor, Module, int, float, str, type(None))
+_OTHERS = (Set, deque, UserList, UserDict, ValuesView, MappingProxyType)
 
 
 def holdings(items: dict) -> list[tuple[str, Any]]:
@@ -256,6 +277,17 @@ def holdings(items: dict) -> list[tuple[str, Any]]:
             inside = holdings(x if isinstance(x, dict) else dict(enumerate(x)))
             found += [(f"{name}.{path}", y) for path, y in inside]
     return found
+
+
+def _hidden(items: dict) -> Iterator[tuple[str, Any, Any]]:
+    """(name, collection, x) for those that `holdings` does not find, since they are in other collections."""
+    for name, x in items.items():
+        if isinstance(x, _CONTAINERS):
+            inside = _hidden(x if isinstance(x, dict) else dict(enumerate(x)))
+            yield from ((f"{name}.{path}", collection, y) for path, collection, y in inside)
+        elif not isinstance(x, _LEAVES) and isinstance(x, _OTHERS):
+            members = x.values() if isinstance(x, Mapping) else x  # a few say which kind they are
+            yield from ((name, x, y) for y in islice(members, 100) if isinstance(y, _OWNED))
 
 
 def _name(found: list[tuple[str, Any]]) -> None:
@@ -278,10 +310,36 @@ def _walk(module: Module, path: str = "", inside: tuple[Module, ...] = ()) -> li
     return found
 
 
+def _kind(x: Tensor) -> type[Tensor]:
+    return Parameter if isinstance(x, Parameter) else Buffer
+
+
+def _found(module: Module) -> list[tuple[str, Any]]:
+    """What `_walk` finds, if each has a path of its own, and none is in a collection that is not looked into."""
+    found, who = _walk(module), type(module).__name__
+    first: dict[str, Any] = {}
+    for path, x in found:
+        if first.setdefault(path, x) is not x:
+            raise ValueError(
+                f"{who}: {path!r} is the path of a {type(first[path]).__name__} and of another {type(x).__name__}; rename "
+                "one of them (a key counts as its text, and a dot in a name as a step)"
+            )
+    known = {id(x) for _, x in found}
+    for path, x in found:
+        for name, collection, y in _hidden(vars(x)) if isinstance(x, Module) else ():
+            if id(y) not in known:
+                at = f"{path}.{name}" if path else name
+                raise TypeError(
+                    f"{who}: {at} is a {type(collection).__name__} that holds a {type(y).__name__}; a model finds what "
+                    "it owns in attributes, lists, tuples and dicts: use one of these"
+                )
+    return found
+
+
 def _first_paths(module: Module, kind: type) -> list[tuple[str, Any]]:
     """The things of a kind in a module, each once, under the first path that it has."""
     found: dict[int, tuple[str, Any]] = {}
-    for path, x in _walk(module):
+    for path, x in _found(module):
         if isinstance(x, kind):
             found.setdefault(id(x), (path, x))
     return list(found.values())

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..ops import conv, norm, shape
+from ..ranges import COUNT, POSITIVE, UNIT, check
 from ..tape import Array, Tensor, constant, effect, real_dtype, snapshot
 from ..typing import ArrayLike, DTypeLike
 from .module import Buffer, Module, Parameter
@@ -31,8 +32,10 @@ class _BatchNorm(Module):
         *,
         dtype: DTypeLike = np.float32,
     ) -> None:
-        if num_features < 1:
-            raise ValueError(f"{type(self).__name__}: num_features is {num_features}; it must be at least 1")
+        name = type(self).__name__
+        check(name, COUNT, num_features=num_features)
+        check(name, POSITIVE, eps=eps)
+        check(name, UNIT.or_none, momentum=momentum)
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         zeros, ones = np.zeros(num_features, dtype), np.ones(num_features, dtype)
         self.weight = Parameter(ones) if affine else None

@@ -13,6 +13,7 @@ import numpy as np
 
 from .. import random
 from ..ops import elementwise, reduce
+from ..ranges import NOT_NEGATIVE, NUMBER, POSITIVE, check
 from ..tape import Tensor, effect, look, total
 from ..typing import Rng
 from .module import Module
@@ -70,8 +71,7 @@ def max_norm_(model: Module | Iterable[Tensor], limit: float, leave_out: Sequenc
     array([[0.6, 0.8],
            [0.3, 0.4]])
     """
-    if not limit > 0:
-        raise ValueError(f"max_norm_: limit is {limit}; it must be positive")
+    check("max_norm_", POSITIVE, limit=limit)
     for w in _chosen("max_norm_", model, leave_out):
         if w.ndim < 2:
             raise ValueError(f"max_norm_: a parameter has shape {w.shape}; units have weights of two or more axes")
@@ -103,8 +103,8 @@ def gradient_noise_(
     >>> round(float(p.grad.std()), 2)  # √(1/√100) = 0.316, but for chance
     0.31
     """
-    if step < 0 or eta < 0:
-        raise ValueError(f"gradient_noise_: step is {step} and eta is {eta}; both must be ≥ 0")
+    check("gradient_noise_", NOT_NEGATIVE, step=step, eta=eta)
+    check("gradient_noise_", NUMBER, gamma=gamma)
     look("gradient noise depends on the number of the step")
     source = np.random.default_rng([rng, step]) if isinstance(rng, int | np.integer) else random.generator(rng)
     deviation = float((eta / (1 + step) ** gamma) ** 0.5)

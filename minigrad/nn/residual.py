@@ -15,6 +15,7 @@ import numpy as np
 
 from .. import random
 from ..ops import noise, shape
+from ..ranges import FRACTION, INDEX, check
 from ..tape import Tensor, draw, look, skip
 from ..typing import ArrayLike, Rng
 from .layers import own_generator
@@ -93,7 +94,10 @@ class Residual(Module):
     ) -> None:
         self.branch = branch
         self.shortcut = shortcut
-        self.drop = drop if isinstance(drop, StochasticDepth) else StochasticDepth(drop)
+        if not isinstance(drop, StochasticDepth):
+            check("Residual", FRACTION, drop=drop)
+            drop = StochasticDepth(drop)
+        self.drop = drop
 
     def forward(self, x: ArrayLike) -> Tensor:
         return self.drop(x if self.shortcut is None else self.shortcut(x), lambda: self.branch(x))
@@ -107,6 +111,8 @@ def linear_decay(blocks: int, p: float) -> list[float]:
     >>> linear_decay(4, 0.5)
     [0.125, 0.25, 0.375, 0.5]
     """
+    check("linear_decay", INDEX, blocks=blocks)
+    check("linear_decay", FRACTION, p=p)
     return [p * block / blocks for block in range(1, blocks + 1)]
 
 

@@ -6,10 +6,12 @@ linear in its two arguments, and the adjoint of each is another of them, so the 
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import Any
 
+import numpy as np
+
 from .. import kernels
+from ..ranges import WHOLE, told
 from ..tape import ENTRIES, INTEGERS, Array, Tensor, linear, primitive
 from ..typing import ArrayLike, OneOrTwo
 from .shape import as_tensor, reshape
@@ -19,9 +21,9 @@ Pair = tuple[int, int]
 
 def pair(name: str, what: str, value: Any, least: int) -> Pair:
     """`value`, an int or two ints, as a pair of ints ≥ least, or an error in op's name."""
-    two = (value, value) if isinstance(value, Integral) else tuple(value)
-    if len(two) != 2 or any(int(v) != v or v < least for v in two):
-        raise ValueError(f"{name}: {what} is {value!r}; it must be an int or a pair of ints ≥ {least}")
+    two = value if isinstance(value, tuple | list | np.ndarray) else (value, value)
+    if len(two) != 2 or not all(WHOLE.holds(v) and v >= least for v in two):
+        raise ValueError(f"{name}: {what} is {told(value)}; it must be an int or a pair of ints ≥ {least}")
     return int(two[0]), int(two[1])
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import random
+from ..ranges import FRACTION, check
 from ..tape import Array, Tensor, draw, mul, real_dtype, wrap
 from ..typing import ArrayLike, Rng
 from .conv import check_image
@@ -18,8 +19,7 @@ from .shape import as_tensor
 
 def check_probability(name: str, p: float) -> None:
     """Raise unless p can be the probability of dropping."""
-    if not 0 <= p < 1:
-        raise ValueError(f"{name}: the drop probability is {p}; it must lie in [0, 1)")
+    check(name, FRACTION, p=p)
 
 
 def check_choice(name: str, what: str, value: str, *choices: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
+from ..ranges import POSITIVE, check
 from ..tape import Array, Tensor, cast, dispatch, floats_for, fused, general, primitive, private
 from ..typing import ArrayLike
 from .conv import same_dtype
@@ -188,7 +189,8 @@ def scale_and_shift(mean: Array, var: Array, gamma: Array, beta: Array, *, eps: 
     return scale, beta - mean * scale
 
 
-def _check(x: Tensor, **vectors: Any) -> None:
+def _check(x: Tensor, eps: float, **vectors: Any) -> None:
+    check("batch_norm", POSITIVE, eps=eps)
     if x.ndim not in (2, 4):
         raise ValueError(f"batch_norm: x has shape {x.shape}; it must be (N, C) or (N, C, H, W)")
     c = x.shape[1]
@@ -216,13 +218,13 @@ def batch_norm(
     `moments` may hand over what `channel_moments(x)` returned, to spare computing it again. Raises ValueError
     when there is one value per channel: it has no variance.
 
-    >>> y = batch_norm(np.array([[1.0], [3.0]]), np.ones(1), np.zeros(1), eps=0.0)
-    >>> y.data
+    >>> y = batch_norm(np.array([[1.0], [3.0]]), np.ones(1), np.zeros(1))
+    >>> y.data.round(4)
     array([[-1.],
            [ 1.]])
     """
     x, gamma, beta = as_tensor(x), as_tensor(gamma), as_tensor(beta)
-    _check(x, gamma=gamma, beta=beta)
+    _check(x, eps, gamma=gamma, beta=beta)
     check_batch(x)
     if moments is not None:
         moments = private(moments[0]), private(moments[1])
@@ -240,5 +242,5 @@ def normalize(
 ) -> Tensor:
     """Batch normalisation by given statistics (C,), as at test time: γ (x − mean) / √(var + ε) + β."""
     x, mean, var, gamma, beta = (as_tensor(a) for a in (x, mean, var, gamma, beta))
-    _check(x, mean=mean, var=var, gamma=gamma, beta=beta)
+    _check(x, eps, mean=mean, var=var, gamma=gamma, beta=beta)
     return _normalize(x, mean, var, gamma, beta, eps=eps)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from ..ranges import FRACTION, check
 from ..tape import Array, Tensor, effectful
 
 Weight = Callable[[int], float]
@@ -30,8 +31,7 @@ def ema(decay: float = 0.995, form: str = "plain") -> Weight:
     >>> [round(ema(0.9, form)(1), 3) for form in ("plain", "warmup", "corrected")]
     [0.1, 0.818, 1.0]
     """
-    if not 0 <= decay < 1:
-        raise ValueError(f"ema: decay is {decay}; it must lie in [0, 1)")
+    check("ema", FRACTION, decay=decay)
     if form == "plain":
         return lambda t: 1 - decay
     if form == "warmup":

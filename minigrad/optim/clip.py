@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from ..ranges import POSITIVE, check
 from ..tape import Array, Tensor, constant, dispatch, effect, wrap
 
 
@@ -104,6 +105,6 @@ def _blame(params: list[Tensor], bad: Callable[[Array], Array]) -> str:
 def _checked(name: str, params: Iterable[Tensor], what: str, most: float) -> list[Tensor]:
     if isinstance(params, Tensor) or not isinstance(params, Iterable):
         raise TypeError(f"{name}: params is a {type(params).__name__}; give a list of tensors, e.g. model.parameters()")
-    if not most > 0:
-        raise ValueError(f"{name}: {what} is {most}; it must be > 0")
+    if most != math.inf:
+        check(name, POSITIVE, **{what: most})
     return list({id(p): p for p in params}.values())  # one that stands there twice has one gradient

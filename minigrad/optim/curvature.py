@@ -19,6 +19,7 @@ from ..extras import extra
 from ..ops.loss import cross_entropy
 from ..ops.reduce import mean
 from ..random import generator
+from ..ranges import COUNT, check
 from ..tape import Array, Tensor, history, no_grad
 from .vector import flat, split
 
@@ -293,7 +294,7 @@ def power_iteration(A: Any, *, tol: float = 1e-3, max_products: int = 1000, rng:
     Each product shrinks the error of the vector by the ratio of the two largest moduli. Where `max_products` did not
     suffice, `errors` tells. `eigenvalues` needs fewer products.
     """
-    _at_least_one("power_iteration", max_products=max_products)
+    check("power_iteration", COUNT, max_products=max_products)
     v = _unit(generator(rng).standard_normal(A.shape[0]))
     for products in range(1, max_products + 1):
         w = _times(A, v)
@@ -303,12 +304,6 @@ def power_iteration(A: Any, *, tol: float = 1e-3, max_products: int = 1000, rng:
             break
         v = _unit(w)
     return Eigenvalues(np.array([value]), v[:, None], np.array([error]), products)
-
-
-def _at_least_one(name: str, **counts: int) -> None:
-    for what, n in counts.items():
-        if n < 1:
-            raise ValueError(f"{name}: {what} is {n}; it must be at least 1")
 
 
 def _unit(v: Array) -> Array:
@@ -336,7 +331,7 @@ def lanczos(A: Any, steps: int, start: Array | None = None, *, rng: Rng = None) 
     (Parlett 1998, chapter 13). Where the space is exhausted, `off` is 0, or of the size of round-off, and it goes on
     from another vector: Q is orthonormal, and Qᵀ A Q is T, to round-off, in either case. It keeps `steps` vectors.
     """
-    _at_least_one("lanczos", steps=steps)
+    check("lanczos", COUNT, steps=steps)
     *_, last = _lanczos(A, min(steps, A.shape[0]), start, rng)
     return last
 
@@ -469,7 +464,7 @@ def density(A: Any, *, probes: int = 10, steps: int = 60, rng: Rng = None) -> De
     the eigenvalues of T, weights the squared first entries of its eigenvectors. It is exact for polynomials up to
     degree 2m − 1, and its mean over v is the spectrum's (Golub, Welsch 1969; Ubaru et al. 2017; Ghorbani et al. 2019).
     """
-    _at_least_one("density", probes=probes, steps=steps)
+    check("density", COUNT, probes=probes, steps=steps)
     rng = generator(rng)
     found = []
     for _ in range(probes):

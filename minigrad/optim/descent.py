@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..ranges import check
 from ..tape import Array
 from . import directions, line_search
 from .directions import norm
@@ -152,9 +153,7 @@ class Method(Declared):
 
     def __post_init__(self) -> None:
         for name, h in self.hyperparameters.items():
-            value = getattr(self, name)
-            if not h.range.holds(value):
-                raise ValueError(f"{self.name}: {name} is {value!r}; it must be {h.range.text}")
+            check(self.name, h.range, **{name: getattr(self, name)})
 
     def iterate(self, objective: Objective, state: State) -> None:
         """Move the state on by one point. Raises Stuck, and leaves the state's point, if there is no better one."""

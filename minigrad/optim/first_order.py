@@ -141,6 +141,11 @@ class Nesterov(Momentum):
         super().__post_init__(params)
         self._left: list[tuple[Tensor, Array]] = []  # parameters that stand ahead, and where they belong
 
+    @property
+    def needs_closure(self) -> bool:
+        """Whether the gradient is taken ahead."""
+        return not self.shifted
+
     def step(self, closure: Closure | None = None) -> float | None:
         """As of every optimizer; the look-ahead form needs the closure, and returns the loss at the point ahead."""
         if self.shifted:

@@ -7,44 +7,21 @@ signature. The checks, the groups, the repr, what `help` says and the table in d
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Callable
 from dataclasses import MISSING, InitVar, dataclass, field, fields
-from numbers import Real
 from typing import Annotated, Any, Literal, NamedTuple, dataclass_transform, get_args, get_origin, get_type_hints
 
-import numpy as np
+from ..ranges import ANYTHING, COUNT, FRACTION, INDEX, NOT_NEGATIVE, NUMBER, POSITIVE, SWITCH, UNIT, Range, check
 
-
-class Range(NamedTuple):
-    """What holds for a hyperparameter, and how to say it."""
-
-    holds: Callable[[Any], bool]
-    text: str
-
-
-def _number(v: Any) -> bool:
-    return isinstance(v, Real) and not isinstance(v, bool) and math.isfinite(v)
-
-
-def _whole(v: Any) -> bool:
-    return isinstance(v, int | np.integer) and not isinstance(v, bool)
-
-
-NOT_NEGATIVE = Range(lambda v: _number(v) and v >= 0, "≥ 0")
-COUNT = Range(lambda v: _whole(v) and v >= 1, "a whole number ≥ 1")
-FRACTION = Range(lambda v: _number(v) and 0 <= v < 1, "in [0, 1)")
-SWITCH = Range(lambda v: isinstance(v, bool | np.bool_), "True or False")
-ANYTHING = Range(lambda v: True, "")
 ONCE = object()  # marks a hyperparameter of the optimizer, which groups do not have
 
 # types with a range
-Number = Annotated[float, Range(_number, "a number")]
+Number = Annotated[float, NUMBER]
 NotNegative = Annotated[float, NOT_NEGATIVE]
-Positive = Annotated[float, Range(lambda v: _number(v) and v > 0, "> 0")]
+Positive = Annotated[float, POSITIVE]
 Fraction = Annotated[float, FRACTION]
 Count = Annotated[int, COUNT]
-CountOrNone = Annotated[int | None, Range(lambda v: v is None or COUNT.holds(v), "a whole number ≥ 1, or None")]
+CountOrNone = Annotated[int | None, COUNT.or_none]
 
 # hyperparameters of many rules
 Rate = Annotated[
@@ -68,7 +45,7 @@ Betas = Annotated[
 ]
 Power = Annotated[
     float,
-    Range(lambda v: NOT_NEGATIVE.holds(v) and v <= 1, "in [0, 1]"),
+    UNIT,
     "of the curvature, which is divided by: 1 as Newton, 0 not at all",
 ]
 Every = Annotated[Count, "the steps from one estimate of the curvature to the next"]
@@ -80,7 +57,7 @@ History = Annotated[Count, "pairs that are kept"]
 Damping = Annotated[NotNegative, "added to the diagonal, as a part of the largest curvature, or of that along g"]
 Forcing = Annotated[Fraction, "the largest part of g that is left over when a system is solved"]
 Products = Annotated[CountOrNone, "products with the curvature in one iteration, at most"]
-Seed = Annotated[int, Range(lambda v: _whole(v) and v >= 0, "a whole number ≥ 0"), "of the random draws"]
+Seed = Annotated[int, INDEX, "of the random draws"]
 
 
 class Hyperparameter(NamedTuple):
@@ -106,7 +83,7 @@ def _read(name: str, hint: Any, default: Any, given: bool) -> Hyperparameter:
         ranges = [SWITCH]
     elif get_origin(kind) is Literal:
         *first, last = map(repr, choices := get_args(kind))
-        ranges = [Range(lambda v: v in choices, f"{', '.join(first)} or {last}")]
+        ranges = [Range(lambda v: isinstance(v, str) and v in choices, f"{', '.join(first)} or {last}")]
     else:
         ranges = [ANYTHING, *(note for note in notes if isinstance(note, Range))]
     meaning = ["", *(note for note in notes if isinstance(note, str))][-1]
@@ -133,9 +110,7 @@ class Declared:
 
     def _require(self, name: str, value: Any) -> None:
         """Raise ValueError unless the value is in the range of the hyperparameter of this name."""
-        allowed = self.hyperparameters[name].range
-        if not allowed.holds(value):
-            raise ValueError(f"{type(self).__name__}: {name} is {value}; it must be {allowed.text}")
+        check(type(self).__name__, self.hyperparameters[name].range, **{name: value})
 
 
 def _told(h: Hyperparameter) -> str:

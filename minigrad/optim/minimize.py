@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import random
+from ..ranges import NOT_NEGATIVE, check
 from ..tape import Array, Tensor
 from ..typing import ArrayLike
 from . import descent
@@ -76,8 +77,8 @@ def minimize(
         raise TypeError(f"minimize: x0 has dtype {x0.dtype}; give floats, e.g. x0.astype('float64')")
     if not x0.size:
         raise ValueError("minimize: x0 is empty; there is nothing to minimize over")
-    if not (gtol >= 0 and gtol_rel >= 0 and max_iter >= 0):
-        raise ValueError(f"minimize: gtol, gtol_rel and max_iter are {gtol}, {gtol_rel}, {max_iter}; they must be ≥ 0")
+    check("minimize", NOT_NEGATIVE, gtol=gtol, gtol_rel=gtol_rel, max_iter=max_iter)
+    check("minimize", NOT_NEGATIVE.or_none, max_evaluations=max_evaluations)
     if max_evaluations is not None and max_evaluations < 1:
         raise ValueError(f"minimize: max_evaluations is {max_evaluations}; f has to be evaluated once at least")
     accepted = inspect.signature(descent.METHODS[method]).parameters

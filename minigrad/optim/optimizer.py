@@ -6,15 +6,15 @@ in `_entries`, and moves parameters in `_update`. Nothing here knows of modules.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import InitVar
 from typing import Any, ClassVar
 
 import numpy as np
 
+from ..ranges import NOT_NEGATIVE, told
 from ..tape import Array, Freed, Tensor, effect, effectful, history, pull, recording
-from .hyperparameters import NOT_NEGATIVE, Declared
+from .hyperparameters import Declared
 
 Params = Iterable[Tensor] | Iterable[dict[str, Any]]
 Closure = Callable[[], Tensor]
@@ -86,6 +86,16 @@ class Optimizer(Declared, _HasParams):
     def rate(self) -> float:
         """The learning rate of the next step, of the first group."""
         return self._rate(self.param_groups[0])
+
+    @property
+    def needs_closure(self) -> bool:
+        """Whether `step` must be given a closure, since it evaluates the loss itself."""
+        return False
+
+    @property
+    def needs_outputs(self) -> bool:
+        """Whether that closure returns (loss, outputs), the outputs being what the loss was computed from."""
+        return False
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
@@ -195,8 +205,10 @@ class Optimizer(Declared, _HasParams):
     def _rate(self, group: dict[str, Any]) -> float:
         lr = group["lr"]
         rate = lr(self.steps) if callable(lr) else lr
-        if not 0 <= rate < math.inf:
-            raise ValueError(f"{self._who}: lr is {rate} at step {self.steps}; it must be {NOT_NEGATIVE.text}")
+        if isinstance(rate, np.ndarray) and not rate.ndim:  # of np.where, for one
+            rate = rate.item()
+        if not NOT_NEGATIVE.holds(rate):
+            raise ValueError(f"{self._who}: lr is {told(rate)} at step {self.steps}; it must be {NOT_NEGATIVE.text}")
         return float(rate)
 
     def _check(self, options: dict[str, Any]) -> None:

@@ -10,11 +10,14 @@ import bisect
 import math
 from collections.abc import Callable, Sequence
 
+from ..ranges import AT_LEAST_ONE, INSIDE, NOT_NEGATIVE, check
+
 Schedule = Callable[[int], float]
 
 
 def constant(lr: float) -> Schedule:
     """lr at every step."""
+    check("constant", NOT_NEGATIVE, lr=lr)
     return lambda step: lr
 
 
@@ -24,7 +27,8 @@ def step_decay(lr: float, every: int, factor: float = 0.1) -> Schedule:
     >>> [step_decay(1.0, 2, 0.5)(k) for k in range(5)]
     [1.0, 1.0, 0.5, 0.5, 0.25]
     """
-    _at_least_one("step_decay", every=every)
+    check("step_decay", NOT_NEGATIVE, lr=lr, factor=factor)
+    check("step_decay", AT_LEAST_ONE, every=every)
     return lambda step: lr * factor ** (step // every)
 
 
@@ -34,6 +38,7 @@ def multi_step(lr: float, milestones: Sequence[int], factor: float = 0.1) -> Sch
     >>> [multi_step(1.0, [1, 4], 0.5)(k) for k in range(6)]
     [1.0, 0.5, 0.5, 0.5, 0.25, 0.25]
     """
+    check("multi_step", NOT_NEGATIVE, lr=lr, factor=factor)
     milestones = _ascending("multi_step", milestones)
     return lambda step: lr * factor ** bisect.bisect_right(milestones, step)
 
@@ -44,7 +49,7 @@ def exponential(lr: float, k: float) -> Schedule:
     >>> [round(exponential(1.0, 0.5)(t), 3) for t in range(4)]
     [1.0, 0.607, 0.368, 0.223]
     """
-    _not_negative("exponential", k=k)
+    check("exponential", NOT_NEGATIVE, lr=lr, k=k)
     return lambda step: lr * math.exp(-k * step)
 
 
@@ -54,7 +59,7 @@ def inverse(lr: float, k: float) -> Schedule:
     >>> [inverse(1.0, 1.0)(t) for t in (0, 1, 3)]
     [1.0, 0.5, 0.25]
     """
-    _not_negative("inverse", k=k)
+    check("inverse", NOT_NEGATIVE, lr=lr, k=k)
     return lambda step: lr / (1 + k * step)
 
 
@@ -64,8 +69,8 @@ def polynomial(lr: float, steps: int, power: float = 1.0, end: float = 0.0) -> S
     >>> [polynomial(1.0, 4, power=2.0)(k) for k in range(6)]
     [1.0, 0.5625, 0.25, 0.0625, 0.0, 0.0]
     """
-    _at_least_one("polynomial", steps=steps)
-    _not_negative("polynomial", power=power)
+    check("polynomial", AT_LEAST_ONE, steps=steps)
+    check("polynomial", NOT_NEGATIVE, lr=lr, power=power, end=end)
     return lambda step: end + (lr - end) * max(1 - step / steps, 0.0) ** power if step < steps else end
 
 
@@ -75,7 +80,8 @@ def cosine(lr: float, steps: int, end: float = 0.0) -> Schedule:
     >>> [round(cosine(1.0, 4)(k), 3) for k in range(6)]
     [1.0, 0.854, 0.5, 0.146, 0.0, 0.0]
     """
-    _at_least_one("cosine", steps=steps)
+    check("cosine", AT_LEAST_ONE, steps=steps)
+    check("cosine", NOT_NEGATIVE, lr=lr, end=end)
     return lambda step: _half_cosine(lr, end, step / steps)
 
 
@@ -87,7 +93,7 @@ def warmup(lr: float | Schedule, steps: int) -> Schedule:
     >>> [warmup(1.0, 4)(k) for k in range(6)]
     [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]
     """
-    _at_least_one("warmup", steps=steps)
+    check("warmup", AT_LEAST_ONE, steps=steps)
     inner = lr if callable(lr) else constant(lr)
     return lambda step: inner(step) * min((step + 1) / steps, 1)
 
@@ -100,9 +106,9 @@ def one_cycle(lr: float, steps: int, *, rise: float = 0.3, start: float = 1 / 25
     >>> [round(one_cycle(1.0, 10, rise=0.5, start=0, end=0)(k), 3) for k in (0, 5, 10)]
     [0.0, 1.0, 0.0]
     """
-    _at_least_one("one_cycle", steps=steps)
-    if not 0 < rise < 1:
-        raise ValueError(f"one_cycle: rise is {rise}; it must lie in (0, 1), the part of the steps before the peak")
+    check("one_cycle", AT_LEAST_ONE, steps=steps)
+    check("one_cycle", NOT_NEGATIVE, lr=lr, start=start, end=end)
+    check("one_cycle", INSIDE, rise=rise)  # the part of the steps before the peak
     peak = rise * steps
 
     def rate(step: int) -> float:
@@ -122,7 +128,8 @@ def warm_restarts(lr: float, steps: int, *, factor: int = 1, end: float = 0.0) -
     >>> [round(warm_restarts(1.0, 2, factor=2)(k), 3) for k in range(7)]
     [1.0, 0.5, 1.0, 0.854, 0.5, 0.146, 1.0]
     """
-    _at_least_one("warm_restarts", steps=steps, factor=factor)
+    check("warm_restarts", AT_LEAST_ONE, steps=steps, factor=factor)
+    check("warm_restarts", NOT_NEGATIVE, lr=lr, end=end)
 
     def rate(step: int) -> float:
         length = steps
@@ -160,20 +167,8 @@ def _half_cosine(a: float, b: float, part: float) -> float:
     return b + (a - b) * (1 + math.cos(math.pi * min(part, 1))) / 2
 
 
-def _at_least_one(name: str, **counts: int) -> None:
-    for what, n in counts.items():
-        if n < 1:
-            raise ValueError(f"{name}: {what} is {n}; it must be at least 1")
-
-
-def _not_negative(name: str, **numbers: float) -> None:
-    for what, v in numbers.items():
-        if not v >= 0:
-            raise ValueError(f"{name}: {what} is {v}; it must be ≥ 0")
-
-
 def _ascending(name: str, milestones: Sequence[int]) -> list[int]:
     milestones = list(milestones)
-    if milestones != sorted(set(milestones)) or any(m < 1 for m in milestones):
+    if not all(map(AT_LEAST_ONE.holds, milestones)) or milestones != sorted(set(milestones)):
         raise ValueError(f"{name}: milestones are {milestones}; they must ascend from 1 or more")
     return milestones

@@ -81,6 +81,11 @@ class SecondOrder(Optimizer):
     def _method(self) -> descent.Method:
         raise NotImplementedError
 
+    @property
+    def needs_closure(self) -> bool:
+        """Always: the method chooses where the loss is evaluated."""
+        return True
+
     def step(self, closure: Closure | None = None) -> float:
         """Minimize the loss for `max_iter` iterations; return what it was before.
 
@@ -303,6 +308,11 @@ class NewtonCG(SecondOrder):
     def _method(self) -> descent.Method:
         of_vector = None if self.preconditioner is None else self._diagonal
         return descent.NewtonCG(self.damping, self.forcing, self.max_products, of_vector)
+
+    @property
+    def needs_outputs(self) -> bool:
+        """Whether B is the Gauss–Newton matrix."""
+        return self.curvature == "gauss-newton"
 
     def step(self, closure: Closure | None = None, curvature: Closure | None = None) -> float:
         """As `SecondOrder.step`. A closure `curvature`, of the same kind, takes the place of `closure` in products: on

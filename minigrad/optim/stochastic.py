@@ -45,6 +45,11 @@ class _Closed(Optimizer):
                 raise ValueError(f"{self._who}: {name} is given for a group, but it is one for all")
         super().add_param_group(group)
 
+    @property
+    def needs_closure(self) -> bool:
+        """Always: the loss is differentiated twice."""
+        return True
+
     def _closure(self, closure: Any) -> Callable[[], Any]:
         if not callable(closure):
             raise TypeError(f"{self._who}: step needs a closure that returns the loss, to differentiate it twice")
@@ -93,6 +98,11 @@ class SQN(_Closed):
         self.skipped = 0
         self._sum = np.zeros(self._size)
         self._last: Array | None = None  # the mean of the iterates before these
+
+    @property
+    def needs_outputs(self) -> bool:
+        """Whether y is a Gauss–Newton product."""
+        return self._option("gauss_newton")
 
     @property
     def _size(self) -> int:
@@ -295,6 +305,11 @@ class Sophia(_Diagonal):
 
     _entries = ("m", "h")
     _shared = ("every", "seed", "hutchinson")
+
+    @property
+    def needs_outputs(self) -> bool:
+        """Whether labels are sampled, from the logits."""
+        return not self._option("hutchinson")
 
     def _evaluate(self, closure: Callable[[], Any]) -> float:
         if self._option("hutchinson"):

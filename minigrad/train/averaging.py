@@ -17,6 +17,7 @@ from ..data import Loader
 from ..nn import BatchNorm1d, BatchNorm2d, Module
 from ..nn.modes import modes_restored
 from ..optim.averaging import Average, Weight, ema
+from ..ranges import COUNT, check
 from ..tape import Array, no_grad
 
 POLICIES = ("copy", "average", "recalibrate")
@@ -60,8 +61,7 @@ class Averaging:
     ) -> None:
         if every not in ("step", "epoch"):
             raise ValueError(f"Averaging: every is {every!r}; it must be 'step' or 'epoch'")
-        if start < 1:
-            raise ValueError(f"Averaging: start is {start}; it must be an epoch, the first of which is 1")
+        check("Averaging", COUNT, start=start)  # an epoch, the first of which is 1
         _check_policy(model, batch_norm, batches)
         self.model, self.every, self.start, self.batch_norm, self.batches = model, every, start, batch_norm, batches
         buffers = [b for b in model.buffers() if b.dtype.kind == "f"] if batch_norm == "average" else []

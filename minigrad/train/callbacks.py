@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from ..ranges import COUNT, NOT_NEGATIVE, check
 from .state import State
 
 Callback = Callable[[State], Any]
@@ -78,10 +79,8 @@ class EarlyStopping:
         better = better or ("lower" if "loss" in metric else "higher" if "accuracy" in metric else None)
         if better not in ("lower", "higher"):
             raise ValueError(f"EarlyStopping: say whether 'lower' or 'higher' is better for {metric!r}; not {better!r}")
-        if patience < 1 or not min_delta >= 0:
-            raise ValueError(
-                f"EarlyStopping: patience is {patience}, min_delta {min_delta}; patience must be at least 1 and min_delta ≥ 0"
-            )
+        check("EarlyStopping", COUNT, patience=patience)
+        check("EarlyStopping", NOT_NEGATIVE, min_delta=min_delta)
         self.metric, self.patience, self.min_delta = metric, patience, min_delta
         self.better, self.restore = better, restore
         self.best = float("inf") if better == "lower" else -float("inf")
@@ -91,7 +90,9 @@ class EarlyStopping:
     def __call__(self, state: State) -> bool:
         if self.metric not in (state.record or {}):
             have = ", ".join(state.record or {})
-            raise KeyError(f"EarlyStopping: the records have no {self.metric!r}, but {have}; does fit get test data?")
+            raise KeyError(
+                f"EarlyStopping: the records have no {self.metric!r}, but {have}; does fit get test data, and classes?"
+            )
         value = float(state.record[self.metric])  # type: ignore[index]
         gain = self.best - value if self.better == "lower" else value - self.best
         if gain > self.min_delta:  # which NaN never is

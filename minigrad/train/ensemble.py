@@ -23,6 +23,7 @@ from ..nn import Module
 from ..ops.loss import cross_entropy, softmax
 from ..optim import Optimizer
 from ..optim.schedules import warm_restarts
+from ..ranges import COUNT, check
 from ..tape import Array
 from .evaluate import Batches, Loss, predict
 from .loop import fit
@@ -179,8 +180,9 @@ def snapshots(
     (G. Huang, Y. Li, G. Pleiss, Z. Liu, J. Hopcroft, K. Weinberger, "Snapshot ensembles", 2017). The optimizer's rate
     is put back afterwards. Raises ValueError if a rate is a function: give the peak, a number.
     """
-    if cycles < 1 or epochs < 1:
-        raise ValueError(f"snapshots: cycles is {cycles} and epochs is {epochs}; both must be at least 1")
+    check("snapshots", COUNT, cycles=cycles, epochs=epochs)
+    if "lr" not in optimizer.defaults:
+        raise ValueError(f"snapshots: {type(optimizer).__name__} has no lr to let fall; give an optimizer that has one")
     peaks = [group["lr"] for group in optimizer.param_groups]
     if any(callable(peak) for peak in peaks):
         raise ValueError("snapshots: the optimizer's lr is a function; give a number, the peak of each cycle")

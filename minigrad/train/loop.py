@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import statistics
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
@@ -13,9 +15,12 @@ import numpy as np
 
 from ..nn import Module
 from ..ops.loss import cross_entropy
+from ..ops.shape import concat
 from ..optim import Optimizer, clip_grad_norm
+from ..ranges import COUNT, INDEX, POSITIVE, check
+from ..tape import Array, as_array
 from .averaging import Averaging, swapped
-from .evaluate import Batches, Loss, evaluate
+from .evaluate import Batches, Loss, evaluated
 from .progress import bar
 from .resume import Saving
 from .state import Batch, Epoch, State
@@ -52,10 +57,20 @@ def fit(
     steps. A run with `resume` goes on from the checkpoint, if there is one: killed at any moment and resumed, it equals
     the uninterrupted run bit for bit. Ctrl-C lets the step end and leaves a checkpoint.
 
-    In records, losses are means over samples, 'lr' is the rate of the epoch's first step, 'step_ms' the median time of
-    a step in milliseconds. `progress` shows a bar. Raises FloatingPointError as soon as the loss is not finite,
+    An optimizer whose step needs a closure (L-BFGS, Newton, Sophia, …) is given one: the loss of all samples of the step's
+    batches, which it evaluates as often as it wants. It takes neither `clip_norm` nor callbacks `before_step`.
+
+    In records, losses are means over samples, 'lr' is the rate of the epoch's first step (if the optimizer has one),
+    'step_ms' the median time of a step in milliseconds; there is an 'accuracy' only where there are classes (see
+    `evaluate`). `progress` shows a bar. Raises ValueError for an optimizer that holds none of the model's parameters,
+    and warns if it lacks some that require grad. Raises FloatingPointError as soon as the loss is not finite,
     CheckpointError (a ValueError) if the checkpoint is that of other settings, which are named.
     """
+    check("fit", COUNT, accumulate=accumulate)
+    check("fit", INDEX, epochs=epochs)
+    if clip_norm != math.inf:  # which only measures
+        check("fit", POSITIVE.or_none, clip_norm=clip_norm)
+    _check_optimizer(model, optimizer, clip_norm, callbacks)
     settings = {"loss": loss, "accumulate": accumulate, "clip_norm": clip_norm}
     state = State(model, optimizer, train, test, epochs=epochs, average=average, callbacks=callbacks, **settings)
     with Saving(state, out, resume, checkpoint_every) as saving, bar(progress, state, accumulate) as tick:
@@ -64,14 +79,17 @@ def fit(
             model.train()
             for batches in _groups(state.batches(), accumulate):
                 begun = time.perf_counter()
-                if state.seen.rate is None:
+                if state.seen.rate is None and "lr" in optimizer.defaults:
                     state.seen.rate = optimizer.rate
                 optimizer.zero_grad()
-                state.loss = _backward(state, batches, loss)
-                if clip_norm is not None:
-                    clip_grad_norm(optimizer.params, clip_norm)
-                state.call("before_step")
-                optimizer.step()
+                if optimizer.needs_closure:
+                    state.loss = _closed_step(state, batches, loss)
+                else:
+                    state.loss = _backward(state, batches, loss)
+                    if clip_norm is not None:
+                        clip_grad_norm(optimizer.params, clip_norm)
+                    state.call("before_step")
+                    optimizer.step()
                 state.step += 1
                 if average is not None:
                     average.after("step", state.epoch)
@@ -93,17 +111,43 @@ def fit(
     return state.records
 
 
+def _check_optimizer(model: Module, optimizer: Optimizer, clip_norm: float | None, callbacks: Sequence) -> None:
+    """Raise ValueError for an optimizer that would not train this model so; warn of parameters that it leaves alone."""
+    who, kind = type(optimizer).__name__, type(model).__name__
+    if not isinstance(optimizer, Optimizer) or not isinstance(model, Module):
+        what = f"fit: model is a {kind} and optimizer a {who}"
+        raise TypeError(f"{what}; give a Module and an Optimizer, e.g. optim.SGD(model.parameters(), lr=0.1)")
+    held = {id(p) for p in optimizer.params}
+    named = model.named_parameters()
+    if not any(id(p) in held for _, p in named):
+        what = f"fit: this {who} holds none of the {len(named)} parameters of this {kind}"
+        raise ValueError(f"{what}; give {who}(model.parameters(), …)")
+    left = [path for path, p in named if p.requires_grad and id(p) not in held]
+    if left:
+        told = ", ".join(left[:3]) + f" and {len(left) - 3} more" * (len(left) > 3)
+        warnings.warn(
+            f"fit: this {who} does not hold {told} of this {kind}, which require grad: they will not be trained; give "
+            "the optimizer all of model.parameters(), or freeze them (train.freeze)",
+            stacklevel=3,
+        )
+    if optimizer.needs_closure:
+        how = f"{who} evaluates the loss and its gradient itself, within its step"
+        if clip_norm is not None:
+            raise ValueError(f"fit: clip_norm is {clip_norm}, but {how}; leave it out")
+        early = [c for c in callbacks if getattr(c, "moment", "") == "before_step"]
+        if early:
+            raise ValueError(f"fit: {early[0]!r} is to be called before the step, but {how}; use after_step")
+
+
 def _groups(batches: Iterator[Batch], size: int) -> Iterator[list[Batch]]:
     """So many batches at a time; the last group holds what is left."""
-    if size < 1:
-        raise ValueError(f"fit: accumulate is {size}; it must be a number of batches, at least 1")
     while group := list(islice(batches, size)):
         yield group
 
 
 def _backward(state: State, batches: list[Batch], loss: Loss) -> float:
     """Leave in `.grad` the gradient of the mean loss over all samples of the batches; return that mean."""
-    samples, mean = sum(len(y) for _, y in batches), 0.0
+    samples, mean = _samples(batches, state), 0.0
     for x, y in batches:
         share = len(y) / samples
         logits = state.model(x)
@@ -113,6 +157,43 @@ def _backward(state: State, batches: list[Batch], loss: Loss) -> float:
         state.seen.add(logits.data, y, value)
         mean += share * value
     return mean
+
+
+def _closed_step(state: State, batches: list[Batch], loss: Loss) -> float:
+    """A step of an optimizer that evaluates the loss of all the batches itself, at points that it chooses; return the loss
+    at the first: where the parameters stand, or ahead of it (Nesterov).
+
+    Each evaluation begins with the buffers (running statistics) as they were; they stay as the first one leaves them.
+    """
+    _samples(batches, state)
+    y = batches[0][1] if len(batches) == 1 else np.concatenate([as_array(y) for _, y in batches])
+    buffers = state.model.buffers()
+    before, after = [b.data.copy() for b in buffers], list[Array]()
+    values: list[float] = []
+
+    def closure() -> Any:
+        for b, data in zip(buffers, before):
+            b.data = data.copy()
+        outputs = [state.model(x) for x, _ in batches]
+        output = outputs[0] if len(outputs) == 1 else concat(outputs)
+        error = loss(output, y)
+        if not values:
+            values.append(_finite(error.item(), state))
+            after.extend(b.data.copy() for b in buffers)
+            state.seen.add(output.data, y, values[0])
+        return (error, output) if state.optimizer.needs_outputs else error
+
+    state.optimizer.step(closure)
+    for b, data in zip(buffers, after):
+        b.data = data
+    return values[0]
+
+
+def _samples(batches: list[Batch], state: State) -> int:
+    samples = sum(len(y) for _, y in batches)
+    if not samples:
+        raise ValueError(f"fit: a batch of train has no samples, in epoch {state.epoch}, step {state.step + 1}")
+    return samples
 
 
 def _finite(loss: float, state: State) -> float:
@@ -129,6 +210,7 @@ def _record(state: State, loss: Loss) -> dict[str, Any]:
     record = {"epoch": state.epoch, "loss": seen.loss, "accuracy": seen.accuracy, "lr": seen.rate}
     if state.test is not None:
         with swapped(state.average):
-            tested = evaluate(state.model, state.test, loss)
+            tested = evaluated(state.model, state.test, loss, f"fit: test, in epoch {state.epoch},")
         record |= {f"test_{key}": value for key, value in tested._asdict().items()}
-    return record | {"step_ms": 1000 * statistics.median(seen.times), "seconds": seen.seconds}
+    record |= {"step_ms": 1000 * statistics.median(seen.times), "seconds": seen.seconds}
+    return {key: value for key, value in record.items() if value is not None}

@@ -13,6 +13,7 @@ from ..data import Loader
 from ..nn import Module
 from ..ops.loss import cross_entropy
 from ..optim import Optimizer
+from ..ranges import COUNT, FRACTION, POSITIVE, check
 from ..tape import Array
 from .evaluate import Batches, Loss
 from .state import restored
@@ -57,11 +58,16 @@ def lr_range(
     >>> bool(0.1 < found.suggestion < 100)
     True
     """
-    if not 0 < low < high or steps < 2 or not 0 <= smoothing < 1:
+    check("lr_range", POSITIVE, low=low, high=high, stop=stop)
+    check("lr_range", COUNT, steps=steps)
+    check("lr_range", FRACTION, smoothing=smoothing)
+    if not low < high or steps < 2:
         raise ValueError(
-            f"lr_range: low is {low}, high {high}, steps {steps}, smoothing {smoothing}; "
-            "it must be 0 < low < high, at least 2 steps, and a smoothing in [0, 1)"
+            f"lr_range: low is {low}, high {high}, steps {steps}; it must be 0 < low < high, and at least 2 steps"
         )
+    if optimizer.needs_closure:
+        what = f"lr_range: the step of {type(optimizer).__name__} needs a closure"
+        raise ValueError(f"{what}; give an optimizer of first order, e.g. optim.SGD(model.parameters(), lr=1.0)")
     rates = np.geomspace(low, high, steps)
     losses: list[float] = []
     smoothed: list[float] = []

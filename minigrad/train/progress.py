@@ -23,7 +23,9 @@ def bar(visible: bool, state: State, accumulate: int = 1) -> Iterator[Callable[[
 
         def tick() -> None:
             line.set_description_str(f"epoch {state.epoch}/{state.epochs}", refresh=False)
-            text = f"loss {state.seen.loss:.3f}, accuracy {state.seen.accuracy:.1%}"
+            text = f"loss {state.seen.loss:.3f}"
+            if state.seen.accuracy is not None:
+                text += f", accuracy {state.seen.accuracy:.1%}"
             if state.records and "test_accuracy" in state.records[-1]:
                 text += f", test {state.records[-1]['test_accuracy']:.1%}"
             line.set_postfix_str(text, refresh=False)

@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 from typing import Any, Self
 
+from ..ranges import COUNT, check
 from .averaging import swapped
 from .checkpoint import CheckpointError, load_tree, number, save_tree, save_weights, sweep, write_atomically
 from .state import State
@@ -25,8 +26,7 @@ class Saving:
     """
 
     def __init__(self, state: State, out: str | os.PathLike | None, resume: bool, every: int | None) -> None:
-        if every is not None and every < 1:
-            raise ValueError(f"fit: checkpoint_every is {every}; it must be a number of steps, at least 1")
+        check("fit", COUNT.or_none, checkpoint_every=every)
         if out is None and (resume or every is not None):
             raise ValueError("fit: checkpoints need a folder; give it as out=…")
         self.state, self.every = state, every
@@ -34,6 +34,7 @@ class Saving:
         self.interrupted = False
         self._handler: Any = None
         if self.out is not None:
+            _ = state.settings  # taken down now, before anything changes
             self._begin(self.out, resume)
 
     def _begin(self, out: Path, resume: bool) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -15,10 +15,11 @@ import numpy as np
 from ..kernels import get_num_threads
 from ..nn import Module, modes
 from ..optim import Optimizer
-from ..tape import Array
+from ..tape import Array, Tensor
 from .averaging import Averaging
 from .checkpoint import CheckpointError
 from .evaluate import Batches, Running
+from .settings import arrays, as_here, as_json, at, described, numbers, other_rates, past_rates, text
 
 Batch = tuple[Array, Array]
 
@@ -54,7 +55,12 @@ class State:
         self.records: list[dict[str, Any]] = []
         self.stopped = False
         self.seen = Epoch()
-        self._settings = {**_described(self), **{k: _text(v) for k, v in settings.items()}}
+        self._given = {k: text(v) for k, v in settings.items()}
+
+    @cached_property
+    def settings(self) -> dict[str, str]:
+        """What the run is of, and one that goes on from it must be of, too: as it is before any of it changes."""
+        return {**described(self), **self._given}
 
     @property
     def over(self) -> bool:
@@ -94,13 +100,17 @@ class State:
     def state_dict(self) -> dict[str, Any]:
         """All of it as a tree of arrays and of what JSON knows."""
         return {
-            "settings": self._settings,
+            "settings": self.settings,
             "threads": get_num_threads(),
             "model": self.model.state_dict(),
+            "modules": {path: type(m).__name__ for path, m in self.model.named_modules()},
+            "numbers": {path: _unfrozen(numbers(m)) for path, m in self.model.named_modules()},
+            "arrays": arrays(self.model),
             "frozen": [path for path, p in self.model.named_parameters() if not p.requires_grad],
             "frozen_modules": [path for path, m in self.model.named_modules() if m.frozen],
             "optimizer": self.optimizer.state_dict(),
-            "rates": _past_rates(self.optimizer),
+            "others": [p.data.copy() for p in self._others()],
+            "rates": past_rates(self.optimizer),
             "average": _saved(self.average),
             "callbacks": [_saved(callback) for callback in self.callbacks],
             "streams": {path: rng.bit_generator.state for path, rng in modes.generators(self.model).items()},
@@ -114,14 +124,20 @@ class State:
         }
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """Go to where a run of the same settings stood. Raises CheckpointError, and changes nothing, if they differ."""
+        """Go to where a run of the same settings stood. Raises CheckpointError, and changes nothing, if they differ.
+
+        Numbers of modules that callbacks have changed meanwhile are put back, with a warning that names them.
+        """
         self._check(saved)
         self.model.load_state_dict(saved["model"])
+        self._put_numbers(saved["numbers"])
         for path, p in self.model.named_parameters():
             p.requires_grad = path not in saved["frozen"]
         for path, m in self.model.named_modules():
             m.frozen = path in saved["frozen_modules"]
         self.optimizer.load_state_dict(saved["optimizer"])
+        for x, data in zip(self._others(), saved["others"]):
+            x.data = data
         _restore(self.average, saved["average"])
         for callback, state in zip(self.callbacks, saved["callbacks"]):
             _restore(callback, state)
@@ -134,15 +150,31 @@ class State:
         self.records, self.stopped = saved["records"], saved["stopped"]
         self.epoch = len(self.records)
 
+    def _others(self) -> list[Tensor]:
+        """What the optimizer moves that is not the model's: a parameter of the loss, perhaps."""
+        own = set(map(id, self.model.parameters()))
+        return [p for p in self.optimizer.params if id(p) not in own]
+
     def _check(self, saved: dict[str, Any]) -> None:
-        here, there = self._settings, saved["settings"]
+        here, there = self.settings, saved["settings"]
         keys = [*here, *(key for key in there if key not in here)]
+        differing = [key for key in keys if here.get(key) != there.get(key)]
         differences = [
-            f"{key}: {there.get(key, 'none')} in the checkpoint, {here.get(key, 'none')} here"
-            for key in keys
-            if here.get(key) != there.get(key)
+            f"{key}: {there.get(key, 'none')} in the checkpoint, {here.get(key, 'none')} here" for key in differing
         ]
-        differences += _other_rates(self.optimizer, saved["rates"])
+        differences += other_rates(self.optimizer, saved["rates"])
+        modules = {path: type(m).__name__ for path, m in self.model.named_modules()}
+        were, held = saved.get("modules", {}), saved.get("arrays", {})
+        differences += [
+            f"model.{path}: {were.get(path, 'none')} in the checkpoint, {modules.get(path, 'none')} here"
+            for path in dict.fromkeys([*modules, *were])
+            if modules.get(path) != were.get(path) and f"model.{path}" not in differing
+        ]
+        differences += [
+            f"{path}: it has changed since the run began, and a checkpoint does not keep it; make it an nn.Buffer"
+            for path, digest in held.items()
+            if there.get(path, digest) != digest
+        ]
         if differences:
             head = "this checkpoint is of a run with other settings; give the same, or begin anew"
             raise CheckpointError("\n  ".join([head, *differences]))
@@ -150,15 +182,31 @@ class State:
             hasattr(self.train, "load_state_dict") or isinstance(self.train, Sequence)
         ):
             raise TypeError(
-                f"the checkpoint is from within an epoch, and {_text(self.train)} cannot go on from there; "
+                f"the checkpoint is from within an epoch, and {text(self.train)} cannot go on from there; "
                 "give a data.Loader or a list of batches"
             )
         if saved["threads"] != get_num_threads():
-            warnings.warn(
+            _warn(
                 f"the run was begun with {saved['threads']} threads and goes on with {get_num_threads()}: results will "
-                "differ from an uninterrupted run in the last digits",
-                stacklevel=6,  # whoever called `fit`
+                "differ from an uninterrupted run in the last digits"
             )
+        if held:
+            _warn(
+                f"{', '.join(held)}: an array that is neither Parameter nor Buffer is in no checkpoint; the run "
+                "goes on with what this model has there: make it an nn.Buffer"
+            )
+
+    def _put_numbers(self, saved: dict[str, dict[str, Any]]) -> None:
+        """Let modules have the numbers of the checkpoint."""
+        changed = []
+        for path, m in self.model.named_modules():
+            here = numbers(m)
+            for name, value in saved.get(path, {}).items():
+                if name not in here or repr(as_json(here[name])) != repr(value):
+                    setattr(m, name, as_here(value, here.get(name)))
+                    changed.append(f"{at(path, name)} is {value}, not {here.get(name, 'unset')}")
+        if changed:
+            _warn(f"numbers that changed after the run began go on as in its checkpoint: {'; '.join(changed)}")
 
 
 class Epoch(Running):
@@ -189,14 +237,23 @@ class Epoch(Running):
 @contextmanager
 def restored(model: Module, optimizer: Optimizer) -> Iterator[None]:
     """After the block, model, optimizer and random generators are what they were before it."""
-    rates, saved = [group["lr"] for group in optimizer.param_groups], optimizer.state_dict()
+    rates, saved = [group.get("lr") for group in optimizer.param_groups], optimizer.state_dict()
     try:
         with modes.restored(model, optimizer.params):
             yield
     finally:
         for group, lr in zip(optimizer.param_groups, rates):
-            group["lr"] = lr
+            group.update({"lr": lr} if "lr" in group else {})
         optimizer.load_state_dict(saved)
+
+
+def _unfrozen(own: dict[str, Any]) -> dict[str, Any]:
+    """Without what is kept by itself, and may be an attribute or not."""
+    return {k: v for k, v in own.items() if k != "frozen"}
+
+
+def _warn(text: str) -> None:
+    warnings.warn(f"fit: {text}", stacklevel=7)  # whoever called `fit`
 
 
 def _saved(thing: Any) -> Any:
@@ -206,60 +263,3 @@ def _saved(thing: Any) -> Any:
 def _restore(thing: Any, state: Any) -> None:
     if state is not None:
         thing.load_state_dict(state)
-
-
-# ---- what must be the same for a run to go on
-
-
-def _described(state: State) -> dict[str, str]:
-    """The settings of a run by name: of the model, the optimizer, the data, the average and the callbacks."""
-    model, optimizer, loader = state.model, state.optimizer, state.train
-    found = {f"model.{path}": f"{type(m).__name__}{_plain(m)}" for path, m in model.named_modules()}
-    found |= {
-        f"model.{path}": f"{x.dtype} {x.shape}" for path, x in [*model.named_parameters(), *model.named_buffers()]
-    }
-    found["optimizer"] = type(optimizer).__name__
-    for i, group in enumerate(optimizer.param_groups):
-        numbers = {**group, "params": len(group["params"])}
-        found |= {f"optimizer.groups.{i}.{name}": _text(v) for name, v in numbers.items()}
-    found["train"] = type(loader).__name__
-    found |= {f"train.{name}": _text(getattr(loader, name)) for name in _LOADER if hasattr(loader, name)}
-    found["average"] = _text(state.average)
-    found["callbacks"] = _text(list(state.callbacks))
-    return found
-
-
-_LOADER = ("batch_size", "shuffle", "seed", "transform", "drop_last", "mix")  # not workers: they change no batch
-
-
-def _plain(module: Module) -> str:
-    """Its own numbers, names and switches, but for its mode."""
-    own = {k: v for k, v in vars(module).items() if k != "training" and _is_plain(v)}
-    return "(" + ", ".join(f"{k}={v!r}" for k, v in own.items()) + ")"
-
-
-def _is_plain(value: Any) -> bool:
-    return all(map(_is_plain, value)) if isinstance(value, tuple) else isinstance(value, int | float | str)
-
-
-def _text(value: Any) -> str:
-    """What it is, in another process too: without addresses."""
-    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
-
-
-def _past_rates(optimizer: Optimizer) -> list[list[tuple[int, float]]]:
-    """Of each group, what its rate was at some steps, if it is a function: which says more than its name."""
-    steps = [k for k in [0, *(2**i for i in range(40))] if k < optimizer.steps]
-    rates = (group["lr"] for group in optimizer.param_groups)
-    return [[(k, float(lr(k))) for k in steps] if callable(lr) else [] for lr in rates]
-
-
-def _other_rates(optimizer: Optimizer, past: list[list[tuple[int, float]]]) -> list[str]:
-    """The first step of each group at which its schedule gives another rate than it gave then."""
-    found = []
-    for i, (group, rates) in enumerate(zip(optimizer.param_groups, past)):
-        for k, rate in rates if callable(group["lr"]) else ():
-            if group["lr"](k) != rate:
-                found.append(f"optimizer.groups.{i}.lr at step {k}: {rate} in the checkpoint, {group['lr'](k)} here")
-                break
-    return found

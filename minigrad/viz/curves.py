@@ -11,18 +11,21 @@ _PARTS = (("train", "", style.PALE), ("test", "test_", style.BLUE))
 
 
 def curves(records: Sequence[dict[str, Any]], path: style.Path = None, *, title: str = "") -> Any:
-    """Return a Matplotlib figure of loss and accuracy against the epoch, from the records of `train.fit`.
+    """Return a Matplotlib figure of loss and accuracy against the epoch, from the records of `train.fit`: of the loss
+    alone, if none has an accuracy.
 
     With `path` it is also saved there; the ending says in which format. Raises ValueError if there are no records.
     """
     if not records:
         raise ValueError("curves: there are no records; train for at least one epoch")
     figure = style.figure(9, 3.4, "viz.curves")
-    left, right = figure.subplots(1, 2)
+    last = "test_accuracy" if any("test_accuracy" in r for r in records) else "accuracy"
+    accuracies = [r[last] for r in records if last in r]
+    left, *right = figure.subplots(1, 2 if accuracies else 1, squeeze=False)[0]
     _lines(left, records, "loss", "loss", 1, "upper right")
-    _lines(right, records, "accuracy", "accuracy, %", 100, "lower right")
-    top = max(r.get("test_accuracy", r["accuracy"]) for r in records)
-    right.set_ylim(max(0, min(90, 100 * top - 10)), 100.3)  # the last percents are the ones that differ
+    for axes in right:
+        _lines(axes, records, "accuracy", "accuracy, %", 100, "lower right")
+        axes.set_ylim(max(0, min(90, 100 * max(accuracies) - 10)), 100.3)  # the last percents are the ones that differ
     return style.finished(figure, title, path)
 
 

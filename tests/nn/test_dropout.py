@@ -216,9 +216,9 @@ def test_averaged_finds_every_layer_that_draws():
 
 
 BAD = {
-    "probability": (lambda: nn.Dropout2d(1.0), ValueError, "Dropout2d: the drop probability is 1.0; it must lie in [0, 1)"),
-    "nan": (lambda: nn.Dropout(float("nan")), ValueError, "Dropout: the drop probability is nan"),
-    "negative": (lambda: nn.DropConnect(linear(), -0.1), ValueError, "DropConnect: the drop probability is -0.1"),
+    "probability": (lambda: nn.Dropout2d(1.0), ValueError, "Dropout2d: p is 1.0; it must be in [0, 1)"),
+    "nan": (lambda: nn.Dropout(float("nan")), ValueError, "Dropout: p is nan"),
+    "negative": (lambda: nn.DropConnect(linear(), -0.1), ValueError, "DropConnect: p is -0.1"),
     "scaling": (lambda: nn.Dropout(0.5, "paper"), ValueError, "Dropout: scaling is 'paper'; it must be 'inverted' or 'test'"),
     "scaling of the function": (lambda: mg.dropout(np.ones(2), scaling="both"), ValueError, "dropout: scaling is 'both'"),
     "integers": (lambda: mg.dropout(np.arange(5)), TypeError, "dropout: x is int64; what survives is scaled"),

@@ -140,7 +140,7 @@ BAD = {
     "regions": (lambda: nn.FractionalMaxPool2d(2, regions="tiled"), "regions is 'tiled'; it must be 'overlapping' or 'disjoint'"),
     "sequence": (lambda: nn.FractionalMaxPool2d(2, sequence="fixed"), "sequence is 'fixed'; it must be 'pseudorandom' or 'random'"),
     "mode": (lambda: nn.FractionalMaxPool2d(2, mode="channel"), "mode is 'channel'; it must be 'batch' or 'row'"),
-    "samples": (lambda: nn.FractionalMaxPool2d(2, samples=0), "FractionalMaxPool2d: samples is 0; it must be at least 1"),
+    "samples": (lambda: nn.FractionalMaxPool2d(2, samples=0), "FractionalMaxPool2d: samples is 0; it must be a whole number ≥ 1"),
     "neither": (lambda: nn.FractionalMaxPool2d(), "give one of output_size and output_ratio"),
     "both": (lambda: nn.FractionalMaxPool2d(2, 0.5), "give one of output_size and output_ratio"),
     "ratio": (lambda: nn.FractionalMaxPool2d(output_ratio=1.5), "output_ratio is 1.5; it must be a number, or two, in (0, 1)"),

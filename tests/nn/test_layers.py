@@ -2,6 +2,9 @@
 
 import numpy as np
 import pytest
+from generated import cases
+from hypothesis import given
+from hypothesis import strategies as st
 
 import minigrad as mg
 from minigrad import nn, random
@@ -21,6 +24,89 @@ def test_sequential_is_a_sequence():
         net.append(lambda x: x)
     with pytest.raises(IndexError):
         net[3]
+
+
+EDITS = ["append", "insert", "extend", "pop", "set", "set slice", "del", "del slice", "delattr", "+=", "slice", "none"]
+
+
+@cases(60)
+@given(st.data(), st.integers(0, 4), st.booleans())
+def test_sequential_is_changed_as_a_list_is(data, size, named):
+    """Any edits, beside the same of a list; the names are the places, but for one that was named otherwise."""
+
+    def layers(n):
+        return [nn.Linear(1, 1, rng=0) for _ in range(n)]
+
+    plain = layers(size)
+    net = nn.Sequential(*plain)
+    if named:
+        net.head = nn.Tanh()
+        plain.append(net.head)
+    for edit in data.draw(st.lists(st.sampled_from(EDITS), max_size=6)):
+        i, j = data.draw(st.integers(-6, 6)), data.draw(st.integers(-6, 6))
+        cut, new = slice(i, j, data.draw(st.sampled_from([None, 1, 2, -1]))), layers(data.draw(st.integers(0, 2)))
+
+        def change(x, edit=edit, i=i, cut=cut, new=new):
+            one = new[0] if new else plain[0] if plain else nn.ReLU  # a second time, or no module
+            if edit in ("append", "insert", "set") and isinstance(one, type):
+                return
+            if edit == "append":
+                x.append(one)
+            elif edit == "insert":
+                x.insert(i, one)
+            elif edit in ("extend", "+="):
+                x.extend(new) if edit == "extend" else x.__iadd__(new)
+            elif edit == "pop":
+                x.pop(i)
+            elif edit == "set":
+                x[i] = one
+            elif edit == "set slice":
+                x[cut] = new
+            elif edit == "del":
+                del x[i]
+            elif edit == "del slice":
+                del x[cut]
+
+        if edit in ("delattr", "none"):  # not by place: but the places that are left follow the next edit
+            places = [name for name, m in vars(net).items() if isinstance(m, nn.Module)]
+            if places:
+                at = i % len(places)
+                delattr(net, places[at]) if edit == "delattr" else setattr(net, places[at], None)
+                del plain[at]
+            continue
+        if edit == "slice":
+            assert list(net[cut]) == plain[cut] and list(net + new) == plain + new
+            continue
+        wrong = None
+        try:
+            change(plain)
+        except (IndexError, ValueError) as error:
+            wrong = error
+        if wrong is None:
+            change(net)
+            names = [path for path, _ in nn.Module.named_modules(net)[1:]]
+            assert list(net) == plain and len(net) == len(plain)
+            firsts = [i for i, m in enumerate(plain) if m not in plain[:i]]
+            assert names == [str(i) if not isinstance(plain[i], nn.Tanh) else "head" for i in firsts]
+        else:
+            with pytest.raises(type(wrong)):
+                change(net)
+    assert list(net) == plain
+
+
+def test_sequential_changes_nothing_when_it_is_given_no_module():
+    net = nn.Sequential(a := nn.ReLU(), b := nn.Tanh())
+    for change in (
+        lambda: net.append(abs),
+        lambda: net.insert(0, "relu"),
+        lambda: net.extend([nn.ReLU(), 3]),
+        lambda: net.__setitem__(0, None),
+        lambda: net.__setitem__(slice(0, 1), [abs]),
+    ):
+        with pytest.raises(TypeError, match=r"Sequential: item \d is a \w+; it must be a Module"):
+            change()
+        assert list(net) == [a, b] and [path for path, _ in net.named_modules()] == ["", "0", "1"]
+    assert net.pop() is b and net.insert(0, b) is net and list(net) == [b, a]
 
 
 def test_one_seed_gives_one_set_of_weights_and_no_two_alike():
@@ -120,11 +206,11 @@ BAD = {
     "conv: channels": (lambda: nn.Conv2d(3, 4, 3)(np.ones((1, 2, 5, 5), F32)), ValueError, "x has 2 channels, weight"),
     "conv: dtype": (lambda: nn.Conv2d(1, 1, 1)(np.ones((1, 1, 2, 2))), TypeError, "conv2d: x is float64"),
     "conv: groups": (lambda: nn.Conv2d(3, 4, 3, groups=2), ValueError, "groups=2 must divide in_channels=3"),
-    "conv: padding": (lambda: nn.Conv2d(3, 4, 3, padding="full"), ValueError, "padding is 'full'"),
+    "conv: padding": (lambda: nn.Conv2d(3, 4, 3, padding="full"), ValueError, "padding is the str 'full'"),
     "conv: same, strided": (lambda: nn.Conv2d(3, 4, 3, 2, "same"), ValueError, "padding='same' needs stride 1"),
     "conv: kernel": (lambda: nn.Conv2d(3, 4, 0), ValueError, "Conv2d: kernel_size is 0"),
     "conv: no channels": (lambda: nn.Conv2d(3, 0, 3), ValueError, "Conv2d: out_channels is 0"),
-    "dropout": (lambda: nn.Dropout(1.0), ValueError, "drop probability is 1.0"),
+    "dropout": (lambda: nn.Dropout(1.0), ValueError, "Dropout: p is 1.0"),
     "gelu": (lambda: nn.GELU("none"), ValueError, "GELU: approximate is 'none'"),
     "bn: axes": (
         lambda: nn.BatchNorm2d(4)(np.ones((3, 4), F32)),
@@ -140,7 +226,7 @@ BAD = {
     "bn: dtype in eval": (lambda: nn.BatchNorm1d(4).eval()(np.ones((3, 4))), TypeError, "x is float64"),
     "bn: one value": (lambda: nn.BatchNorm1d(4)(np.ones((1, 4), F32)), ValueError, "more than one value"),
     "bn: no features": (lambda: nn.BatchNorm1d(0), ValueError, "num_features is 0"),
-    "depth: probability": (lambda: nn.StochasticDepth(1.0), ValueError, "StochasticDepth: the drop probability is 1.0"),
+    "depth: probability": (lambda: nn.StochasticDepth(1.0), ValueError, "StochasticDepth: p is 1.0"),
     "depth: mode": (lambda: nn.StochasticDepth(0.1, "rows"), ValueError, "mode is 'rows'"),
     "depth: scaling": (lambda: nn.StochasticDepth(0.1, scaling="paper"), ValueError, "scaling is 'paper'"),
     "depth: shapes": (

@@ -3,9 +3,14 @@
 import copy
 import pickle
 import threading
+from collections import UserDict, deque
+from types import MappingProxyType
 
 import numpy as np
 import pytest
+from generated import cases
+from hypothesis import given
+from hypothesis import strategies as st
 
 import minigrad as mg
 from minigrad import nn
@@ -255,3 +260,144 @@ def test_repr_is_nested():
         "Sequential(\n  (0): Linear(in_features=2, out_features=3)\n  (1): Sequential(\n    (0): ReLU()\n"
         "    (1): LeakyReLU(negative_slope=0.2)\n  )\n)"
     )
+
+
+# ---- what is not lost in silence --------------------------------------------------------------------------------------
+
+
+OTHERS = {
+    "a tensor": lambda p: mg.tensor(p.data),
+    "a result": lambda p: p * 0.5,
+    "an array": lambda p: p.data,
+    "a number": lambda p: 0.5,
+    "text": lambda p: "0.5",
+    "a list": lambda p: [p],
+    "a module": lambda p: nn.ReLU(),
+    "the other kind": lambda p: (nn.Buffer if isinstance(p, nn.Parameter) else nn.Parameter)(np.ones(2)),
+}
+
+
+@pytest.mark.parametrize("what", OTHERS)
+@pytest.mark.parametrize("name", ["weight", "running_mean"])
+def test_a_parameter_or_buffer_is_not_overwritten_by_something_else(what, name):
+    m = nn.BatchNorm1d(2)
+    kind, before = type(getattr(m, name)).__name__, getattr(m, name)
+    with pytest.raises(
+        TypeError, match=rf"BatchNorm1d: {name} is a {kind}, float32 \(2,\).*{name}\.data = ….*nn\.{kind}"
+    ):
+        setattr(m, name, OTHERS[what](before))
+    assert getattr(m, name) is before and len(m.state_dict()) == 5
+
+
+def test_what_may_take_the_place_of_a_parameter():
+    m, w = nn.Linear(2, 2, rng=0), nn.Parameter(np.zeros((2, 2), np.float32))
+    m.weight = w
+    m.weight = m.weight
+    m.bias = None
+    assert m.parameters() == [w]
+    m.bias = nn.Parameter(np.ones(2))
+    del m.weight
+    m.weight = 3.0  # said twice
+    assert m.parameters() == [m.bias]
+    with pytest.raises(TypeError, match="Linear: bias is a Parameter"):
+        m.bias -= 0.1
+
+
+def test_two_things_have_two_paths():
+    class Net(nn.Module):
+        pass
+
+    linear = nn.Linear(2, 2, rng=0)
+    for attributes in (
+        {"heads": {0: nn.ReLU(), "0": nn.Linear(2, 2, rng=1)}},
+        {"heads": {"0": nn.Parameter(np.ones(1))}, "heads.0": nn.Buffer(np.ones(1))},
+        {"a": linear, "a.weight": nn.Parameter(np.ones(1))},
+        {"": linear},
+    ):
+        net = Net()
+        vars(net).update(attributes)
+        for act in (
+            net.state_dict,
+            net.named_parameters,
+            net.named_modules,
+            net.parameters,
+            lambda: net.load_state_dict({}),
+        ):
+            with pytest.raises(
+                ValueError, match=r"Net: '.*' is the path of a .* and of another .*; rename one of them"
+            ):
+                act()
+    net = Net()
+    net.tied, net.heads = linear, {0: linear, "0": linear}  # one thing
+    assert list(net.state_dict()) == ["tied.weight", "tied.bias", "heads.0.weight", "heads.0.bias"]
+    assert net.parameters() == linear.parameters()
+
+
+UNSEEN = {"set": lambda x: {x}, "frozenset": lambda x: frozenset([x]), "deque": lambda x: deque([x])}
+UNSEEN |= {"UserDict": lambda x: UserDict(a=x), "mappingproxy": lambda x: MappingProxyType({"a": x})}
+UNSEEN |= {"dict_values": lambda x: {"a": x}.values()}
+
+
+@pytest.mark.parametrize("kind", UNSEEN)
+def test_a_collection_that_is_not_looked_into_hides_nothing(kind):
+    net = nn.Sequential(nn.ReLU())
+    net[0].held = [{"deep": UNSEEN[kind](inner := nn.Linear(2, 2, rng=0))}]
+    with pytest.raises(TypeError, match=rf"Sequential: 0\.held\.0\.deep is a {kind} that holds a Linear; .* lists"):
+        net.parameters()
+    net.append(inner)  # it is a note of what is found elsewhere
+    assert net.parameters() == inner.parameters()
+    net[0].held = UNSEEN[kind](3)
+    assert net.parameters() == inner.parameters()
+
+
+def test_a_parameter_of_a_class_is_refused():
+    for x in (nn.Parameter(np.ones(1)), nn.Buffer(np.ones(1)), nn.Sequential(nn.Linear(2, 2, rng=0))):
+        with pytest.raises(TypeError, match=rf"Net.part is a {type(x).__name__} of the class.*self.part = …"):
+            type("Net", (nn.Module,), {"part": x})
+    type("Net", (nn.Module,), {"act": nn.ReLU()})
+
+
+LEAVES = st.sampled_from("pbmtn")  # a parameter, a buffer, a layer, one that is shared, a number
+KEYS = st.sampled_from(["a", "b", "a.b", "0", "1", 0, 1, "weight"])
+TREES = st.recursive(
+    LEAVES,
+    lambda inside: st.one_of(
+        st.lists(inside, max_size=3), st.lists(inside, max_size=3).map(tuple), st.dictionaries(KEYS, inside, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@cases(60)
+@given(st.dictionaries(st.sampled_from(["a", "a.b", "0", "b"]), TREES, min_size=1))
+def test_every_parameter_has_one_path_or_the_model_says_which_two_have_one(tree):
+    """Against a walk of its own, which knows what was put where."""
+    shared, put = nn.Linear(1, 1, rng=0), []
+
+    def built(node, path):
+        if isinstance(node, dict):
+            return {k: built(v, f"{path}.{k}") for k, v in node.items()}
+        if isinstance(node, list | tuple):
+            return type(node)(built(v, f"{path}.{i}") for i, v in enumerate(node))
+        x = {"p": lambda: nn.Parameter(np.ones(1)), "b": lambda: nn.Buffer(np.ones(1)), "t": lambda: shared,
+             "m": lambda: nn.Linear(1, 1, rng=0), "n": lambda: 1.5}[node]()  # fmt: skip
+        put.extend([(path, x)] if node != "n" else [])
+        put.extend((f"{path}.{k}", getattr(x, k)) for k in ("weight", "bias") if isinstance(x, nn.Module))
+        return x
+
+    net = nn.Module()
+    for name, node in tree.items():
+        setattr(net, name, built(node, name))
+    things = {}
+    for path, x in put:
+        things.setdefault(path, {})[id(x)] = x
+    if all(len(found) == 1 for found in things.values()):
+        tensors = [(path, x) for path, x in put if isinstance(x, mg.Tensor)]
+        state = net.state_dict()
+        assert list(state) == [path for path, _ in tensors]
+        assert {id(p) for p in net.parameters()} == {id(x) for _, x in tensors if isinstance(x, nn.Parameter)}
+        net.load_state_dict({path: np.full(x.shape, i) for i, (path, x) in enumerate(dict(tensors).items())})
+        assert copy.deepcopy(net).state_dict().keys() == state.keys()
+    else:
+        with pytest.raises(ValueError, match="is the path of"):
+            net.state_dict()

@@ -291,10 +291,10 @@ BAD = {
     "string": (lambda: nn.weights(net(), "4.*"), TypeError, "leave_out is the string '4.*'; give a list of patterns"),
     "paths of a list": (lambda: nn.l1_penalty(net().parameters(), ["4.*"]), ValueError, "l1_penalty: leave_out names paths"),
     "no weights": (lambda: nn.l2_penalty(nn.ReLU()), ValueError, "l2_penalty: there are no weights"),
-    "limit": (lambda: nn.max_norm_(net(), 0.0), ValueError, "max_norm_: limit is 0.0; it must be positive"),
+    "limit": (lambda: nn.max_norm_(net(), 0.0), ValueError, "max_norm_: limit is 0.0; it must be > 0"),
     "bias": (lambda: nn.max_norm_(net().parameters(), 1.0), ValueError, "max_norm_: a parameter has shape (3,)"),
     "step": (lambda: nn.gradient_noise_(net(), -1), ValueError, "gradient_noise_: step is -1"),
-    "eta": (lambda: nn.gradient_noise_(net(), 0, eta=-0.1), ValueError, "eta is -0.1; both must be ≥ 0"),
+    "eta": (lambda: nn.gradient_noise_(net(), 0, eta=-0.1), ValueError, "eta is -0.1; it must be ≥ 0"),
 }  # fmt: skip
 
 

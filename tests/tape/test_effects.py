@@ -116,6 +116,7 @@ MODULE = {
 OPTIMIZER = {
     "add_param_group": lambda o: o.add_param_group({"params": [mg.tensor([1.0], requires_grad=True)]}),
     "zero_grad": lambda o: o.zero_grad(), "step": stepped, "load_state_dict": loaded, "state_dict": lambda o: o.state_dict(),
+    "needs_closure": lambda o: o.needs_closure, "needs_outputs": lambda o: o.needs_outputs,
     "rate": lambda o: isinstance(o, second_order.SecondOrder) or o.rate,
 }  # fmt: skip
 AVERAGE = {

@@ -154,5 +154,5 @@ def test_early_stopping_says_what_it_lacks():
         train.EarlyStopping("f1")
     with pytest.raises(ValueError, match="patience is 0"):
         train.EarlyStopping(patience=0)
-    with pytest.raises(ValueError, match="min_delta -1"):
+    with pytest.raises(ValueError, match="min_delta is -1"):
         train.EarlyStopping(min_delta=-1)

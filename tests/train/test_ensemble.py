@@ -109,7 +109,9 @@ def test_snapshots_of_a_run_that_goes_on_begin_a_cycle():
     assert np.allclose(rates, [0.5, 0.25])
 
 
-@pytest.mark.parametrize(("lr", "cycles", "error"), [(lambda step: 0.1, 2, "is a function"), (0.1, 0, "at least 1")])
+@pytest.mark.parametrize(
+    ("lr", "cycles", "error"), [(lambda step: 0.1, 2, "is a function"), (0.1, 0, "a whole number ≥ 1")]
+)
 def test_snapshots_refuse_what_makes_no_cycles(lr, cycles, error):
     model = nn.Linear(2, 2)
     with pytest.raises(ValueError, match=error):

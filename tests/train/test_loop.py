@@ -164,7 +164,7 @@ def test_fit_says_what_is_wrong_with_its_arguments():
         train.fit(net, opt, batches(), epochs=1, accumulate=0, progress=False)
     with pytest.raises(ValueError, match="no batches in epoch 2; give a Loader or a list"):
         train.fit(net, opt, iter([(X, Y)]), epochs=2, progress=False)
-    with pytest.raises(ValueError, match="max_norm is -1"):
+    with pytest.raises(ValueError, match="fit: clip_norm is -1"):
         train.fit(net, opt, batches(), epochs=1, clip_norm=-1, progress=False)
 
 

@@ -13,6 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from generated import cases
+from hypothesis import given
+from hypothesis import strategies as st
 from train import runs
 
 import minigrad as mg
@@ -460,3 +463,193 @@ def test_frozen_parameters_stay_frozen(tmp_path):
 
     run(2, out=tmp_path)
     assert same(run(4, out=tmp_path, resume=True).state_dict(), run(4).state_dict())
+
+
+# ---- the same run, or a word about it --------------------------------------------------------------------------------
+
+SMALL = np.random.default_rng(1).standard_normal((12, 4)).astype(np.float32), np.arange(12) % 3
+
+
+def small(out, make, epochs, *, batches=None, callbacks=(), resume=False, test=None):
+    """A run of few numbers, on a list of batches or whatever else is given."""
+    net = make()
+    opt = optim.SGD(net.parameters(), 0.1, momentum=0.9)
+    batches = [SMALL] if batches is None else batches
+    train.fit(net, opt, batches, test, epochs=epochs, out=out, resume=resume, callbacks=callbacks, progress=False)
+    return net
+
+
+def linear():
+    return nn.Linear(4, 3, rng=0)
+
+
+CHANGES = {
+    "an entry": lambda rng, x, y: x.__setitem__((rng.integers(12), rng.integers(4)), 7.0),
+    "a label": lambda rng, x, y: y.__setitem__(i := rng.integers(12), (y[i] + 1) % 3),
+    "two rows": lambda rng, x, y: x.__setitem__(slice(0, 2), x[1::-1].copy()),
+    "a sign": lambda rng, x, y: x.__setitem__(slice(None), -x),
+    "fewer": lambda rng, x, y: (x[:-1], y[:-1]),
+    "its dtype": lambda rng, x, y: (x, y.astype(np.int32)),
+    "its cut": lambda rng, x, y: None,
+}
+
+
+@pytest.mark.slow
+@cases(25)
+@given(
+    st.sampled_from(["list", "loader", "own data set", "tensors"]),
+    st.sampled_from(["train", "test"]),
+    st.sampled_from([None, *CHANGES]),
+    st.integers(0, 2**32),
+)
+def test_other_data_are_refused(tmp_path_factory, kind, which, change, seed):
+    """However the data are given, any change of them, and none of their memory's order."""
+    out = tmp_path_factory.mktemp("data")
+
+    class Own:
+        def __init__(self, x, y):
+            self.x, self.y = x, y
+
+        def __len__(self):
+            return len(self.x)
+
+        def __getitem__(self, i):
+            return self.x[i], self.y[i]
+
+    def given_as(x, y, cut=6):
+        if kind in ("list", "tensors"):
+            wrap = mg.tensor if kind == "tensors" else np.asfortranarray
+            return [(wrap(x[i : i + cut]), y[i : i + cut]) for i in range(0, len(x), cut)]
+        return data.Loader(data.Dataset(x, y) if kind == "loader" else Own(x, y), cut, seed=3)
+
+    x, y = SMALL[0].copy(), SMALL[1].copy()
+    if change is not None:
+        x, y = CHANGES[change](np.random.default_rng(seed), x, y) or (x, y)
+    other = given_as(x, y, cut=4 if change == "its cut" else 6)
+    first = {"batches": given_as(*SMALL), "test": given_as(*SMALL)}
+    small(out, linear, 1, **first)
+    then = {"batches": given_as(*SMALL), "test": given_as(*SMALL), "batches" if which == "train" else "test": other}
+    if change is None:
+        small(out, linear, 2, resume=True, **then)
+    else:
+        with pytest.raises(train.CheckpointError, match=rf"{which}\.(data|batch_size): "):
+            small(out, linear, 2, resume=True, **then)
+
+
+def test_a_data_set_that_draws_at_random_is_not_compared(tmp_path):
+    class Drawn:
+        def __len__(self):
+            return 12
+
+        def __getitem__(self, i):
+            return np.random.default_rng().random((len(i), 4), np.float32), SMALL[1][i]
+
+    small(tmp_path, linear, 1, batches=data.Loader(Drawn(), 6))
+    small(tmp_path, linear, 2, batches=data.Loader(Drawn(), 6), resume=True)
+
+
+class Annealed(nn.Module):
+    """Numbers of every kind, in the class, in a submodule and in containers."""
+
+    def __init__(self):
+        self.fc, self.drop = nn.Linear(4, 3, rng=0), nn.Dropout(0.1, rng=1)
+        self.scale, self.pair, self.options, self.steps, self.kind = 1.0, (1.0, 2.0), {"shift": 0.0}, [], None
+
+    def forward(self, x):
+        self.steps.append(len(x))
+        factor = self.scale * self.pair[0] * (2.0 if self.kind == "double" else 1.0)
+        return self.drop(self.fc(x)) * factor + self.options["shift"] * len(self.steps)
+
+
+ACTS = {
+    "model.drop.p": lambda m, e: setattr(m.drop, "p", 0.1 * e),
+    "model.scale": lambda m, e: setattr(m, "scale", 1.0 / e),
+    "model.pair": lambda m, e: setattr(m, "pair", (1.0 + e, 2.0)),
+    "model.options": lambda m, e: m.options.update(shift=0.01 * e),
+    "model.kind": lambda m, e: setattr(m, "kind", "double" if e > 1 else None),
+    "model.later": lambda m, e: setattr(m, "later", e),
+}
+
+
+@pytest.mark.slow
+@cases(6)
+@given(st.sets(st.sampled_from(sorted(ACTS))))
+def test_numbers_that_a_callback_has_changed_go_on_and_are_named(tmp_path_factory, names):
+    out = tmp_path_factory.mktemp("numbers")
+
+    def callback(state):
+        for name in names:
+            ACTS[name](state.model, state.epoch + 1)
+
+    whole = small(None, Annealed, 4, callbacks=[callback])
+    small(out, Annealed, 2, callbacks=[callback])
+    with pytest.warns(
+        UserWarning, match=r"fit: numbers that changed after the run began go on as in its check"
+    ) as caught:
+        resumed = small(out, Annealed, 4, callbacks=[callback], resume=True)
+    said = str(caught[0].message)
+    assert len(caught) == 1 and caught[0].filename == __file__ and "model.steps is [12, 12], not []" in said
+    assert all((f"{name} is " in said) == (name in names) for name in ACTS)
+    assert (
+        same(resumed.state_dict(), whole.state_dict()) and resumed.pair == whole.pair and resumed.drop.p == whole.drop.p
+    )
+
+
+def test_a_module_that_a_callback_has_replaced_is_refused(tmp_path):
+    make = lambda: nn.Sequential(nn.Linear(4, 3, rng=0), nn.ReLU())  # noqa: E731
+    small(tmp_path, make, 1, callbacks=[lambda state: setattr(state.model, "1", nn.Tanh())])
+    with pytest.raises(train.CheckpointError, match=r"model\.1: Tanh in the checkpoint, ReLU here"):
+        small(tmp_path, make, 2, callbacks=[lambda state: None], resume=True)
+
+
+def test_a_parameter_of_the_loss_goes_on_too(tmp_path):
+    def run(epochs, **options):
+        net, scale = linear(), nn.Parameter(np.ones((), np.float32))
+        opt = optim.SGD([*net.parameters(), scale], 0.1, momentum=0.9)
+        loss = lambda outputs, y: mg.cross_entropy(outputs * scale, y)  # noqa: E731
+        train.fit(net, opt, [SMALL], epochs=epochs, loss=loss, progress=False, **options)
+        return {**net.state_dict(), "scale": scale.data}
+
+    run(2, out=tmp_path)
+    assert same(run(4, out=tmp_path, resume=True), run(4))
+
+
+class Holder(nn.Module):
+    """An array that is neither parameter nor buffer."""
+
+    def __init__(self, held, change=None):
+        self.fc, self.held, self.change = nn.Linear(4, 3, rng=0), held, change
+
+    def forward(self, x):
+        if self.change:
+            self.change(self)
+        return self.fc(x)
+
+
+@pytest.mark.parametrize("wrap", [lambda a: a, mg.tensor, lambda a: [{"deep": a}]], ids=["array", "tensor", "nested"])
+def test_an_array_that_no_checkpoint_keeps_is_named(tmp_path, wrap):
+    def held(values):
+        return lambda: Holder(wrap(np.array(values)))
+
+    def changing():
+        return Holder(wrap(np.zeros(3)), lambda m: setattr(m, "held", wrap(np.ones(3))))
+
+    small(tmp_path / "constant", held([1.0, 2.0]), 1)
+    with pytest.warns(
+        UserWarning, match=r"fit: model\.held.*: an array that is neither Parameter nor Buffer is in no ch"
+    ):
+        small(tmp_path / "constant", held([1.0, 2.0]), 2, resume=True)
+    with pytest.raises(
+        train.CheckpointError, match=r"model\.held.*: float64 \(2,\), checksum \w+ in the ch.*, float64 \(2,\)"
+    ):
+        small(tmp_path / "constant", held([1.0, 3.0]), 3, resume=True)
+    small(tmp_path / "changing", changing, 1)
+    with pytest.raises(train.CheckpointError, match=r"model\.held.*: it has changed since the run began.*nn\.Buffer"):
+        small(tmp_path / "changing", changing, 2, resume=True)
+
+    def late():
+        return Holder(None, lambda m: setattr(m, "held", wrap(np.ones(3))))
+
+    small(tmp_path / "late", late, 1)
+    with pytest.warns(UserWarning, match=r"model\.held.*: an array"):  # what it keeps for a look, perhaps
+        small(tmp_path / "late", late, 2, resume=True)

@@ -60,6 +60,9 @@ class Patient:
     ) -> None:
         self.model, self.x, self.y, self.loss, self.penalty = model, x, y, loss, penalty
         self.optimizer = optimizer or optim.Adam(model.parameters(), 1e-3)
+        if step is None and self.optimizer.needs_closure:
+            what = f"doctor: the step of {type(self.optimizer).__name__} needs a closure"
+            raise ValueError(f"{what}; give an optimizer of first order, or step(x, y), which trains on a batch")
         self.step = step or self._plain_step
         order = np.random.default_rng(0).permutation(len(x))  # none of the model's streams
         self.held_out, self.learnt = np.split(order, [len(x) // 5])
@@ -83,7 +86,7 @@ class Patient:
         are as they were, bit for bit. A rate that is a schedule is at its peak in the block: warm-up is no ill.
         """
         with restored(self.model, self.optimizer), np.errstate(all="ignore"):
-            for group in self.optimizer.param_groups:
+            for group in (g for g in self.optimizer.param_groups if "lr" in g):
                 group["lr"] = scale * self._peak(group["lr"])
             yield
 

@@ -1,0 +1,143 @@
+"""Every number that a layer, a model or an optimizer takes, and values that it cannot be: the error names both."""
+
+import inspect
+import math
+
+import numpy as np
+import pytest
+from generated import cases
+from hypothesis import given
+from hypothesis import strategies as st
+
+import minigrad as mg
+from minigrad import nn, optim
+from minigrad.nn import models
+from minigrad.optim import averaging, schedules
+
+COUNT, SIZE, PAIR, GAP, WHOLE = "count", "size", "pair", "gap", "whole"
+DROP, PART, POSITIVE, NUMBER, RATE, DECAY = "drop", "part", "positive", "number", "rate", "decay"
+
+# the least that a constructor needs, and the kind of each number that it takes
+LAYERS = {
+    nn.Linear: ({"in_features": 2, "out_features": 2}, {"in_features": COUNT, "out_features": COUNT}),
+    nn.Conv2d: (
+        {"in_channels": 2, "out_channels": 2, "kernel_size": 1},
+        {"in_channels": COUNT, "out_channels": COUNT, "groups": COUNT}
+        | {"kernel_size": PAIR, "stride": PAIR, "dilation": PAIR, "padding": GAP},
+    ),
+    nn.MaxPool2d: ({"kernel_size": 2}, {"kernel_size": PAIR, "stride": PAIR, "padding": GAP}),
+    nn.AvgPool2d: ({"kernel_size": 2}, {"kernel_size": PAIR, "stride": PAIR, "padding": GAP}),
+    nn.AdaptiveAvgPool2d: ({}, {"output_size": PAIR}),
+    nn.FractionalMaxPool2d: ({"output_size": 2}, {"output_size": PAIR, "samples": COUNT}),
+    nn.Flatten: ({}, {"start_dim": WHOLE}),
+    nn.BatchNorm1d: ({"num_features": 2}, {"num_features": COUNT, "eps": POSITIVE, "momentum": PART}),
+    nn.BatchNorm2d: ({"num_features": 2}, {"num_features": COUNT, "eps": POSITIVE, "momentum": PART}),
+    nn.Dropout: ({}, {"p": DROP}),
+    nn.Dropout2d: ({}, {"p": DROP}),
+    nn.DropConnect: ({"layer": nn.Linear(2, 2, rng=0)}, {"p": DROP}),
+    nn.StochasticDepth: ({"p": 0.5}, {"p": DROP}),
+    nn.Residual: ({"branch": nn.ReLU()}, {"drop": DROP}),
+    nn.LeakyReLU: ({}, {"negative_slope": NUMBER}),
+    nn.ELU: ({}, {"alpha": NUMBER}),
+    nn.Softplus: ({}, {"beta": POSITIVE}),
+    nn.Softmax: ({}, {"axis": WHOLE}),
+    nn.LogSoftmax: ({}, {"axis": WHOLE}),
+    nn.CrossEntropyLoss: ({}, {"label_smoothing": PART}),
+    models.LeNet: (
+        {},
+        {"num_classes": COUNT, "in_channels": COUNT, "image_size": COUNT, "dropout": DROP},
+    ),
+    models.ResNet: (
+        {"blocks": 1},
+        {"blocks": COUNT, "num_classes": COUNT, "in_channels": COUNT, "width": COUNT}
+        | {"stochastic_depth": DROP, "dropout": DROP},
+    ),
+    models.Subsample: ({"channels": 2, "stride": 1}, {"channels": COUNT, "stride": COUNT}),
+    schedules.constant: ({"lr": 0.1}, {"lr": RATE}),
+    schedules.step_decay: ({"lr": 0.1, "every": 2}, {"lr": RATE, "every": SIZE, "factor": RATE}),
+    schedules.exponential: ({"lr": 0.1, "k": 0.1}, {"lr": RATE, "k": RATE}),
+    schedules.inverse: ({"lr": 0.1, "k": 0.1}, {"lr": RATE, "k": RATE}),
+    schedules.polynomial: ({"lr": 0.1, "steps": 2}, {"lr": RATE, "steps": SIZE, "power": RATE, "end": RATE}),
+    schedules.cosine: ({"lr": 0.1, "steps": 2}, {"lr": RATE, "steps": SIZE, "end": RATE}),
+    schedules.warmup: ({"lr": 0.1, "steps": 2}, {"lr": RATE, "steps": SIZE}),
+    schedules.one_cycle: (
+        {"lr": 0.1, "steps": 2},
+        {"lr": RATE, "steps": SIZE, "rise": DECAY, "start": RATE, "end": RATE},
+    ),
+    schedules.warm_restarts: ({"lr": 0.1, "steps": 2}, {"lr": RATE, "steps": SIZE, "factor": SIZE, "end": RATE}),
+    averaging.ema: ({}, {"decay": DECAY}),
+}
+
+OUTSIDE = {
+    COUNT: st.one_of(st.integers(max_value=0), st.floats(allow_nan=False).filter(lambda v: v != 0.5)),
+    SIZE: st.one_of(st.integers(max_value=0), st.floats(max_value=0.99)),
+    PAIR: st.one_of(st.integers(max_value=0), st.floats(), st.just((1, 2, 3)), st.just((1, 0.5)), st.just((1, "1"))),
+    GAP: st.one_of(st.integers(max_value=-1), st.floats(), st.just((1,)), st.just((1, -1))),
+    WHOLE: st.floats(),
+    DROP: st.one_of(st.floats(max_value=-1e-9), st.floats(min_value=1)),
+    PART: st.one_of(st.floats(max_value=-1e-9), st.floats(min_value=1.001)),
+    POSITIVE: st.one_of(st.floats(max_value=0), st.just(math.inf)),
+    NUMBER: st.just(math.inf),
+    RATE: st.one_of(st.floats(max_value=-1e-9), st.just(math.inf)),
+    DECAY: st.one_of(st.floats(max_value=-1e-9), st.floats(min_value=1)),
+}
+NO_NUMBERS = st.sampled_from(["0.5", "1", True, False, math.nan, np.float32(np.nan), 1j, [], {}, b"1", np.ones(3)])
+OPTIMIZERS = {name: rule for name in optim.__all__ if inspect.isclass(rule := getattr(optim, name))}
+OPTIMIZERS = {n: r for n, r in OPTIMIZERS.items() if issubclass(r, optim.Optimizer) and r is not optim.Optimizer}
+
+
+def refused(make, name, value):
+    """Whether that is a TypeError or ValueError that names the argument, and shows the value or its type."""
+    with pytest.raises((TypeError, ValueError)) as error:
+        make()
+    text = str(error.value)
+    assert name in text and (str(value) in text or repr(value) in text), text
+    if value is not None and (not isinstance(value, int | float | np.floating) or isinstance(value, bool)):
+        assert type(value).__name__ in text, text
+
+
+def test_no_number_of_a_layer_is_left_out():
+    kinds = [c for c in vars(nn).values() if inspect.isclass(c) and issubclass(c, nn.Module)]
+    for kind in [*kinds, models.LeNet, models.ResNet, models.Subsample]:
+        for p in inspect.signature(kind).parameters.values():
+            taken = f"{p.annotation}".split("|")[0].strip() in ("int", "float", "OneOrTwo")
+            if kind not in (nn.Parameter, nn.Buffer) and taken:
+                assert p.name in LAYERS[kind][1], f"{kind.__name__}.{p.name}"
+
+
+@pytest.mark.parametrize("kind", LAYERS, ids=lambda kind: kind.__name__)
+@cases(12)
+@given(st.data())
+def test_a_number_that_a_layer_cannot_take_is_named_with_its_type(kind, data):
+    given, numbers = LAYERS[kind]
+    for name, range_ in numbers.items():
+        for value in data.draw(OUTSIDE[range_]), data.draw(NO_NUMBERS):
+            refused(lambda: kind(**{**given, name: value}), name, value)
+    kind(**given)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+@cases(4)
+@given(st.data())
+def test_a_number_that_an_optimizer_cannot_take_is_named_with_its_type(name, data):
+    rule, p = OPTIMIZERS[name], mg.tensor([1.0], requires_grad=True)
+    needs = {"lr": 0.1} if "lr" in rule.hyperparameters else {}
+    rule([p], **needs)
+    for h in rule.hyperparameters.values():
+        value = data.draw(NO_NUMBERS)
+        if h.given and h.range.text and not h.range.holds(value):
+            refused(lambda: rule([p], **{**needs, h.name: value}), h.name, value)
+            if not h.once and h.name not in getattr(rule, "_shared", ()):
+                refused(lambda: rule([{"params": [p], h.name: value}], **needs), h.name, value)
+
+
+@pytest.mark.parametrize("rate", ["0.1", True, None, -1.0, math.nan, 1j, np.ones(2)])
+def test_a_rate_that_a_schedule_gives_or_a_group_is_set_to(rate):
+    p = mg.tensor([1.0], requires_grad=True)
+    p.grad = np.ones(1)
+    refused(optim.SGD([p], lr=lambda step: rate).step, "lr", rate)
+    opt = optim.SGD([p], lr=0.1)
+    opt.param_groups[0]["lr"] = rate
+    refused(opt.step, "lr", rate)
+    optim.SGD([p], lr=lambda step: np.where(step < 5, 0.1, 0.01)).step()
+    assert p.data == 0.9
