@@ -157,7 +157,7 @@ class State:
             warnings.warn(
                 f"the run was begun with {saved['threads']} threads and goes on with {get_num_threads()}: results will "
                 "differ from an uninterrupted run in the last digits",
-                stacklevel=6,  # whoever called `fit`
+                stacklevel=7,  # whoever called `fit`
             )
 
 

@@ -285,7 +285,7 @@ def test_what_the_format_cannot_hold_is_refused_before_anything_is_written(tmp_p
         train.save_weights(net, tmp_path / "w")
     with pytest.raises(TypeError, match="the key 1 is no string"):
         train.save_tree({"a": {1: 2}}, tmp_path / "w")
-    with pytest.raises(TypeError, match="save_tree: .*complex128"):
+    with pytest.raises(TypeError, match=r"save_tree: .*complex128"):
         train.save_tree([np.ones(2, complex)], tmp_path / "w")
     assert not os.listdir(tmp_path)
     train.save_tree({"__metadata__": np.ones(2)}, tmp_path / "w")  # of a tree, the names are ours
