@@ -13,6 +13,7 @@ import hashlib
 import math
 import os
 import pickle
+import reprlib
 import tarfile
 import warnings
 import zlib
@@ -256,7 +257,7 @@ def _pickled(file: Path, content: bytes, form: _Form, key: str) -> tuple[Array, 
     except pickle.UnpicklingError as error:
         raise ValueError(f"{file}: no file of {form.name} for Python: {error}. Take it anew from {_CIFAR}") from error
     if not {"data", key} <= batch.keys():
-        raise ValueError(f"{file}: its keys are {[*batch]}; {form.name} has 'data' and {key!r}")
+        raise ValueError(f"{file}: its keys are {reprlib.repr([*batch])}; {form.name} has 'data' and {key!r}")
     pixels, labels = batch["data"], batch[key]
     if not isinstance(pixels, Array) or pixels.dtype != np.uint8 or pixels.ndim != 2 or pixels.shape[1] != _PIXELS:
         found = f"{pixels.dtype} {pixels.shape}" if isinstance(pixels, Array) else type(pixels).__name__
