@@ -49,8 +49,9 @@ def fit(
 
     With `out`, a folder, each epoch leaves its record there as a line of `metrics.jsonl`, the weights (those of the
     average, if there is one) as `weights.safetensors`, and a checkpoint, which is also written each `checkpoint_every`
-    steps. A run with `resume` goes on from the checkpoint, if there is one: killed at any moment and resumed, it equals
-    the uninterrupted run bit for bit. Ctrl-C lets the step end and leaves a checkpoint.
+    steps. What an old run left in the folder stays until this one has a checkpoint. A run with `resume` goes on from
+    the checkpoint, if there is one: killed at any moment and resumed, it equals the uninterrupted run bit for bit.
+    Ctrl-C lets the step end and leaves a checkpoint.
 
     In records, losses are means over samples, 'lr' is the rate of the epoch's first step, 'step_ms' the median time of
     a step in milliseconds. `progress` shows a bar. Raises FloatingPointError as soon as the loss is not finite,
