@@ -161,7 +161,7 @@ class _Machine:
 
     def extend(self, items: list[Any]) -> None:
         """Put the items into the list on the stack."""
-        self.top(list).extend(items)
+        self.top(list).extend(map(_plain, items))
 
     def update(self, items: list[Any]) -> None:
         """Put keys and values, in turns, into the dict on the stack."""
@@ -169,7 +169,7 @@ class _Machine:
         self.entries += len(keys)
         if self.entries > _ENTRIES or not all(type(key) in (str, bytes, int) for key in keys):
             raise pickle.UnpicklingError(f"it holds other keys than text, bytes and integers, or more than {_ENTRIES}")
-        into.update(zip(keys, items[1::2], strict=True))
+        into.update(zip(keys, map(_plain, items[1::2]), strict=True))
 
     def top(self, kind: type) -> Any:
         """What stands on the stack, if it is of this kind."""
@@ -200,6 +200,15 @@ class _Machine:
         if type(state) is not tuple or type(made) not in (_Dtype, _Ndarray):
             raise pickle.UnpicklingError(f"it holds a {_kind(made)} with a state, which no data needs")
         made.__setstate__(state)
+
+
+def _plain(value: Any) -> Any:
+    """What goes into a list or a dict: never a stand-in."""
+    if isinstance(value, _Ndarray):
+        return value.array
+    if isinstance(value, _Dtype) or callable(value):
+        raise pickle.UnpicklingError(f"it holds a {_kind(value)}, which is no data")
+    return tuple(map(_plain, value)) if isinstance(value, tuple) else value
 
 
 def _kind(value: Any) -> str:
@@ -252,7 +261,7 @@ _VALUES: dict[bytes, Callable[[_Machine], Any]] = {  # instructions that push a 
     pickle.BINGET: lambda m: m.memo[m.number(1)],
     pickle.LONG_BINGET: lambda m: m.memo[m.number(4)],
     pickle.EMPTY_LIST: lambda m: m.new([]),
-    pickle.LIST: lambda m: m.new(m.items()),
+    pickle.LIST: lambda m: m.new([*map(_plain, m.items())]),
     pickle.EMPTY_DICT: lambda m: m.new({}),
     pickle.EMPTY_TUPLE: lambda m: (),
     pickle.TUPLE: lambda m: m.tuple(m.items()),
@@ -302,7 +311,7 @@ def load(file: BinaryIO) -> dict[str, Any]:
         if not isinstance(content, dict):
             raise pickle.UnpicklingError(f"it holds a {_kind(content)}, not a dict")
         keys = [key.decode("latin1") if isinstance(key, bytes) else key for key in content]
-        return {k: v.array if isinstance(v, _Ndarray) else v for k, v in zip(keys, content.values())}
+        return dict(zip(keys, content.values()))
     except pickle.UnpicklingError:
         raise
     except Exception as error:  # a pickle that is cut or damaged may fail in any way
