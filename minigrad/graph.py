@@ -7,7 +7,6 @@ carry it. Nothing here walks the tape for derivatives, and nothing draws for lon
 
 from __future__ import annotations
 
-import html
 import json
 import os
 import shutil
@@ -19,6 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from . import escape
 from .tape import Freed, Node, Tensor, history, where_is
 
 TIME_LIMIT = 10.0  # seconds that a drawing may take
@@ -220,7 +220,7 @@ def _digraph(graph: Graph) -> Any:
             with part.subgraph(name=f"cluster_{inner.number}") as cluster:
                 label = inner.path.removeprefix(box.path + ".")
                 shade = ("#f7f9fb", "#eff2f6")[inner.depth % 2]
-                cluster.attr(label=f"<{_text(label)}>", tooltip=_plain(inner.path), labeljust="l", margin="7")
+                cluster.attr(label=f"<{_line(label)}>", tooltip=escape.dot(inner.path), labeljust="l", margin="7")
                 cluster.attr(style="rounded,filled", fillcolor=shade, color="#d5dce4", fontsize="10", fontcolor=_PALE)
                 fill(cluster, inner)
 
@@ -230,7 +230,7 @@ def _digraph(graph: Graph) -> Any:
     for source, target, argument in graph.edges:
         if not _is_shown(graph, graph.nodes[source]):
             continue
-        tip = _plain(f"argument {argument} of {graph.nodes[target].op}")
+        tip = escape.dot(f"argument {argument} of {graph.nodes[target].op}")
         if graph.nodes[source].kind == "parameter" and source not in beside:
             beside[source] = target
             neighbours[target] += 1
@@ -312,13 +312,13 @@ def _look(node: GraphNode, box: str, is_output: bool) -> dict[str, str]:
         if kind.startswith(long):
             kind = short + kind.removeprefix(long)
             break
-    label = f'{_text(title)}<br/>{_GAP}<font face="Courier" point-size="9" color="#52606d">{size} {kind}</font>'
+    label = f'{_line(title)}<br/>{_GAP}<font face="Courier" point-size="9" color="#52606d">{size} {kind}</font>'
     params = [f"{key} = {value}" for key, value in node.params.items()]
     facts = [node.name, f"{node.op}({', '.join(params)})" if node.op else "", f"{node.dtype} {node.shape}", node.line]
     tip = "\n".join(fact for fact in facts if fact)
     return {
         "label": f"<{label}>",
-        "tooltip": _plain(tip),
+        "tooltip": escape.dot(tip),
         "fillcolor": fill,
         "color": border,
         "style": style,
@@ -326,16 +326,9 @@ def _look(node: GraphNode, box: str, is_output: bool) -> dict[str, str]:
     }
 
 
-def _text(s: str) -> str:
-    """s for an HTML-like label: nothing in it is markup, and nothing unprintable is left."""
-    return html.escape("".join(c if c.isprintable() else "�" for c in s)) or " "
-
-
-def _plain(s: str) -> str:
-    """s for a quoted attribute."""
-    import graphviz
-
-    return graphviz.escape("".join(c if c.isprintable() or c == "\n" else "�" for c in s)).replace("\n", "&#10;")
+def _line(text: str) -> str:
+    """A line of an HTML-like label."""
+    return escape.xml(_short(" ".join(text.split()))) or " "
 
 
 def _draw(dot: str, kind: str) -> bytes:

@@ -13,13 +13,14 @@ import hashlib
 import math
 import os
 import pickle
+import reprlib
 import tarfile
 import warnings
 import zlib
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple, cast
 
 import numpy as np
 
@@ -33,6 +34,10 @@ _IDX = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}  # dtypes 
 _CIFAR = "https://www.cs.toronto.edu/~kriz/cifar.html"
 _MNIST = "https://ossci-datasets.s3.amazonaws.com/mnist, https://github.com/zalandoresearch/fashion-mnist"
 _PIXELS = 3 * 32 * 32
+_GZIP = b"\x1f\x8b"
+_DEFLATE = 1032  # bytes that one byte can unpack to: 258 take two bits at least
+_LARGEST = 1 << 31  # bytes that an archive may unpack to, over ten times as many as those published
+_MEMBERS = 1000  # of an archive
 
 
 class _Absent(FileNotFoundError):
@@ -49,8 +54,7 @@ def read_idx(path: Source) -> Array:
     Raises FileNotFoundError; ValueError for a file that is cut, damaged or no IDX file.
     The format: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits".
     """
-    path = Path(path)
-    return _idx(path, _bytes(path))
+    return _idx(Path(path))[0]
 
 
 def mnist(folder: Source, *, verify: bool = True) -> Split:
@@ -111,8 +115,7 @@ def _idx_of(folder: Path, name: str, axes: int, strange: list[Path]) -> Array:
     """The array in the file, gzipped or not; the file is added to the strange ones if it was not published so."""
     for path in folder / name, folder / f"{name}.gz":
         if path.is_file():
-            content = _bytes(path)
-            array = _idx(path, content)
+            array, content = _idx(path)
             if array.ndim != axes or array.dtype != np.uint8:
                 raise ValueError(f"{path}: it holds {array.dtype} {array.shape}; it must be uint8, of {axes} axes")
             if not _published(name, content):
@@ -121,31 +124,33 @@ def _idx_of(folder: Path, name: str, axes: int, strange: list[Path]) -> Array:
     raise FileNotFoundError(f"{folder / name}: not there, nor with .gz; get it from {_MNIST}")
 
 
-def _idx(path: Path, content: bytes) -> Array:
-    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in _IDX:
-        raise ValueError(f"{path}: begins with {content[:4]!r}; no IDX file (two zeros, dtype, number of axes)")
-    dtype, start = np.dtype(_IDX[content[2]]), 4 + 4 * content[3]
-    if len(content) < start:
-        raise ValueError(f"{path}: {len(content)} bytes; its header alone has {start}. It is cut; take it anew")
-    shape = tuple(int(n) for n in np.frombuffer(content[4:start], ">u4"))
-    expected = start + dtype.itemsize * math.prod(shape)
+def _idx(path: Path) -> tuple[Array, bytes]:
+    """The array in the file, and what is in the file or gzip file: no more is unpacked than its header promises."""
+    with open(path, "rb") as raw:
+        zipped = raw.read(2) == _GZIP
+        raw.seek(0)
+        file = gzip.GzipFile(fileobj=raw) if zipped else raw
+        try:
+            head = file.read(4)
+            if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in _IDX:
+                raise ValueError(f"{path}: begins with {head!r}; no IDX file (two zeros, dtype, number of axes)")
+            dtype, start = np.dtype(_IDX[head[2]]), 4 + 4 * head[3]
+            head += file.read(start - 4)
+            if len(head) < start:
+                raise ValueError(f"{path}: {len(head)} bytes; its header alone has {start}. It is cut; take it anew")
+            shape = tuple(int(n) for n in np.frombuffer(head[4:], ">u4"))
+            expected = start + dtype.itemsize * math.prod(shape)
+            possible = os.fstat(raw.fileno()).st_size * (_DEFLATE if zipped else 1)
+            content = head + file.read(expected + 1 - start) if expected <= possible else b""
+        except (EOFError, OSError, zlib.error) as error:
+            raise ValueError(f"{path}: the gzip file is cut or damaged ({error}); take it anew") from error
     if len(content) != expected:
-        raise ValueError(f"{path}: {len(content)} bytes; {shape} of {dtype} need {expected}. Take it anew")
+        found = f"more than {expected}" if len(content) > expected else f"at most {len(content) or possible}"
+        raise ValueError(f"{path}: {found} bytes; {shape} of {dtype} need {expected}. Take it anew")
     try:
-        return np.frombuffer(content, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="))
+        return np.frombuffer(content, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("=")), content
     except ValueError as error:  # more axes than NumPy has, or longer ones
         raise ValueError(f"{path}: {len(shape)} axes; no array can have this shape ({error}). Take it anew") from error
-
-
-def _bytes(path: Path) -> bytes:
-    """What is in the file, and in the gzip file."""
-    content = path.read_bytes()
-    if content[:2] != b"\x1f\x8b":
-        return content
-    try:
-        return gzip.decompress(content)
-    except (EOFError, OSError, zlib.error) as error:
-        raise ValueError(f"{path}: the gzip file is cut or damaged ({error}); take it anew") from error
 
 
 # ---- CIFAR ----
@@ -216,18 +221,45 @@ def _files(path: Path, form: _Form) -> dict[str, tuple[Path, bytes]] | None:
 def _archived(archive: Path, form: _Form) -> dict[str, tuple[Path, bytes]]:
     """Those of the form's files that are in the archive, in one pass."""
     try:
-        with tarfile.open(archive) as tar:
+        with _opened(archive) as packed, tarfile.open(fileobj=packed, mode="r:") as tar:
             wanted = {n for name in form.train + form.test for n in (name, f"{name}.bin")}
-            members = ((Path(member.name), tar.extractfile(member)) for member in tar if member.isfile())
-            found = {
-                name.stem: (archive / name, file.read()) for name, file in members
-                if file and name.name in wanted and name.parent.name in form.folders
-            }  # fmt: skip
-            while tar.fileobj is not None and tar.fileobj.read(1 << 20):
+            found = {}
+            for count, member in enumerate(tar):
+                if count == _MEMBERS:
+                    raise ValueError(f"it has more than {_MEMBERS} members")
+                name = Path(member.name)
+                if name.name in wanted and name.parent.name in form.folders and member.isfile():
+                    if member.issparse():
+                        raise ValueError(f"{name} is a sparse file, which may have any size")
+                    if file := tar.extractfile(member):
+                        found[name.stem] = archive / name, file.read()
+            while packed.read(1 << 20):
                 pass  # what is packed has its checksum at the very end
             return found
     except Exception as error:  # what unpacks it may fail in any way
         raise ValueError(f"{archive}: the archive is cut or damaged ({error}); take it anew") from error
+
+
+class _Unzipped(gzip.GzipFile):
+    """A gzip file of which no more than `_LARGEST` bytes are unpacked."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        self._allow(self.tell() + max(size or 0, 0))
+        return super().read(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._allow(offset)
+        return super().seek(offset, whence)
+
+    def _allow(self, end: int) -> None:
+        if end > _LARGEST:
+            raise ValueError(f"it unpacks to more than {_LARGEST} bytes; unpack it yourself if that is meant")
+
+
+def _opened(archive: Path) -> IO[bytes]:
+    with open(archive, "rb") as file:
+        zipped = file.read(2) == _GZIP
+    return cast(IO[bytes], _Unzipped(archive)) if zipped else open(archive, "rb")
 
 
 def _records(file: Path, content: bytes, form: _Form, key: str) -> tuple[Array, Array]:
@@ -256,7 +288,7 @@ def _pickled(file: Path, content: bytes, form: _Form, key: str) -> tuple[Array, 
     except pickle.UnpicklingError as error:
         raise ValueError(f"{file}: no file of {form.name} for Python: {error}. Take it anew from {_CIFAR}") from error
     if not {"data", key} <= batch.keys():
-        raise ValueError(f"{file}: its keys are {[*batch]}; {form.name} has 'data' and {key!r}")
+        raise ValueError(f"{file}: its keys are {reprlib.repr([*batch])}; {form.name} has 'data' and {key!r}")
     pixels, labels = batch["data"], batch[key]
     if not isinstance(pixels, Array) or pixels.dtype != np.uint8 or pixels.ndim != 2 or pixels.shape[1] != _PIXELS:
         found = f"{pixels.dtype} {pixels.shape}" if isinstance(pixels, Array) else type(pixels).__name__

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import html
 import io
 import os
 import re
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..escape import xml
 from ..gradcheck import VERDICTS
 from ..gradcheck import Report as GradientCheck
 from ..graph import Graph
@@ -48,16 +48,15 @@ def report(findings: Findings, path: str | os.PathLike | None = None) -> str:
         (f"The {wrong} it got wrong" if wrong else "Got wrong", _mistakes(f)),
         ("Gradient check", _gradient_check(f.check)),
         ("One training step", _step(f.step)),
-        ("Model", f"<pre>{html.escape(f.summary)}</pre>"),
-        ("Settings", _table([("setting", "value")], [(k, _value(v)) for k, v in f.settings.items()])),
+        ("Model", f"<pre>{xml(f.summary)}</pre>"),
+        ("Settings", _table([("setting", "value")], [(xml(k), xml(v)) for k, v in f.settings.items()])),
     ]
     ids = [re.sub(r"\W+", "-", title.lower()).strip("-") for title, _ in sections]
-    links = "".join(f'<a href="#{i}">{html.escape(title)}</a>' for i, (title, _) in zip(ids, sections))
+    links = "".join(f'<a href="#{i}">{xml(title)}</a>' for i, (title, _) in zip(ids, sections))
     body = "".join(
-        f'<section id="{i}"><h2>{html.escape(title)}</h2>{content}</section>'
-        for i, (title, content) in zip(ids, sections)
+        f'<section id="{i}"><h2>{xml(title)}</h2>{content}</section>' for i, (title, content) in zip(ids, sections)
     )
-    title = html.escape(f.title)
+    title = xml(f.title)
     page = (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"/><title>{title}</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"/><style>{_STYLE}</style></head>'
@@ -80,8 +79,8 @@ def _result(f: Findings) -> str:
         ("ok" if f.check.ok else "FAILED", "gradient check", f.check.summary.partition(": ")[2], _tone(f.check)),
     ]
     return '<div class="tiles">' + "".join(
-        f'<div class="tile {tone}"><b>{html.escape(big)}</b><span>{html.escape(what)}</span>'
-        f"<small>{html.escape(detail)}</small></div>"
+        f'<div class="tile {tone}"><b>{xml(big)}</b><span>{xml(what)}</span>'
+        f"<small>{xml(detail)}</small></div>"
         for big, what, detail, tone in tiles
     ) + "</div>"  # fmt: skip
 
@@ -149,14 +148,14 @@ def _gradient_check(check: GradientCheck) -> str:
         error = "–" if row.complex_step is None else f"{row.complex_step:.1e}"
         central = "–" if row.central is None else f"{row.central:.1e}"
         where = f" at {row.kink.op}{list(row.kink.index)} in {row.kink.scope or 'the model'}" if row.kink else ""
-        verdict = f'<span class="{tone}">{html.escape(row.verdict + where)}</span>'
+        verdict = f'<span class="{tone}">{xml(row.verdict + where)}</span>'
         shape = "×".join(map(str, row.shape)) or "scalar"
-        rows.append((f"<code>{html.escape(row.name)}</code>", shape, error, central, verdict))
+        rows.append((f"<code>{xml(row.name)}</code>", shape, error, central, verdict))
     head = ("parameter", "shape", "error against complex step", "error against central differences", "verdict")
-    faults = "".join(f"<p><b>{html.escape(str(s))}</b></p>" for s in check.suspects)
+    faults = "".join(f"<p><b>{xml(s)}</b></p>" for s in check.suspects)
     return (
         f"<p>This very model, trained, in training mode: batch norm by batch statistics, dropout and stochastic depth on, "
-        f"their draws held. {html.escape(check.summary)}. In float64, {check.evaluations} evaluations, "
+        f"their draws held. {xml(check.summary)}. In float64, {check.evaluations} evaluations, "
         f"{check.seconds:.1f} s. The complex step is exact to round-off; central differences are shown beside it. "
         "A kink is a right derivative at which central differences straddle a decision of a ReLU.</p>"
         + faults
@@ -168,7 +167,7 @@ def _step(step: Graph) -> str:
     try:
         picture = step._repr_svg_()
     except RuntimeError as error:
-        return f"<p>{html.escape(str(error))}</p>"
+        return f"<p>{xml(error)}</p>"
     picture = picture[picture.index("<svg") :]
     operations = sum(node.kind == "operation" for node in step.nodes)
     return (
@@ -179,18 +178,14 @@ def _step(step: Graph) -> str:
 
 
 def _table(head: list[tuple], rows: Sequence[tuple]) -> str:
-    titles = "".join(f"<th>{html.escape(t)}</th>" for t in head[0])
+    titles = "".join(f"<th>{xml(t)}</th>" for t in head[0])
     body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
     return f'<div class="scroll"><table><tr>{titles}</tr>{body}</table></div>'
 
 
-def _value(value: Any) -> str:
-    return html.escape(str(value))
-
-
 def _image(content: bytes, alt: str, kind: str = "") -> str:
     source = base64.b64encode(content).decode()
-    return f'<img class="{kind}" alt="{html.escape(alt)}" src="data:image/png;base64,{source}"/>'
+    return f'<img class="{kind}" alt="{xml(alt)}" src="data:image/png;base64,{source}"/>'
 
 
 def png(gray: Array) -> bytes:

@@ -1,13 +1,19 @@
-"""Weights and checkpoints on disk: safetensors files, written whole or not at all.
+"""Weights and checkpoints on disk: safetensors files, written whole or not at all, and read whole or not at all.
 
 A checkpoint is a tree: dicts and lists of arrays and of what JSON knows. Its arrays are the tensors of the file, the
 rest is JSON in the file's metadata, where each array has left its name. Nothing is pickled: to read a file runs nothing.
+
+The metadata of every file that is written here has one entry, `minigrad`: "minigrad 1 sha256:… …", the format, the
+checksum of the whole file with zeros in the checksum's place, and the JSON. It names minigrad twice, so that a file with
+either name damaged is not taken for one of another program, which has no checksum.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -17,7 +23,11 @@ import numpy as np
 from ..extras import extra
 from ..nn import Module
 
-_TREE = "minigrad.checkpoint"  # the entry of the metadata
+_MARK = "minigrad"  # the entry of the metadata, and the first word in it
+_FORMAT = "1"
+_HEAD = re.compile(rf"{_MARK} (\S+) sha256:([0-9a-f]{{64}}) (.*)", re.DOTALL)
+_ZEROS = "0" * 64
+_UNCHECKED = "minigrad.checkpoint"  # the entry of trees from before there was a checksum
 _ARRAY = "array:"  # what stands for an array in the JSON; strings that begin so are escaped
 _TEXT = "text:"
 _PARTIAL = ".partial"  # how the name of a file ends that is being written
@@ -29,12 +39,24 @@ class CheckpointError(ValueError):
 
 def save_weights(model: Module, path: str | os.PathLike) -> None:
     """Write the model's state dict. Whoever reads `path`, at any time, finds the old file or the new one, complete."""
-    write_atomically(Path(path), _format("train.save_weights").save(model.state_dict()))
+    write_atomically(Path(path), _packed(model.state_dict(), "", "save_weights"))
 
 
 def load_weights(model: Module, path: str | os.PathLike) -> None:
-    """Load what `save_weights` wrote into a model of the same shape; otherwise ValueError, and nothing is changed."""
-    model.load_state_dict(_format("train.load_weights").load(Path(path).read_bytes()))
+    """Load a safetensors file into a model of the same paths and shapes: one of `save_weights`, or another program's.
+
+    Raises FileNotFoundError; CheckpointError, a ValueError that names the file, if it is damaged (what `save_weights`
+    wrote has a checksum) or does not fit the model. Nothing is changed then.
+    """
+    arrays, tree = read(path, "load_weights")
+    if tree:
+        raise CheckpointError(
+            f"load_weights: {path} is a checkpoint; `train.load_tree` reads it, `fit` resumes from it"
+        )
+    try:
+        model.load_state_dict(arrays)
+    except ValueError as error:
+        raise CheckpointError(f"load_weights: {path}: {error}") from error
 
 
 def save_tree(tree: Any, path: str | os.PathLike) -> None:
@@ -44,23 +66,79 @@ def save_tree(tree: Any, path: str | os.PathLike) -> None:
     """
     arrays: dict[str, np.ndarray] = {}
     text = json.dumps(_without_arrays(tree, (), arrays), default=number)
-    write_atomically(Path(path), _format("train.save_tree").save(arrays, {_TREE: text}))
+    write_atomically(Path(path), _packed(arrays, text, "save_tree"))
 
 
 def load_tree(path: str | os.PathLike) -> Any:
     """Return what `save_tree` wrote. Raises CheckpointError if the file is none of these, or is damaged."""
-    content = Path(path).read_bytes()
-    library = _format("train.load_tree")
+    arrays, text = read(path, "load_tree", "checkpoint")
     try:
+        return _with_arrays(json.loads(text, object_pairs_hook=_unique), arrays)
+    except (KeyError, ValueError, RecursionError) as error:
+        why = f"it has no tree ({error!r})" if text else "it holds tensors only; `train.load_weights` reads weights"
+        raise CheckpointError(f"load_tree: {path} is no checkpoint, or is damaged: {why}") from error
+
+
+def read(path: str | os.PathLike, purpose: str, kind: str = "safetensors file") -> tuple[dict[str, np.ndarray], str]:
+    """Return the arrays of a safetensors file by name, and the JSON of its tree, '' if there is none.
+
+    Raises CheckpointError, which names the file, for any other file or a damaged one.
+    """
+    path, library = Path(path), _format(purpose)
+    try:
+        if path.exists() and not path.is_file():
+            raise ValueError("it is no regular file")
+        content = path.read_bytes()
         arrays = library.load(content)
-        head = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-        tree = json.loads(head["__metadata__"][_TREE])
-    except (KeyError, ValueError, extra("safetensors", "train.load_tree").SafetensorError) as error:
-        raise CheckpointError(f"load_tree: {path} is no checkpoint, or is damaged: {error!r}") from error
-    return _with_arrays(tree, arrays)
+        head = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")], object_pairs_hook=_unique)
+        return arrays, _checked(content, head.get("__metadata__") or {})
+    except (ValueError, KeyError, RecursionError, _damage(purpose)) as error:
+        why = f"NumPy has no dtype {error}; convert it to F32" if isinstance(error, KeyError) else error
+        text = f"{purpose}: {path} is no {kind}, or is damaged: {why}. Take another copy of it"
+        raise CheckpointError(text) from error
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def _packed(arrays: dict[str, np.ndarray], tree: str, purpose: str) -> bytearray:
+    """The content of the file, with its checksum."""
+    if "__metadata__" in arrays:
+        raise ValueError(f"{purpose}: a safetensors file cannot hold an array named '__metadata__'; rename it")
+    try:
+        blank = _format(purpose).save(arrays, {_MARK: f"{_MARK} {_FORMAT} sha256:{_ZEROS} {tree}"})
+    except _damage(purpose) as error:
+        raise TypeError(f"{purpose}: {error}") from error
+    content, at = bytearray(blank), blank.index(_ZEROS.encode())
+    content[at : at + 64] = hashlib.sha256(blank).hexdigest().encode()
+    return content
+
+
+def _checked(content: bytes, metadata: dict[str, str]) -> str:
+    """The tree in the metadata. ValueError unless the checksum is right, or the file is from where there is none."""
+    if _UNCHECKED in metadata:
+        return metadata[_UNCHECKED]
+    found = _HEAD.fullmatch(metadata.get(_MARK, ""))
+    if found is None:
+        if any(_MARK in (key, value.partition(" ")[0]) for key, value in metadata.items()):
+            raise ValueError("the mark of minigrad in it is not whole")
+        return ""
+    version, digest, tree = found.groups()
+    if version != _FORMAT:
+        raise ValueError(f"its format is {version}, and this version of minigrad reads format {_FORMAT}")
+    blank, at = bytearray(content), content.index(digest.encode())
+    blank[at : at + 64] = _ZEROS.encode()
+    if hashlib.sha256(blank).hexdigest() != digest:
+        raise ValueError("its content does not have its checksum")
+    return tree
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A dict of JSON. A key that comes twice hides a value: ValueError."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key comes twice in its JSON")
+    return found
+
+
+def write_atomically(path: Path, content: bytes | bytearray) -> None:
     """Write a file beside `path`, then rename it, which is one step to the file system.
 
     When this returns, the content is on the disk, under that name. If it raises, there is the old file and no other.
@@ -96,18 +174,24 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _format(purpose: str) -> Any:
-    return extra("safetensors.numpy", purpose)
+    return extra("safetensors.numpy", f"train.{purpose}")
+
+
+def _damage(purpose: str) -> Any:
+    return extra("safetensors", f"train.{purpose}").SafetensorError
 
 
 def _without_arrays(tree: Any, path: tuple[str, ...], arrays: dict[str, np.ndarray]) -> Any:
     """The tree with the name of each array in its place; the arrays go into `arrays`."""
     if isinstance(tree, dict):
+        if other := [key for key in tree if not isinstance(key, str)]:
+            raise TypeError(f"save_tree: the key {other[0]!r} is no string; JSON has no others")
         return {key: _without_arrays(v, (*path, key), arrays) for key, v in tree.items()}
     if isinstance(tree, list | tuple):
         return [_without_arrays(v, (*path, str(i)), arrays) for i, v in enumerate(tree)]
     if isinstance(tree, np.ndarray):
         name = "/".join(path)
-        while name in arrays:
+        while name in arrays or name == "__metadata__":  # which safetensors keeps to itself
             name += "'"
         arrays[name] = np.asarray(tree, order="C")  # safetensors writes memory as it lies
         return _ARRAY + name

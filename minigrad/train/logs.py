@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import time
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,13 @@ from .state import State
 class CSVLog:
     """Write the records of all epochs to a CSV file, each time as a whole: a column for each metric, a row for each epoch.
 
-    A metric that an epoch lacks is left empty. Whoever reads the file finds complete rows.
+    A metric that an epoch lacks is left empty. Whoever reads the file finds complete rows. It is written when the epoch's
+    checkpoint is, so that an old file stands until a new run has its first.
 
     >>> log = CSVLog("metrics.csv")
     """
+
+    moment = "after_checkpoint"
 
     def __init__(self, path: str | os.PathLike) -> None:
         self.path = Path(path)
@@ -36,6 +40,11 @@ class CSVLog:
         table.writerows(state.records)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(self.path, text.getvalue().encode())
+
+    def at_end(self, state: State) -> None:
+        """Write it once more: the process may have been killed between the last checkpoint and its row."""
+        if state.records:
+            self(state)
 
     def __repr__(self) -> str:
         return "CSVLog()"
@@ -58,7 +67,9 @@ class TensorBoardLog:
     def __call__(self, state: State) -> None:
         if self._writer is None:
             make = extra("tensorboardX", "train.TensorBoardLog").SummaryWriter
-            suffix = f".from{state.epoch}"  # the name has the second only: a run resumed at once would overwrite it
+            suffix = (
+                f".from{state.epoch}.{time.time_ns()}"  # the name has the second only: another run would overwrite it
+            )
             self._writer = make(str(self.folder), purge_step=state.epoch, filename_suffix=suffix)
         for key, value in (state.record or {}).items():
             if isinstance(value, Real) and key != "epoch":

@@ -54,8 +54,9 @@ def fit(
 
     With `out`, a folder, each epoch leaves its record there as a line of `metrics.jsonl`, the weights (those of the
     average, if there is one) as `weights.safetensors`, and a checkpoint, which is also written each `checkpoint_every`
-    steps. A run with `resume` goes on from the checkpoint, if there is one: killed at any moment and resumed, it equals
-    the uninterrupted run bit for bit. Ctrl-C lets the step end and leaves a checkpoint.
+    steps. What an old run left in the folder stays until this one has a checkpoint. A run with `resume` goes on from
+    the checkpoint, if there is one: killed at any moment and resumed, it equals the uninterrupted run bit for bit.
+    Ctrl-C lets the step end and leaves a checkpoint.
 
     An optimizer whose step needs a closure (L-BFGS, Newton, Sophia, …) is given one: the loss of all samples of the step's
     batches, which it evaluates as often as it wants. It takes neither `clip_norm` nor callbacks `before_step`.

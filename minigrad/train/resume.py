@@ -16,6 +16,7 @@ from .checkpoint import CheckpointError, load_tree, number, save_tree, save_weig
 from .state import State
 
 CHECKPOINT, METRICS, WEIGHTS = "checkpoint.safetensors", "metrics.jsonl", "weights.safetensors"
+PREVIOUS = "checkpoint.previous.safetensors"  # of the run that a new one takes the folder over from
 
 
 class Saving:
@@ -23,6 +24,9 @@ class Saving:
 
     A checkpoint is written after each epoch, and each `every` steps. It holds the records too: `metrics.jsonl` is
     written from them as a whole, so no line is ever lost or doubled.
+
+    A new run in the folder of an old one sets its checkpoint aside and touches nothing else. Only when it has written a
+    checkpoint of its own, which is one step to the file system, does it remove what the old one left.
     """
 
     def __init__(self, state: State, out: str | os.PathLike | None, resume: bool, every: int | None) -> None:
@@ -32,6 +36,7 @@ class Saving:
         self.state, self.every = state, every
         self.out = None if out is None else Path(out)
         self.interrupted = False
+        self._taken_over = False
         self._handler: Any = None
         if self.out is not None:
             _ = state.settings  # taken down now, before anything changes
@@ -41,31 +46,55 @@ class Saving:
         out.mkdir(parents=True, exist_ok=True)
         sweep(out)
         path = out / CHECKPOINT
-        if resume and path.exists():
-            saved = load_tree(path)
-            try:
-                self.state.load_state_dict(saved)
-            except CheckpointError as error:
-                raise CheckpointError(f"fit: {path}: {error}") from None
-        else:
-            path.unlink(missing_ok=True)  # of another run
+        if path.exists() and resume:
+            self._load(path)
+            self._take_over(out)  # unless the run that was killed has done so
+        elif path.exists():
+            os.replace(path, out / PREVIOUS)
+
+    def _load(self, path: Path) -> None:
+        saved = load_tree(path)
+        missing = self.state.state_dict().keys() - (saved if isinstance(saved, dict) else {})
+        if missing:
+            what = f"it has no {', '.join(sorted(missing))}: another version wrote it, or not `fit`; begin anew"
+            raise CheckpointError(f"fit: {path}: {what}")
+        try:
+            self.state.load_state_dict(saved)
+        except CheckpointError as error:
+            raise CheckpointError(f"fit: {path}: {error}") from None
+        except (KeyError, IndexError, ValueError) as error:
+            raise CheckpointError(
+                f"fit: {path}: what it holds does not fit this run ({error!r}); begin anew"
+            ) from error
+
+    def _take_over(self, out: Path) -> None:
+        """There is a checkpoint of this run: from here on, the folder is its own."""
+        if (out / PREVIOUS).exists() or not self.state.records:
+            (out / WEIGHTS).unlink(missing_ok=True)
         self._write_metrics(out)
+        (out / PREVIOUS).unlink(missing_ok=True)
+        self._taken_over = True
 
     def after_step(self) -> None:
         """Write a checkpoint if one is due; raise KeyboardInterrupt if Ctrl-C was pressed."""
         if self.out is not None and (self.interrupted or (self.every and self.state.step % self.every == 0)):
             self._write_checkpoint(self.out)
+            self._stop_if_interrupted()
 
     def after_epoch(self) -> None:
-        """Write weights, metrics and a checkpoint; raise KeyboardInterrupt if Ctrl-C was pressed."""
+        """Write a checkpoint, then metrics, weights and logs; raise KeyboardInterrupt if Ctrl-C was pressed."""
         if self.out is not None:
+            self._write_checkpoint(self.out)
             self._write_metrics(self.out)
             self.write_weights()
-            self._write_checkpoint(self.out)
+        self.state.call("after_checkpoint")
+        self._stop_if_interrupted()
 
     def write_weights(self) -> None:
         """Write the weights, those of the average if there is one."""
         if self.out is not None:
+            if not self._taken_over:
+                self._write_checkpoint(self.out)
             with swapped(self.state.average):
                 save_weights(self.state.model, self.out / WEIGHTS)
 
@@ -81,10 +110,15 @@ class Saving:
             kept = f"the one before stands in {path}" if path.exists() else "there is none yet"
             error.add_note(f"fit: the checkpoint of step {state.step} was not written; {kept}")
             raise
-        if self.interrupted:
+        if not self._taken_over:
+            self._take_over(out)
+
+    def _stop_if_interrupted(self) -> None:
+        if self.interrupted and self.out is not None:
+            state, out = self.state, self.out
             raise KeyboardInterrupt(
                 f"stopped after step {state.step}, {len(state.records)} of {state.epochs} epochs done; "
-                f"{path} holds everything: fit(…, out={str(out)!r}, resume=True) goes on from there"
+                f"{out / CHECKPOINT} holds everything: fit(…, out={str(out)!r}, resume=True) goes on from there"
             )
 
     # ---- Ctrl-C

@@ -10,16 +10,15 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
-from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from ..extras import extra
 from ..nn import Module
 from ..optim.hyperparameters import Rate
 from ..tape import Array, Tensor
+from .checkpoint import read
 from .state import State
 
 Layers = Sequence[str | Sequence[str]]  # from the input to the output; each a pattern, or several
@@ -310,7 +309,7 @@ def load_pretrained(
       does not fit: fc3.weight: (10, 84) in the file, (5, 84) in the model
       does not fit: fc3.bias: (10,) in the file, (5,) in the model
     """
-    given = weights if isinstance(weights, dict) else _read(Path(weights))
+    given = weights if isinstance(weights, dict) else read(weights, "load_pretrained")[0]
     arrays = {path: np.asarray(a.data if isinstance(a, Tensor) else a) for path, a in given.items()}
     if rename is not None:
         renamed = {rename(path): a for path, a in arrays.items()}
@@ -333,14 +332,6 @@ def load_pretrained(
         raise ValueError(f"load_pretrained: {what} (name them in may_differ if that is meant):\n  {found}")
     model.load_state_dict({path: arrays[path] for path in found.matched}, strict=False)
     return found
-
-
-def _read(path: Path) -> dict[str, Array]:
-    tool = extra("safetensors", "train.load_pretrained")
-    try:
-        return extra("safetensors.numpy", "train.load_pretrained").load(path.read_bytes())
-    except tool.SafetensorError as error:
-        raise ValueError(f"load_pretrained: {path} is no safetensors file, or a damaged one ({error})") from error
 
 
 def _misfit(new: Array, own: Array) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import data
+from ..escape import mathtext
 from ..typing import Array
 from . import style
 
@@ -28,7 +29,9 @@ def preview(rows: Sequence[tuple[str, data.Loader, int]], epochs: int = 5, path:
     grid = figure.subplots(len(rows), epochs + 1, squeeze=False)
     for axes, (title, loader, sample) in zip(grid, rows):
         _show(axes[0], loader.dataset.x[sample])
-        axes[0].set_ylabel(title, rotation=0, ha="right", va="center", color=style.INK, fontsize=9, labelpad=8)
+        axes[0].set_ylabel(
+            mathtext(title), rotation=0, ha="right", va="center", color=style.INK, fontsize=9, labelpad=8
+        )
         for epoch in range(epochs):
             x, y = loader.look(epoch, [sample])
             _show(axes[1 + epoch], x[0], "" if loader.mix is None else _share(y[0]))

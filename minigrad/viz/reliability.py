@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..escape import mathtext
 from . import style
 
 
@@ -27,7 +28,7 @@ def reliability(calibrations: Any, path: style.Path = None, *, title: str = "") 
         gap = {"color": style.ORANGE, "alpha": 0.35, "label": "gap to the confidence"}
         above.bar(middle, c.confidence - c.accuracy, 0.9 * width, bottom=c.accuracy, **gap)
         above.plot([0, 1], [0, 1], color=style.INK, linewidth=1, linestyle=(0, (4, 3)))
-        above.set_title(f"{name}  ECE {c.ece:.1%}".strip(), color=style.INK, fontsize=10, loc="left")
+        above.set_title(f"{mathtext(name)}  ECE {c.ece:.1%}".strip(), color=style.INK, fontsize=10, loc="left")
         below.bar(middle, 100 * c.samples / c.samples.sum(), 0.9 * width, color=style.PALE)
         below.set_xlabel("confidence", color=style.INK, fontsize=9)
         for axes in above, below:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..escape import mathtext
 from . import style
 
 _ACROSS = 4
@@ -37,8 +38,8 @@ def schedules(
     panels = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).flat
     for (name, rate), axes in zip(rates.items(), panels):
         values = np.array([rate(k) if callable(rate) else rate for k in range(steps)])
-        axes.plot(values, color=style.BLUE, label=name, linewidth=1.6)
-        axes.set_title(name, color=style.INK, fontsize=10, loc="left")
+        axes.plot(values, color=style.BLUE, label=mathtext(name), linewidth=1.6)
+        axes.set_title(mathtext(name), color=style.INK, fontsize=10, loc="left")
         axes.set_ylim(bottom=0)
         style.quiet(axes, size=8)
     for axes in list(panels):  # what the last row has no schedule for

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from ..escape import mathtext
 from ..extras import extra
 
 INK, GRID = "#3e4c59", "#e4e7eb"  # of texts, and of what should not be looked at
@@ -49,7 +50,7 @@ def legend(axes: Any, place: str, size: float = 9) -> None:
 def finished(made: Any, title: str, path: Path, *, dpi: int = 150) -> Any:
     """The figure with a title; with `path`, it is also saved there, and the ending says in which format."""
     if title:
-        made.suptitle(title, color=INK, fontsize=12)
+        made.suptitle(mathtext(title), color=INK, fontsize=12)
     if path is not None:
         made.savefig(path, dpi=dpi)
     return made

@@ -8,10 +8,14 @@ import os
 import pickle
 import struct
 import tarfile
+import tracemalloc
 import warnings
 
 import numpy as np
 import pytest
+from generated import cases
+from hypothesis import given
+from hypothesis import strategies as st
 
 from minigrad.data import ChecksumWarning, Loader, cifar10, cifar100, files, mnist, pickles, read, read_idx
 
@@ -350,6 +354,94 @@ def test_the_checksum_at_the_end_of_an_archive_counts(tmp_path, damage):
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(ValueError, match=r"the archive is cut or damaged"):
         cifar10(path, verify=False)
+
+
+# ---- bombs ----
+
+
+def peak(function, *args):
+    """Bytes that Python allocated at most while the function was refused, and what it said."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError) as refusal:
+            function(*args)
+        return tracemalloc.get_traced_memory()[1], str(refusal.value)
+    finally:
+        tracemalloc.stop()
+
+
+@cases(20)
+@given(
+    st.lists(st.integers(0, 2**32 - 1) | st.integers(0, 9), max_size=5),
+    st.sampled_from(sorted(files._IDX)),
+    st.booleans(),
+)
+def test_no_more_of_a_gzip_file_is_unpacked_than_its_header_promises(tmp_path, shape, code, zipped):
+    """The content is 4 MB of zeros, wherever the header does not promise just that."""
+    content = struct.pack(f">BBBB{len(shape)}I", 0, 0, code, len(shape), *shape) + bytes(2**22)
+    (tmp_path / "a").write_bytes(gzip.compress(content, 1) if zipped else content)
+    promised = np.dtype(files._IDX[code]).itemsize * math.prod(shape)
+    used, said = peak(read_idx, tmp_path / "a")
+    assert "a: " in said and ("bytes" in said or "no array" in said)
+    assert used < 2**20 + 3 * min(promised, 2**22)  # the parts read, all of them, and the same with its head
+
+
+def tar_of(path, *members, mode="w:gz"):
+    with tarfile.open(path, mode) as tar:
+        for name, content, change in members:
+            info = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
+            info.size = len(content)
+            for key, value in change.items():
+                setattr(info, key, value)
+            tar.addfile(info, io.BytesIO(content))
+
+
+def test_of_an_archive_only_files_count_and_none_is_written(tmp_path, monkeypatch):
+    write_cifar(tmp_path / "cifar-10-batches-py", CIFAR10)
+    right = [(name, python2(content), {}) for name, content in CIFAR10.items()]
+    monkeypatch.chdir(tmp_path / "cifar-10-batches-py")
+    for strange in [
+        ("test_batch", b"", {"type": tarfile.SYMTYPE, "linkname": "/etc/passwd"}),
+        ("test_batch", b"", {"type": tarfile.LNKTYPE, "linkname": "../../etc/passwd"}),
+        ("test_batch", b"", {"type": tarfile.FIFOTYPE}),
+        ("../../escaped", b"x", {}),
+        ("test_batch", b"x", {"name": "/etc/test_batch"}),
+    ]:
+        tar_of(tmp_path / "a.tar.gz", *right, strange)
+        same(cifar10(tmp_path / "a.tar.gz", verify=False), CIFAR10, "labels")
+    assert {p.name for p in tmp_path.iterdir()} == {"a.tar.gz", "cifar-10-batches-py"}
+
+
+def test_an_archive_unpacks_to_so_much_and_no_more(tmp_path, monkeypatch):
+    path, zeros = tmp_path / "cifar-10-python.tar.gz", bytes(2**22)
+    monkeypatch.setattr(files, "_LARGEST", 2**20)
+    for name, change in ("test_batch", {}), ("other", {}), ("x", {"type": tarfile.XHDTYPE}), ("x", {"type": b"L"}):
+        tar_of(path, (name, zeros, change))
+        used, said = peak(cifar10, path)
+        assert "python.tar.gz: the archive is cut or damaged (it unpacks to more than 1048576 bytes" in said
+        assert used < 2**22
+    path.write_bytes(gzip.compress(b"".join(tarfile.TarInfo(f"{i}").tobuf() for i in range(2000)) + bytes(1024)))
+    assert "more than 1000 members" in peak(cifar10, path)[1]
+
+
+def test_a_member_whose_size_leads_back_ends(tmp_path):
+    path = tmp_path / "cifar-10-python.tar.gz"
+    info = tarfile.TarInfo("cifar-10-batches-py/x")
+    head = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    head[124:136] = b"\xff" * 10 + (-1024 % 2**16).to_bytes(2, "big")  # −1024
+    head[148:156] = b" " * 8
+    head[148:156] = b"%06o\0 " % sum(head)
+    path.write_bytes(gzip.compress(2 * bytes(head) + bytes(1024)))
+    with pytest.raises(ValueError, match="the archive is cut or damaged"):
+        cifar10(path)
+
+
+def test_a_sparse_file_is_refused(tmp_path):
+    path = tmp_path / "cifar-10-python.tar.gz"
+    pax = {"GNU.sparse.major": "0", "GNU.sparse.minor": "1", "GNU.sparse.size": str(2**40), "GNU.sparse.map": "0,1"}
+    tar_of(path, ("data_batch_1", b"x", {"pax_headers": pax}))
+    used, said = peak(cifar10, path)
+    assert "data_batch_1 is a sparse file" in said and used < 2**20
 
 
 # ---- pickles that do harm ----

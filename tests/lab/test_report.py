@@ -2,15 +2,21 @@
 
 import io
 import struct
+import sys
 import xml.etree.ElementTree as ET
 import zlib
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from generated import cases
+from hypothesis import given
+from hypothesis import strategies as st
+from nasty import NAMES
 
 import minigrad as mg
-from minigrad import lab, nn
+from minigrad import escape, lab, nn
 from minigrad.gradcheck import gradcheck
 from minigrad.graph import graph
 from minigrad.lab.report import png
@@ -32,9 +38,10 @@ class Text(HTMLParser):
 
     def __init__(self):
         super().__init__()
-        self.words, self.open, self.links = [], [], []
+        self.words, self.open, self.links, self.tags = [], [], [], []
 
     def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, sorted(key for key, _ in attrs)))
         self.links += [value for key, value in attrs if key in ("src", "href", "xlink:href")]
         if tag not in self.void:
             self.open.append(tag)
@@ -101,6 +108,35 @@ def test_what_users_write_is_escaped(findings):
     page = lab.report(findings)
     assert "alert(1)" in page and "<script>" not in page
     assert "Digits &lt;&amp;&gt; friends" in page and "a table &lt;of&gt; layers" in page
+
+
+@pytest.mark.slow
+@cases(20)
+@given(st.lists(NAMES, min_size=12, max_size=12))
+def test_any_name_leaves_the_page_as_a_harmless_one_does(findings, names):
+    module = sys.modules["minigrad.lab.report"]
+
+    def page(names):
+        title, rival, summary, key, value, name, verdict, op, scope, suspect, first, said = names
+        kink = SimpleNamespace(op=op, index=(1,), scope=scope)
+        row = SimpleNamespace(name=name, shape=(2,), verdict="kink", complex_step=None, central=None, kink=kink)
+        check = SimpleNamespace(
+            ok=True, rows=[row], suspects=[suspect], summary=f"{first}: {said}", evaluations=1, seconds=1
+        )
+        settings, rivals = {key: value, "verdict": verdict}, {rival: 0.5}
+        return lab.report(
+            findings._replace(title=title, rivals=rivals, summary=summary, settings=settings, check=check)
+        )
+
+    with pytest.MonkeyPatch.context() as patch:  # what is drawn is not about names, and takes long
+        patch.setattr(module, "_curves", lambda f: "")
+        patch.setattr(module, "_step", lambda step: "")
+        found, plain = page(names), page([*"abcdefghijkl"])
+    assert parsed(found).tags == parsed(plain).tags
+    shape = [[(e.tag, sorted(e.attrib)) for e in ET.fromstring(p.partition("\n")[2]).iter()] for p in (found, plain)]
+    assert shape[0] == shape[1]
+    said = "".join(parsed(found).words)
+    assert all(escape.printable(name) in said for name in names[:6])
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """A run that is killed, at any moment, and resumed equals the uninterrupted one bit for bit; all else is refused."""
 
+import contextlib
 import csv
 import errno
 import json
@@ -8,7 +9,9 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -112,12 +115,11 @@ def test_killed_in_the_midst_of_every_step(whole, tmp_path, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_killed_at_writes_of_every_kind(whole, tmp_path, monkeypatch, when):
-    replace, rng, killed = os.replace, np.random.default_rng(1), set()
+    replace, writes = os.replace, Counter()
 
     def killing(source, target):
-        dies = rng.random() < 0.3
-        if dies:
-            killed.add(Path(target).name)
+        writes[Path(target).name] += 1
+        dies = writes[Path(target).name] % 3 == 1
         if dies and when == "before":
             raise Killed
         replace(source, target)
@@ -126,7 +128,7 @@ def test_killed_at_writes_of_every_kind(whole, tmp_path, monkeypatch, when):
 
     monkeypatch.setattr(checkpoint.os, "replace", killing)
     (tmp_path / ".checkpoint.safetensors.abc.partial").write_bytes(b"of one that was killed while writing")
-    assert pieces(tmp_path) > 8 and len(killed) == 4
+    assert pieces(tmp_path) > 8 and len(writes) == 4
     assert same(left(tmp_path), whole)
 
 
@@ -347,6 +349,13 @@ def test_a_damaged_checkpoint_is_said_to_be_one(tmp_path):
         runs.start(tmp_path, resume=True)[1]()
 
 
+def test_a_checkpoint_that_lacks_a_part_is_said_to(early, tmp_path):
+    for tree in {k: v for k, v in early.items() if k != "streams"}, [], {**early, "optimizer": {}}:
+        train.save_tree(tree, tmp_path / "checkpoint.safetensors")
+        with pytest.raises(train.CheckpointError, match=r"checkpoint.safetensors: .*begin anew"):
+            runs.start(tmp_path, resume=True)[1]()
+
+
 def plain(out, epochs, batches, **options):
     """A run with a constant rate, on batches of the caller's."""
     net = nn.Sequential(nn.Flatten(), nn.Linear(36, 3, rng=0))
@@ -413,17 +422,93 @@ def test_a_list_goes_on_within_an_epoch_and_what_cannot_says_so(tmp_path, monkey
         assert same(net.state_dict(), whole.state_dict())
 
 
-def test_a_new_run_forgets_the_old_one(half, tmp_path):
-    for path in half.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+# ---- a new run in the folder of an old one ---------------------------------------------------------------------------
 
-        def kill(self):
-            raise Killed
 
-        patch.setattr(optim.AdamW, "zero_grad", kill)
-        runs.start(tmp_path)[1]()
-    assert not (tmp_path / "checkpoint.safetensors").exists() and not (tmp_path / "metrics.jsonl").read_text()
+def anew(out, rng, epochs, **options):
+    """A run with a log; all its settings but the weights that it begins with are the same for every `rng`."""
+    net = nn.Sequential(nn.Flatten(), nn.Linear(36, 3, rng=rng))
+    log = train.CSVLog(out / "metrics.csv")
+    train.fit(
+        net, optim.SGD(net.parameters(), 0.1), LIST, epochs=epochs, out=out, callbacks=[log], progress=False, **options
+    )
+    return net.state_dict()  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def old(tmp_path_factory):
+    """The files of a run of three epochs, and where a new one of two ends."""
+    out = tmp_path_factory.mktemp("old")
+    anew(out, 0, 3)
+    return {p.name: p.read_bytes() for p in out.iterdir()}, anew(tmp_path_factory.mktemp("new"), 1, 2)
+
+
+def crashing(monkeypatch, operation, when):
+    """The process dies before or after so many operations on files."""
+    count = 0
+
+    def watched(function):
+        def call(*args, **options):
+            nonlocal count
+            count += 1
+            if count == operation and when == "before":
+                raise Killed
+            result = function(*args, **options)
+            if count == operation:
+                raise Killed
+            return result
+
+        return call
+
+    for name in "replace", "unlink", "chmod":
+        monkeypatch.setattr(os, name, watched(getattr(os, name)))
+    monkeypatch.setattr(os, "fsync", watched(lambda handle: None))
+
+
+@cases(40)
+@given(st.integers(1, 40), st.sampled_from(["before", "after"]), st.sampled_from([None, 1, 3, 7]))
+def test_the_old_run_is_whole_until_the_new_one_has_a_checkpoint(old, operation, when, every):
+    files, end = old
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        out = Path(folder)
+        for name, content in files.items():
+            (out / name).write_bytes(content)
+        crashing(patch, operation, when)
+        with contextlib.suppress(Killed):
+            anew(out, 1, 2, checkpoint_every=every)
+        patch.undo()
+        kept = {p.read_bytes() for p in out.iterdir()}
+        of_the_new = (out / "checkpoint.safetensors").exists() and files["checkpoint.safetensors"] not in {
+            (out / "checkpoint.safetensors").read_bytes()
+        }
+        assert of_the_new or kept >= {*files.values()}
+        patch.setattr(os, "fsync", lambda handle: None)
+        assert same(anew(out, 1, 2, resume=operation > 1 or when == "after", checkpoint_every=every), end)
+        assert {p.name for p in out.iterdir()} == files.keys()
+        assert not {p.read_bytes() for p in out.iterdir()} & {*files.values()}
+
+
+def test_a_run_that_fails_before_its_first_checkpoint_leaves_the_old_one(old, tmp_path):
+    for name, content in old[0].items():
+        (tmp_path / name).write_bytes(content)
+    wrong = [(np.full_like(runs.X, np.nan), runs.Y)]
+    for _ in range(2):
+        with pytest.raises(FloatingPointError):
+            plain(tmp_path, 1, wrong)
+        kept = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+        assert kept.pop("checkpoint.previous.safetensors") == old[0]["checkpoint.safetensors"]
+        assert kept == {name: content for name, content in old[0].items() if name in kept} and len(kept) == 3
+    (tmp_path / "checkpoint.previous.safetensors").rename(tmp_path / "checkpoint.safetensors")
+    longer = anew(tmp_path, 5, 4, resume=True)  # the way back
+    assert same(longer, anew(tmp_path / "whole", 0, 4))
+
+
+def test_a_run_of_no_epochs_takes_over_too(old, tmp_path):
+    for name, content in old[0].items():
+        (tmp_path / name).write_bytes(content)
+    anew(tmp_path, 1, 0)
+    assert not (tmp_path / "checkpoint.previous.safetensors").exists()
+    assert train.load_tree(tmp_path / "checkpoint.safetensors")["step"] == 0
 
 
 def test_checkpoints_need_a_folder():

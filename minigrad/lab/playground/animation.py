@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-import html
 import io
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ... import escape
 from ...extras import extra
 from ...tape import Array
 from ...viz.style import INK
@@ -60,7 +59,7 @@ def _gif(surface: Surface, tracks: Sequence[Track], path: Path) -> None:
     ]
     box = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 3}
     for i, track in enumerate(tracks):
-        axes.text(0.015, 0.97 - 0.05 * i, track.label, transform=axes.transAxes, color=color(i), weight="bold",
+        axes.text(0.015, 0.97 - 0.05 * i, escape.mathtext(track.label), transform=axes.transAxes, color=color(i), weight="bold",
                   fontsize=10, va="top", bbox=box, zorder=7)  # fmt: skip
     clock = axes.text(0.985, 0.97, "", transform=axes.transAxes, color=INK, fontsize=10, ha="right", va="top", bbox=box)
     last = max(int(track.spent[-1]) for track in tracks)
@@ -96,9 +95,9 @@ def _html(surface: Surface, tracks: Sequence[Track], path: Path) -> None:
         for i, track in enumerate(tracks)
     ]
     page = Template(_PAGE).substitute(
-        title=html.escape(f"{surface.name}: {surface.hard}"),
+        title=escape.xml(f"{surface.name}: {surface.hard}"),
         image=base64.b64encode(png.getvalue()).decode(),
-        tracks=json.dumps(data).replace("<", "\\u003c"),
+        tracks=escape.script(data),
         last=max(int(track.spent[-1]) for track in tracks),
     )
     path.write_text(page, encoding="utf-8")

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ...escape import mathtext
 from ...extras import extra
 from ...tape import Array
 from ...viz import style
@@ -102,7 +103,7 @@ def _name(axes: Any, surface: Surface, tracks: Sequence[Track]) -> None:
                 if clear > best:
                     best, where = clear, at
         taken.append(where + np.linspace(-half, half, 9)[:, None] * [1, 0])
-        text = axes.text(*(low + where * (high - low)), track.label, color=color(i), fontsize=10, weight="bold",
+        text = axes.text(*(low + where * (high - low)), mathtext(track.label), color=color(i), fontsize=10, weight="bold",
                          ha="center", va="center", zorder=7)  # fmt: skip
         text.set_path_effects([_halo()])
 
@@ -148,7 +149,7 @@ def draw_lines(axes: Any, lines: Sequence[tuple[str, Array, Array]], xlabel: str
     for i, at in enumerate(spread(ends, 0.065 * (high - low), low, high)):
         name, x, y = lines[i]
         axes.annotate(
-            name, (x[-1], np.clip(y[-1], *axes.get_ylim())), xytext=(1.02, (at - low) / (high - low)),
+            mathtext(name), (x[-1], np.clip(y[-1], *axes.get_ylim())), xytext=(1.02, (at - low) / (high - low)),
             textcoords="axes fraction", color=color(i), fontsize=10, weight="bold", va="center", annotation_clip=False,
             arrowprops={"arrowstyle": "-", "color": color(i), "linewidth": 0.6, "alpha": 0.5, "shrinkA": 1, "shrinkB": 4},
         )  # fmt: skip
