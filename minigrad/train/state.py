@@ -253,7 +253,7 @@ def _unfrozen(own: dict[str, Any]) -> dict[str, Any]:
 
 
 def _warn(text: str) -> None:
-    warnings.warn(f"fit: {text}", stacklevel=7)  # whoever called `fit`
+    warnings.warn(f"fit: {text}", stacklevel=8)  # whoever called `fit`
 
 
 def _saved(thing: Any) -> Any:

@@ -300,7 +300,10 @@ def test_what_may_take_the_place_of_a_parameter():
     m.weight = 3.0  # said twice
     assert m.parameters() == [m.bias]
     with pytest.raises(TypeError, match="Linear: bias is a Parameter"):
+        m.bias = m.bias - 0.1
+    with mg.no_grad():
         m.bias -= 0.1
+    assert np.allclose(m.parameters()[0].data, 0.9)
 
 
 def test_two_things_have_two_paths():
