@@ -10,10 +10,10 @@ _STEP, _LOW, _HIGH = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xFFFFFFFF), np.ui
 @kernel
 def checksum(words):
     """Σ low(v) · high(v), where v is a word mixed with its place; and Σ words, which tells any one change."""
-    by_place = plain = key = np.uint64(0)
-    for word in words:
+    by_place, plain, key = np.uint64(0), np.uint64(0), np.uint64(0)
+    for i in range(words.size):  # (a loop over words themselves is not vectorised)
         key += _STEP
-        v = word ^ key
+        v = words[i] ^ key
         by_place += (v & _LOW) * (v >> _HIGH)
-        plain += word
+        plain += words[i]
     return by_place, plain
