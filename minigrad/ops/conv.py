@@ -10,6 +10,7 @@ from numbers import Integral
 from typing import Any
 
 from .. import kernels
+from ..errors import named
 from ..tape import Array, Tensor, linear, primitive
 from ..typing import ArrayLike, OneOrTwo
 from .shape import as_tensor, reshape
@@ -78,6 +79,7 @@ linear(
 )
 
 
+@named
 def conv2d(
     x: ArrayLike,
     w: ArrayLike,
@@ -143,6 +145,7 @@ linear(_unfold, lambda g, y, x, *, kernel, **k: _fold(g, size=x.shape[2:], **k))
 linear(_fold, lambda g, y, cols, *, size, **k: _unfold(g, kernel=cols.shape[2:4], **k))
 
 
+@named
 def unfold(
     x: ArrayLike, kernel_size: OneOrTwo, stride: OneOrTwo = 1, padding: OneOrTwo = 0, dilation: OneOrTwo = 1
 ) -> Tensor:
@@ -160,6 +163,7 @@ def unfold(
     return _unfold(x, kernel=kernel, stride=stride, padding=padding, dilation=dilation)
 
 
+@named
 def fold(cols: Any, size: Any, stride: OneOrTwo = 1, padding: OneOrTwo = 0, dilation: OneOrTwo = 1) -> Tensor:
     """Windows (N, C, kh, kw, oh, ow) added up where they overlap, into (N, C, H, W): the adjoint of `unfold`."""
     cols = as_tensor(cols)

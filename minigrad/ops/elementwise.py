@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
+from ..errors import named
 from ..tape import Array, Primitive, Tensor, as_array, dispatch, elementwise, fused, general, linear, primitive
 from ..typing import ArrayLike
 
@@ -76,6 +77,7 @@ def _log_base(a: Tensor) -> Tensor:  # 0**b does not move with b, though log 0 w
 elementwise(_tensor_power, lambda y, a, b: b * _tensor_power(a, b - 1), lambda y, a, b: y * _log_base(a))
 
 
+@named
 def power(a: ArrayLike, b: ArrayLike) -> Tensor:
     """a to the power b, with broadcasting; b may be a number or a tensor.
 
@@ -242,11 +244,13 @@ elementwise(
 maximum.branch = lambda y, a, b: _wins(a, b)
 
 
+@named
 def minimum(a: Tensor | Array | float, b: Tensor | Array | float) -> Tensor:
     """The smaller of a and b, with broadcasting; where they tie, each gets half of the gradient."""
     return -maximum(-a, -b)
 
 
+@named
 def clip(x: Any, low: float | None = None, high: float | None = None) -> Tensor:
     """x limited to [low, high]; None leaves a side open.
 
@@ -269,6 +273,7 @@ linear(
 )
 
 
+@named
 def where(condition: ArrayLike, a: ArrayLike, b: ArrayLike) -> Tensor:
     """a where the boolean `condition` holds, else b, with broadcasting. No derivative flows from the branch not taken.
 
@@ -305,6 +310,7 @@ def _composed_leaky_relu(x: Tensor, *, slope: float) -> Tensor:
 _leaky_relu = _one_pass(_composed_leaky_relu, kernels.leaky_relu, kernels.leaky_relu_backward)
 
 
+@named
 def leaky_relu(x: ArrayLike, negative_slope: float = 0.01) -> Tensor:
     """x where positive, negative_slope · x elsewhere (Maas, Hannun, Ng 2013)."""
     return _leaky_relu(x, slope=negative_slope)
@@ -317,6 +323,7 @@ def _composed_elu(x: Tensor, *, alpha: float) -> Tensor:
 _elu = _one_pass(_composed_elu, kernels.elu, kernels.elu_backward)
 
 
+@named
 def elu(x: ArrayLike, alpha: float = 1.0) -> Tensor:
     """x where positive, alpha · (eˣ − 1) elsewhere (Clevert, Unterthiner, Hochreiter 2016)."""
     return _elu(x, alpha=alpha)
@@ -339,6 +346,7 @@ def _composed_silu(x: Tensor) -> Tensor:
 _silu = _one_pass(_composed_silu, kernels.silu, kernels.silu_backward)
 
 
+@named
 def silu(x: ArrayLike) -> Tensor:
     """x · sigmoid(x) (Elfwing, Uchibe, Doya 2018)."""
     return _silu(x)
@@ -351,6 +359,7 @@ def _composed_gelu(x: Tensor) -> Tensor:
 _gelu = _one_pass(_composed_gelu, kernels.gelu, kernels.gelu_backward)
 
 
+@named
 def gelu(x: ArrayLike) -> Tensor:
     """x/2 · (1 + tanh(√(2/π) (x + 0.044715 x³))): the tanh form of GELU (Hendrycks, Gimpel 2016)."""
     return _gelu(x)

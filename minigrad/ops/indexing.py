@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import named
 from ..tape import Array, Tensor, as_array, linear, primitive
 
 
@@ -37,6 +38,7 @@ linear(_getitem, lambda g, y, x, *, index: _putitem(g, index=index, shape=x.shap
 linear(_putitem, lambda g, y, x, *, index, shape: _getitem(g, index=index))
 
 
+@named
 def getitem(x: Tensor, index: Any) -> Tensor:
     """x[index] with all of NumPy's indices: ints, slices, None, ellipsis, integer and boolean arrays.
 

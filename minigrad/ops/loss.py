@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
+from ..errors import named
 from ..tape import Array, Tensor, as_array, constant, effect, fused, general, primitive
 from ..typing import ArrayLike
 from .indexing import getitem
@@ -29,6 +30,7 @@ def _along_softmax(u: Tensor, y: Tensor, x: Tensor, *, axis: int) -> Tensor:
 general(_softmax, [_along_softmax], [_along_softmax])
 
 
+@named
 def softmax(x: ArrayLike, axis: int = -1) -> Tensor:
     """eˣ / Σ eˣ over `axis`: positive, with sum one.
 
@@ -40,6 +42,7 @@ def softmax(x: ArrayLike, axis: int = -1) -> Tensor:
     return _softmax(x, axis=axis)
 
 
+@named
 def log_softmax(x: ArrayLike, axis: int = -1) -> Tensor:
     """log softmax(x) over `axis`, without overflow."""
     x = as_tensor(x)
@@ -74,6 +77,7 @@ def _cross_entropy_tangent(ts: tuple[Array], slopes: Array, logits: Array, *, re
 _cross_entropy = fused(_composed_cross_entropy, _fused_cross_entropy, _cross_entropy_backward, _cross_entropy_tangent)
 
 
+@named
 def cross_entropy(
     logits: ArrayLike, labels: ArrayLike, *, label_smoothing: float = 0.0, reduction: str = "mean"
 ) -> Tensor:
@@ -157,6 +161,7 @@ def reduced(losses: Tensor, reduction: str) -> Tensor:
     return mean(losses) if reduction == "mean" else sum(losses) if reduction == "sum" else losses
 
 
+@named
 def mse_loss(x: ArrayLike, target: ArrayLike, *, reduction: str = "mean") -> Tensor:
     """(x − target)², averaged over all entries; x and target have one shape."""
     x, target = as_tensor(x), as_tensor(target)

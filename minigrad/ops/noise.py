@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import random
+from ..errors import named
 from ..tape import Array, Tensor, draw, mul, real_dtype
 from ..typing import ArrayLike, Rng
 from .conv import check_image
@@ -60,6 +61,7 @@ def drop(name: str, x: Tensor, size: tuple[int, ...], p: float, scaling: str, tr
     return x if scale == 1 else mul(x, scale)
 
 
+@named
 def dropout(
     x: ArrayLike, p: float = 0.5, *, training: bool = True, scaling: str = "inverted", rng: Rng = None
 ) -> Tensor:
@@ -77,6 +79,7 @@ def dropout(
     return drop("dropout", x, x.shape, p, scaling, training, rng)
 
 
+@named
 def dropout2d(
     x: ArrayLike, p: float = 0.5, *, training: bool = True, scaling: str = "inverted", rng: Rng = None
 ) -> Tensor:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
+from ..errors import named
 from ..tape import Array, Tensor, as_array, dispatch, fused, general, primitive
 from ..typing import ArrayLike
 from .conv import same_dtype
@@ -207,6 +208,7 @@ def check_batch(x: Tensor) -> None:
         )
 
 
+@named
 def batch_norm(
     x: ArrayLike, gamma: ArrayLike, beta: ArrayLike, *, eps: float = 1e-5, moments: Moments | None = None
 ) -> Tensor:
@@ -231,6 +233,7 @@ def channel_moments(x: ArrayLike) -> Moments:
     return dispatch(kernels.channel_moments, as_array(x))
 
 
+@named
 def normalize(
     x: ArrayLike, mean: ArrayLike, var: ArrayLike, gamma: ArrayLike, beta: ArrayLike, *, eps: float = 1e-5
 ) -> Tensor:

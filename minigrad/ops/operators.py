@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import named
 from ..tape import Array, Tensor, add, as_array, backward, cast, dispatch, expose, mul
 from ..typing import DTypeLike
 from . import elementwise, indexing, linalg, reduce, shape
@@ -25,19 +26,23 @@ def _compare(f: Callable) -> Callable:
     return lambda a, b: expose(dispatch(compare, _value(a), _value(b)))
 
 
+@named
 def _reshape(x: Tensor, *sizes: Any) -> Tensor:
     return shape.reshape(x, sizes[0] if len(sizes) == 1 else sizes)
 
 
+@named
 def _permute_dims(x: Tensor, *axes: Any) -> Tensor:
     return shape.permute_dims(x, axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes)
 
 
+@named
 def astype(x: Tensor, dtype: DTypeLike) -> Tensor:
     """x in another float dtype; the gradient returns in x's own."""
     return cast(x, dtype=dtype)
 
 
+@named
 def argmax(x: Tensor, axis: int | None = None) -> Array:
     """The index of the largest entry along axis, as an ndarray."""
     return expose(dispatch(_argmax, as_array(x), axis))

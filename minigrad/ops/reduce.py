@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from ..errors import named
 from ..tape import Array, Tensor, as_array, dispatch, general, primitive, sum_to
 from ..typing import ArrayLike
 from .elementwise import decision, exp, log, sqrt
@@ -29,6 +30,7 @@ def _count(name: str, x: Tensor, axes: tuple[int, ...]) -> int:
     return n
 
 
+@named
 def sum(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """The sum over `axis` (all axes by default).
 
@@ -42,12 +44,14 @@ def sum(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     return _dropped(sum_to(x, shape=_kept(x, axes)), axes, keepdims)
 
 
+@named
 def mean(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """The mean over `axis` (all axes by default)."""
     x = as_tensor(x)
     return sum(x, axis, keepdims) / _count("mean", x, normal_axes("mean", axis, x.ndim))
 
 
+@named
 def var(x: ArrayLike, axis: Axis = None, keepdims: bool = False, *, correction: float = 0) -> Tensor:
     """The variance over `axis`: squared deviations from the mean, summed and divided by (count − correction).
 
@@ -62,6 +66,7 @@ def var(x: ArrayLike, axis: Axis = None, keepdims: bool = False, *, correction: 
     return sum(c * c, axis, keepdims) / (n - correction)
 
 
+@named
 def std(x: ArrayLike, axis: Axis = None, keepdims: bool = False, *, correction: float = 0) -> Tensor:
     """The standard deviation over `axis`, the root of `var`."""
     return sqrt(var(x, axis, keepdims, correction=correction))
@@ -88,6 +93,7 @@ general(
 _max.branch = lambda y, x, *, axes: x.real == y.real
 
 
+@named
 def max(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """The largest entry over `axis` (all axes by default); tied entries share the gradient equally.
 
@@ -100,6 +106,7 @@ def max(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     return _dropped(_max(x, axes=axes), axes, keepdims)
 
 
+@named
 def min(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """The smallest entry over `axis` (all axes by default); tied entries share the gradient equally."""
     return -max(-as_tensor(x), axis, keepdims)
@@ -110,6 +117,7 @@ def _top(x: Array, axes: tuple[int, ...]) -> Array:
     return np.where(np.isfinite(top), top, 0).astype(top.dtype)
 
 
+@named
 def logsumexp(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """log Σ eˣ over `axis`, without overflow.
 

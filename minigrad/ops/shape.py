@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import named
 from ..tape import Array, Tensor, broadcast_to, linear, primitive
 from ..typing import ArrayLike
 
@@ -41,6 +42,7 @@ def _reshape(x: Array, *, shape: tuple[int, ...]) -> Array:
 linear(_reshape, lambda g, y, x, *, shape: _reshape(g, shape=x.shape))
 
 
+@named
 def reshape(x: ArrayLike, shape: int | Sequence[int]) -> Tensor:
     """x with its entries, in row-major order, laid out in `shape`; one size may be −1.
 
@@ -56,12 +58,14 @@ def reshape(x: ArrayLike, shape: int | Sequence[int]) -> Tensor:
     return _reshape(x, shape=shape)
 
 
+@named
 def flatten(x: ArrayLike, start: int = 0) -> Tensor:
     """x with all axes from `start` on made one: flatten(x, 1) keeps the batch axis."""
     x = as_tensor(x)
     return reshape(x, (*x.shape[:start], math.prod(x.shape[start:])))
 
 
+@named
 def squeeze(x: ArrayLike, axis: int | tuple[int, ...]) -> Tensor:
     """x without the named axes, which must have length 1."""
     x = as_tensor(x)
@@ -71,6 +75,7 @@ def squeeze(x: ArrayLike, axis: int | tuple[int, ...]) -> Tensor:
     return _reshape(x, shape=tuple(n for i, n in enumerate(x.shape) if i not in axes))
 
 
+@named
 def expand_dims(x: ArrayLike, axis: int) -> Tensor:
     """x with a new axis of length 1 at position `axis`."""
     x = as_tensor(x)
@@ -86,6 +91,7 @@ def _permute_dims(x: Array, *, axes: tuple[int, ...]) -> Array:
 linear(_permute_dims, lambda g, y, x, *, axes: _permute_dims(g, axes=tuple(np.argsort(axes))))
 
 
+@named
 def permute_dims(x: ArrayLike, axes: Sequence[int]) -> Tensor:
     """x with its axes in the order `axes`.
 
@@ -98,6 +104,7 @@ def permute_dims(x: ArrayLike, axes: Sequence[int]) -> Tensor:
     return _permute_dims(x, axes=normal_axes("permute_dims", tuple(axes), x.ndim))
 
 
+@named
 def matrix_transpose(x: ArrayLike) -> Tensor:
     """x with its last two axes swapped."""
     x = as_tensor(x)
@@ -135,6 +142,7 @@ def _widths(name: str, widths: Any, x: Tensor) -> tuple[tuple[int, int], ...]:
     return widths
 
 
+@named
 def pad(x: ArrayLike, widths: Sequence[Any]) -> Tensor:
     """x with zeros around it: `widths` has one pair (before, after), or one int, for each axis.
 
@@ -145,6 +153,7 @@ def pad(x: ArrayLike, widths: Sequence[Any]) -> Tensor:
     return _pad(x, widths=_widths("pad", widths, x))
 
 
+@named
 def crop(x: ArrayLike, widths: Sequence[Any]) -> Tensor:
     """x without its borders: the adjoint of `pad` with the same widths."""
     x = as_tensor(x)
@@ -168,6 +177,7 @@ def _concat_adjoint(i: int, g: Tensor, y: Tensor, *xs: Tensor, axis: int) -> Ten
 linear(_concat, _concat_adjoint, jointly=True)
 
 
+@named
 def concat(xs: Sequence[Any], axis: int = 0) -> Tensor:
     """The tensors xs one after another along `axis`; their other axes must agree.
 
@@ -184,6 +194,7 @@ def concat(xs: Sequence[Any], axis: int = 0) -> Tensor:
     return _concat(*xs, axis=axis)
 
 
+@named
 def stack(xs: Sequence[Any], axis: int = 0) -> Tensor:
     """The tensors xs, all of one shape, along a new axis at position `axis`."""
     return concat([expand_dims(x, axis) for x in xs], axis)

@@ -15,9 +15,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..errors import FORWARD_ERRORS, explained, named, shown
 from .node import HOME, Node, tick, user_line
 from .stale import stamp
-from .tensor import ERRORS, VALUED, Array, Tensor, compute, explained, fresh, rules, tensors, wrap
+from .tensor import VALUED, Array, Tensor, compute, fresh, rules, tensors, wrap
 from .watch import constant, state
 
 _array = attrgetter("_data")
@@ -51,14 +52,14 @@ class Primitive:
 
     def __call__(self, *args: Any, **params: Any) -> Tensor:
         inputs: tuple[Tensor, ...] = args
-        for a in args:
-            if type(a) not in VALUED:  # a number, an array, a value that is put off
-                inputs = tensors(args)
-                break
         try:
+            for a in args:
+                if type(a) not in VALUED:  # a number, an array, a value that is put off
+                    inputs = tensors(args)
+                    break
             y, saved = self.evaluate(inputs, params)
-        except ERRORS as error:
-            raise explained(error, self.name, inputs) from error
+        except FORWARD_ERRORS as error:
+            raise explained(error, self.name, map(shown, inputs))
         y.locked = not self.may_alias or all(x.locked for x in inputs)
         if state.recording and not y.requires_grad:
             for x in inputs:
@@ -220,11 +221,13 @@ def alias(x: Array) -> Array:
     return x
 
 
+@named
 def sum_to(x: Tensor, *, shape: tuple[int, ...]) -> Tensor:
     """x summed over its broadcast axes down to `shape`: the adjoint of `broadcast_to`."""
     return x if x.shape == shape else _sum_to(x, shape=shape)
 
 
+@named
 def broadcast_to(x: Tensor, *, shape: tuple[int, ...]) -> Tensor:
     """x repeated to `shape` by NumPy's broadcasting: the adjoint of `sum_to`."""
     return x if x.shape == shape else _broadcast_to(x, shape=tuple(shape))

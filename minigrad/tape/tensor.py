@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import named, shown
 from .node import Freed, Node
 from .watch import constant, effectful, look, state
 
 Array = np.ndarray
-ERRORS = ValueError, TypeError, IndexError  # of a function of arrays that got what it cannot take
 _new = object.__new__
 
 
@@ -198,6 +198,7 @@ def _restore(cls: type[Tensor], data: Array, requires_grad: bool, grad: Array | 
 VALUED = {Tensor}  # kinds of tensors whose value is always there
 
 
+@named
 def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Return a new leaf tensor holding a copy of `data`: a number, nested list, ndarray or tensor.
 
@@ -291,19 +292,10 @@ def _constant(a: Any, args: tuple) -> Tensor:
         scalar = a.item() if isinstance(a, np.generic) else a
         a = constant(np.asarray(scalar, np.result_type(*others, scalar) if others else None))
     elif not isinstance(a, (np.ndarray, list, tuple)):
-        raise TypeError(f"expected a tensor, an array or a number, not {type(a).__name__}")
+        raise TypeError(f"expected a tensor, an array or a number, not {shown(a)}")
     return Tensor(a)
 
 
 def real_dtype(dtype: np.dtype) -> np.dtype:
     """The dtype of the real part: masks and statistics are real."""
     return np.empty(0, dtype).real.dtype
-
-
-def explained(error: Exception, name: str, inputs: tuple[Tensor, ...]) -> Exception:
-    """The error with the operation that it came from, and what that was given."""
-    text = str(error)
-    if not text.startswith(name + ":"):
-        given = ", ".join(f"{x.dtype} {x.shape}" for x in inputs)
-        text = f"{name}: {text} (given {given})"
-    return type(error)(text) if type(error) in ERRORS else ValueError(text)

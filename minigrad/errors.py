@@ -1,0 +1,151 @@
+"""What an error says: the function that was called, what is wrong, and what it was given, each value with its type.
+
+`named` is the one door for all of it. What goes wrong inside a public function is told in that function's name, whatever
+it is made of, and a message of Python's or NumPy's own gets the arguments beside it. Nothing is paid for it until then.
+"""
+
+from __future__ import annotations
+
+import dis
+import functools
+import inspect
+import os
+import re
+from collections.abc import Callable, Iterable
+from numbers import Real
+from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+HOME = os.path.dirname(os.path.abspath(__file__)) + os.sep  # of this package
+_STANDARD = os.path.dirname(os.__file__) + os.sep
+_LIBRARIES = HOME, os.path.dirname(np.__file__) + os.sep, "<string>", "<frozen", "<__array_function__"
+_PREFIX = re.compile(r"[\w.]+: ")
+
+# what wrong arguments may raise, and what it is told as
+FORWARD_ERRORS = ValueError, TypeError, IndexError, OverflowError, MemoryError  # of a function of arrays
+ERRORS = *FORWARD_ERRORS, AttributeError, KeyError, ZeroDivisionError, RecursionError
+_TOLD_AS = {AttributeError: TypeError, MemoryError: MemoryError, TypeError: TypeError, IndexError: IndexError}
+
+
+def shown(value: Any) -> str:
+    """The value with its type, in a few words; of an array dtype and shape.
+
+    >>> shown("0.1"), shown(np.zeros((2, 3))), shown(None)
+    ("'0.1' (str)", 'float64 (2, 3)', 'None')
+    """
+    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
+    if isinstance(shape, tuple) and isinstance(dtype, np.dtype) and not isinstance(value, np.generic):
+        return f"{dtype} {shape}"
+    if value is None:
+        return "None"
+    try:
+        text = repr(value)
+    except Exception:  # whatever a stranger's repr does, there is something else to say
+        text = "…"
+    if len(text) > 60 or "\n" in text:
+        text = text[:56].partition("\n")[0] + " …"
+    return f"{text} ({type(value).__name__})"
+
+
+def explained(error: BaseException, name: str, given: Iterable[str]) -> BaseException:
+    """The error told in the name of a function: our own as it is, another with what the function was given."""
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    if _raised_here(error):
+        prefix = _PREFIX.match(text)
+        error.args = (f"{name}: {text[prefix.end() if prefix else 0 :]}",)
+        return error
+    kind = next((told for base, told in _TOLD_AS.items() if isinstance(error, base)), ValueError)
+    if not text.startswith(f"{name}: "):
+        text = f"{name}: {text or type(error).__name__}"
+    told = kind(f"{text} (given {', '.join(given) or 'nothing'})")
+    told.__cause__ = error
+    return told
+
+
+def _raised_here(error: BaseException) -> bool:
+    """Whether a `raise` of this package made it: then it says all that there is to say."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None or not trace.tb_frame.f_code.co_filename.startswith(HOME):
+        return False
+    return dis.opname[trace.tb_frame.f_code.co_code[trace.tb_lasti]] == "RAISE_VARARGS"
+
+
+def _strange(error: BaseException) -> bool:
+    """Whether it comes from code that a caller passed in, or is the call itself, which does not fit the signature."""
+    trace = error.__traceback__
+    assert trace is not None
+    if trace.tb_next is None:
+        return isinstance(error, TypeError) and "argument" in str(error)
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if not file.startswith(_LIBRARIES) and (not file.startswith(_STANDARD) or "-packages" in file):
+            return True
+        trace = trace.tb_next
+    return False
+
+
+def named(f: Callable[P, R]) -> Callable[P, R]:
+    """Let what goes wrong inside f be told in f's name, or if f is `__init__`, in that of the class.
+
+    >>> @named
+    ... def third(x):
+    ...     return np.zeros(2)[x]
+    >>> third("a")
+    Traceback (most recent call last):
+    IndexError: third: only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or boolean arrays are valid indices (given x='a' (str))
+    """
+
+    @functools.wraps(f)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return f(*args, **kwargs)
+        except ERRORS as error:
+            if _strange(error):
+                raise
+            made = f.__name__ in ("__init__", "__post_init__")
+            name = type(args[0]).__name__ if made else f.__name__.strip("_")
+            bound = inspect.signature(f).bind_partial(*args, **kwargs).arguments
+            raise explained(error, name, [f"{k}={shown(v)}" for k, v in list(bound.items())[made:]])
+
+    return call
+
+
+# ---- what settings are held to: they name the setting, and whoever is called names itself --------------------------------
+
+
+def is_whole(value: Any, least: float = -np.inf) -> bool:
+    """Whether it is a whole number, NumPy's included and booleans not, and at least that.
+
+    >>> is_whole(np.int64(3)), is_whole(True), is_whole(2.0), is_whole(0, 1)
+    (True, False, False, False)
+    """
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= least)
+
+
+def is_number(value: Any, low: float = -np.inf, high: float = np.inf) -> bool:
+    """Whether it is a finite real number, NumPy's included and booleans not, within [low, high].
+
+    >>> is_number(np.float32(0.5), 0, 1), is_number("0.5"), is_number(float("nan")), is_number(2, 0, 1)
+    (True, False, False, False)
+    """
+    real = isinstance(value, Real) and not isinstance(value, bool)
+    return real and bool(-np.inf < value < np.inf and low <= value <= high)
+
+
+def check(name: str, setting: str, value: Any, good: bool, want: str, *kinds: type) -> None:
+    """Raise unless the setting is good: TypeError if its value is not of these kinds, ValueError otherwise.
+
+    >>> check("dropout", "p", 1.5, is_number(1.5, 0, 1), "in [0, 1]")
+    Traceback (most recent call last):
+    ValueError: dropout: p is 1.5 (float); it must be in [0, 1]
+    """
+    if not good:
+        raise (TypeError if kinds and not isinstance(value, kinds) else ValueError)(
+            f"{name}: {setting} is {shown(value)}; it must be {want}"
+        )
