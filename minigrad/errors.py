@@ -12,7 +12,7 @@ import inspect
 import os
 import re
 from collections.abc import Callable, Iterable
-from numbers import Real
+from numbers import Number, Real
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -22,7 +22,7 @@ R = TypeVar("R")
 
 HOME = os.path.dirname(os.path.abspath(__file__)) + os.sep  # of this package
 _STANDARD = os.path.dirname(os.__file__) + os.sep
-_LIBRARIES = HOME, os.path.dirname(np.__file__) + os.sep, "<string>", "<frozen", "<__array_function__"
+_LIBRARIES = re.compile(r"(.*[/\\])?(numpy|matplotlib|PIL|sklearn|scipy)[/\\]|<string>|<frozen|<__array_function__")
 _PREFIX = re.compile(r"[\w.]+: ")
 
 # what wrong arguments may raise, and what it is told as
@@ -42,19 +42,21 @@ def shown(value: Any) -> str:
         return f"{dtype} {shape}"
     if value is None:
         return "None"
+    return f"{_brief(value)} ({type(value).__name__})"
+
+
+def _brief(value: Any) -> str:
     try:
         text = repr(value)
     except Exception:  # whatever a stranger's repr does, there is something else to say
-        text = "…"
-    if len(text) > 60 or "\n" in text:
-        text = text[:56].partition("\n")[0] + " …"
-    return f"{text} ({type(value).__name__})"
+        return "…"
+    return text if len(text) <= 60 and "\n" not in text else text[:56].partition("\n")[0] + " …"
 
 
 def explained(error: BaseException, name: str, given: Iterable[str]) -> BaseException:
     """The error told in the name of a function: our own as it is, another with what the function was given."""
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
-    if _raised_here(error):
+    if _raised_here(error) and not isinstance(error, AttributeError):
         prefix = _PREFIX.match(text)
         error.args = (f"{name}: {text[prefix.end() if prefix else 0 :]}",)
         return error
@@ -84,21 +86,19 @@ def _strange(error: BaseException) -> bool:
         return isinstance(error, TypeError) and "argument" in str(error)
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
-        if not file.startswith(_LIBRARIES) and (not file.startswith(_STANDARD) or "-packages" in file):
+        ours = file.startswith(HOME) or _LIBRARIES.match(file)
+        if not ours and (not file.startswith(_STANDARD) or "-packages" in file):
             return True
         trace = trace.tb_next
     return False
 
 
 def named(f: Callable[P, R]) -> Callable[P, R]:
-    """Let what goes wrong inside f be told in f's name, or if f is `__init__`, in that of the class.
+    """Let what goes wrong inside f be told in f's name, or if f is a special method, in that of the class.
 
-    >>> @named
-    ... def third(x):
-    ...     return np.zeros(2)[x]
-    >>> third("a")
+    >>> named(math.factorial)(2.5)
     Traceback (most recent call last):
-    IndexError: third: only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or boolean arrays are valid indices (given x='a' (str))
+    TypeError: factorial: 'float' object cannot be interpreted as an integer (given n=2.5 (float))
     """
 
     @functools.wraps(f)
@@ -108,10 +108,11 @@ def named(f: Callable[P, R]) -> Callable[P, R]:
         except ERRORS as error:
             if _strange(error):
                 raise
-            made = f.__name__ in ("__init__", "__post_init__")
-            name = type(args[0]).__name__ if made else f.__name__.strip("_")
+            name = f.__name__.strip("_")
+            if "." in f.__qualname__ and "<locals>" not in f.__qualname__:  # a method
+                name = type(args[0]).__name__ if f.__name__.startswith("__") else f.__qualname__
             bound = inspect.signature(f).bind_partial(*args, **kwargs).arguments
-            raise explained(error, name, [f"{k}={shown(v)}" for k, v in list(bound.items())[made:]])
+            raise explained(error, name, [f"{k}={shown(v)}" for k, v in bound.items() if k not in ("self", "cls")])  # noqa: B904
 
     return call
 
@@ -128,6 +129,11 @@ def is_whole(value: Any, least: float = -np.inf) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= least)
 
 
+def is_switch(value: Any) -> bool:
+    """Whether it is True or False, NumPy's included, or one of the ints 0 and 1."""
+    return isinstance(value, bool | np.bool_) or (is_whole(value) and value in (0, 1))
+
+
 def is_number(value: Any, low: float = -np.inf, high: float = np.inf) -> bool:
     """Whether it is a finite real number, NumPy's included and booleans not, within [low, high].
 
@@ -138,14 +144,38 @@ def is_number(value: Any, low: float = -np.inf, high: float = np.inf) -> bool:
     return real and bool(-np.inf < value < np.inf and low <= value <= high)
 
 
-def check(name: str, setting: str, value: Any, good: bool, want: str, *kinds: type) -> None:
-    """Raise unless the setting is good: TypeError if its value is not of these kinds, ValueError otherwise.
+def check(
+    name: str, setting: str, value: Any, good: bool, want: str, kinds: Any = Number, error: type[Exception] = ValueError
+) -> None:
+    """Raise the error unless the setting is good. Of a value of another kind than wanted, the type is told.
 
-    >>> check("dropout", "p", 1.5, is_number(1.5, 0, 1), "in [0, 1]")
+    >>> check("dropout", "p", "half", is_number("half", 0, 1), "in [0, 1]")
     Traceback (most recent call last):
-    ValueError: dropout: p is 1.5 (float); it must be in [0, 1]
+    ValueError: dropout: p is 'half'; it must be in [0, 1], not a str
     """
     if not good:
-        raise (TypeError if kinds and not isinstance(value, kinds) else ValueError)(
-            f"{name}: {setting} is {shown(value)}; it must be {want}"
-        )
+        other = value is not None and (isinstance(value, bool) or not isinstance(value, kinds))
+        kind = f", not a {type(value).__name__}" if other else ""
+        raise error(f"{name}: {setting} is {_brief(value)}; it must be {want}{kind}")
+
+
+def check_function(name: str, setting: str, value: Any, *others: None) -> None:
+    """Raise TypeError unless the value is a function, or one of the others that may stand for it."""
+    if not callable(value) and value not in others:
+        raise TypeError(f"{name}: {setting} is {shown(value)}; it must be a function{' or None' * bool(others)}")
+
+
+def declaring(f: Callable[P, R]) -> Callable[P, R]:
+    """`named`, for what declares how a primitive is differentiated: its arguments are the primitive, and rules."""
+
+    def checked(op: Any, *rules: Any, **options: Any) -> Any:
+        if not hasattr(op, "forward"):
+            raise TypeError(f"{f.__name__}: op is {shown(op)}; it must be a primitive: mg.primitive(f)")
+        for rule in rules:
+            for one in rule if isinstance(rule, list | tuple) else [rule]:
+                if not callable(one) and not is_number(one):
+                    raise TypeError(f"{f.__name__}: a rule is {shown(one)}; it must be a function of tensors")
+        return told(op, *rules, **options)
+
+    told: Any = f
+    return named(functools.update_wrapper(checked, told))

@@ -45,7 +45,7 @@ CASES = {
     "permute_dims": (lambda: t(2, 3).permute_dims(0), ValueError, ["permute_dims", "(2, 3)"]),
     "concat: shapes": (lambda: mg.concat([t(2, 3), t(2, 4)]), ValueError, ["concat", "(2, 3)", "(2, 4)", "axis 0"]),
     "concat: nothing": (lambda: mg.concat([]), ValueError, ["concat", "at least one"]),
-    "pad: widths": (lambda: mg.pad(t(2, 3), [(1, 1)]), ValueError, ["pad", "(2, 3)", "each axis"]),
+    "pad: widths": (lambda: mg.pad(t(2, 3), [(1, 1)] * 3), ValueError, ["pad", "(2, 3)", "each axis"]),
     "crop: too much": (lambda: mg.crop(t(3), [(2, 2)]), ValueError, ["crop", "(3,)"]),
     "getitem: out of range": (lambda: t(3)[5], IndexError, ["getitem", "(3,)"]),
     "where: condition": (lambda: mg.where(np.ones(2), t(2), 0), TypeError, ["where", "boolean", "float64"]),

@@ -6,11 +6,12 @@ linear in its two arguments, and the adjoint of each is another of them, so the 
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import Any
 
+import numpy as np
+
 from .. import kernels
-from ..errors import named
+from ..errors import check, is_whole, named
 from ..tape import Array, Tensor, linear, primitive
 from ..typing import ArrayLike, OneOrTwo
 from .shape import as_tensor, reshape
@@ -20,9 +21,10 @@ Pair = tuple[int, int]
 
 def pair(name: str, what: str, value: Any, least: int) -> Pair:
     """`value`, an int or two ints, as a pair of ints ≥ least, or an error in op's name."""
-    two = (value, value) if isinstance(value, Integral) else tuple(value)
-    if len(two) != 2 or any(int(v) != v or v < least for v in two):
-        raise ValueError(f"{name}: {what} is {value!r}; it must be an int or a pair of ints ≥ {least}")
+    two = (value, value) if is_whole(value) else value if isinstance(value, (tuple, list)) else ()
+    if len(two) != 2 or not all(is_whole(v, least) for v in two):
+        good = f"an int or a pair of ints ≥ {least}"
+        check(name, what, value, False, good, (int, np.integer, tuple, list))
     return int(two[0]), int(two[1])
 
 
@@ -102,7 +104,8 @@ def conv2d(
     check_image("conv2d", x)
     if w.ndim != 4:
         raise ValueError(f"conv2d: weight has shape {w.shape}; it must be (O, C/groups, kh, kw)")
-    if groups < 1 or x.shape[1] % groups or w.shape[0] % groups:
+    check("conv2d", "groups", groups, is_whole(groups, 1), "an int ≥ 1")
+    if x.shape[1] % groups or w.shape[0] % groups:
         raise ValueError(
             f"conv2d: groups={groups} must divide the {x.shape[1]} channels of x and the {w.shape[0]} of the output"
         )

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..errors import named
+from ..errors import check, is_number, named
 from ..tape import Array, Primitive, Tensor, as_array, dispatch, elementwise, fused, general, linear, primitive
 from ..typing import ArrayLike
 
@@ -268,7 +268,7 @@ def _where(a: Array, b: Array, *, condition: Array) -> Array:
 
 linear(
     _where,
-    lambda i, g, y, a, b, *, condition: where(condition, *((g, 0) if i == 0 else (0, g))),
+    lambda i, g, y, a, b, *, condition: _where(*((g, 0) if i == 0 else (0, g)), condition=condition),
     jointly=True,
 )
 
@@ -313,6 +313,7 @@ _leaky_relu = _one_pass(_composed_leaky_relu, kernels.leaky_relu, kernels.leaky_
 @named
 def leaky_relu(x: ArrayLike, negative_slope: float = 0.01) -> Tensor:
     """x where positive, negative_slope · x elsewhere (Maas, Hannun, Ng 2013)."""
+    check("leaky_relu", "negative_slope", negative_slope, is_number(negative_slope), "a number")
     return _leaky_relu(x, slope=negative_slope)
 
 
@@ -326,6 +327,7 @@ _elu = _one_pass(_composed_elu, kernels.elu, kernels.elu_backward)
 @named
 def elu(x: ArrayLike, alpha: float = 1.0) -> Tensor:
     """x where positive, alpha · (eˣ − 1) elsewhere (Clevert, Unterthiner, Hochreiter 2016)."""
+    check("elu", "alpha", alpha, is_number(alpha), "a number")
     return _elu(x, alpha=alpha)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..errors import named
+from ..errors import check, is_number, named
 from ..tape import Array, Tensor, as_array, constant, effect, fused, general, primitive
 from ..typing import ArrayLike
 from .indexing import getitem
@@ -111,8 +111,8 @@ def cross_entropy(
     if n == 0:
         raise ValueError(f"cross_entropy: the batch is empty (logits {logits.shape}); its mean is not defined")
     effect(_check_probabilities if soft else _check_range, labels, k)
-    if not 0 <= label_smoothing <= 1:
-        raise ValueError(f"cross_entropy: label_smoothing is {label_smoothing}; it must lie in [0, 1]")
+    smooth = is_number(label_smoothing, 0, 1)
+    check("cross_entropy", "label_smoothing", label_smoothing, smooth, "in [0, 1]")
     _check_reduction("cross_entropy", reduction)
     if soft:
         return _soft_cross_entropy(logits, as_tensor(target), float(label_smoothing), reduction)
@@ -152,8 +152,8 @@ def _unsigned(dtype: np.dtype) -> np.dtype:
 
 
 def _check_reduction(name: str, reduction: str) -> None:
-    if reduction not in ("mean", "sum", "none"):
-        raise ValueError(f"{name}: reduction is {reduction!r}; it must be 'mean', 'sum' or 'none'")
+    good = isinstance(reduction, str) and reduction in ("mean", "sum", "none")
+    check(name, "reduction", reduction, good, "'mean', 'sum' or 'none'", str)
 
 
 def reduced(losses: Tensor, reduction: str) -> Tensor:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import random
-from ..errors import named
+from ..errors import check, is_number, named
 from ..tape import Array, Tensor, draw, mul, real_dtype
 from ..typing import ArrayLike, Rng
 from .conv import check_image
@@ -19,14 +19,13 @@ from .shape import as_tensor
 
 def check_probability(name: str, p: float) -> None:
     """Raise unless p can be the probability of dropping."""
-    if not 0 <= p < 1:
-        raise ValueError(f"{name}: the drop probability is {p}; it must lie in [0, 1)")
+    check(name, "the drop probability", p, is_number(p, 0) and p < 1, "in [0, 1)")
 
 
 def check_choice(name: str, what: str, value: str, *choices: str) -> None:
     """Raise unless the setting called `what` is one of the choices."""
-    if value not in choices:
-        raise ValueError(f"{name}: {what} is {value!r}; it must be {' or '.join(map(repr, choices))}")
+    good = isinstance(value, str) and value in choices
+    check(name, what, value, good, " or ".join(map(repr, choices)), str)
 
 
 def factor(p: float, scaling: str, training: bool) -> float:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..errors import named
+from ..errors import check, is_number, named
 from ..tape import Array, Tensor, as_array, dispatch, fused, general, primitive
 from ..typing import ArrayLike
 from .conv import same_dtype
@@ -223,6 +223,7 @@ def batch_norm(
            [ 1.]])
     """
     x, gamma, beta = as_tensor(x), as_tensor(gamma), as_tensor(beta)
+    check("batch_norm", "eps", eps, is_number(eps, 0), "a number ≥ 0")
     _check(x, gamma=gamma, beta=beta)
     check_batch(x)
     return _batch_norm(x, gamma, beta, eps=eps, moments=moments)

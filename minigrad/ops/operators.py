@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -23,7 +24,11 @@ def _compare(f: Callable) -> Callable:
     def compare(a: Any, b: Any) -> Array:
         return f(a.real, np.real(b))
 
-    return lambda a, b: expose(dispatch(compare, _value(a), _value(b)))
+    def compared(a: Any, b: Any) -> Array:
+        return expose(dispatch(compare, _value(a), _value(b)))
+
+    compared.__name__ = f.__name__
+    return named(compared)
 
 
 @named
@@ -70,12 +75,12 @@ _BOUND: dict[str, Callable | property] = {
     "__abs__": elementwise.abs,
     "__getitem__": indexing.getitem,
     # comparisons
-    "__lt__": _compare(np.less),
-    "__le__": _compare(np.less_equal),
-    "__gt__": _compare(np.greater),
-    "__ge__": _compare(np.greater_equal),
-    "__eq__": _compare(np.equal),
-    "__ne__": _compare(np.not_equal),
+    "__lt__": _compare(operator.lt),
+    "__le__": _compare(operator.le),
+    "__gt__": _compare(operator.gt),
+    "__ge__": _compare(operator.ge),
+    "__eq__": _compare(operator.eq),
+    "__ne__": _compare(operator.ne),
     "__hash__": object.__hash__,
     # methods
     "exp": elementwise.exp,

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ..errors import named
+from ..errors import check, is_number, named
 from ..tape import Array, Tensor, as_array, dispatch, general, primitive, sum_to
 from ..typing import ArrayLike
 from .elementwise import decision, exp, log, sqrt
@@ -60,6 +60,7 @@ def var(x: ArrayLike, axis: Axis = None, keepdims: bool = False, *, correction: 
     """
     x = as_tensor(x)
     n = _count("var", x, normal_axes("var", axis, x.ndim))
+    check("var", "correction", correction, is_number(correction), "a number")
     if n <= correction:
         raise ValueError(f"var: correction {correction} needs more than {n} entries")
     c = x - mean(x, axis, keepdims=True)

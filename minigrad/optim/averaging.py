@@ -11,9 +11,11 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from ..errors import check, is_number, named
 from ..tape import Array, Tensor, effectful
 
 Weight = Callable[[int], float]
+_FORMS = "plain", "warmup", "corrected"
 
 
 def ema(decay: float = 0.995, form: str = "plain") -> Weight:
@@ -30,15 +32,13 @@ def ema(decay: float = 0.995, form: str = "plain") -> Weight:
     >>> [round(ema(0.9, form)(1), 3) for form in ("plain", "warmup", "corrected")]
     [0.1, 0.818, 1.0]
     """
-    if not 0 <= decay < 1:
-        raise ValueError(f"ema: decay is {decay}; it must lie in [0, 1)")
+    check("ema", "decay", decay, is_number(decay, 0) and decay < 1, "in [0, 1)")
+    check("ema", "form", form, isinstance(form, str) and form in _FORMS, "'plain', 'warmup' or 'corrected'", str)
     if form == "plain":
         return lambda t: 1 - decay
     if form == "warmup":
         return lambda t: 1 - min(decay, (1 + t) / (10 + t))
-    if form == "corrected":
-        return lambda t: (1 - decay) / (1 - decay**t)
-    raise ValueError(f"ema: form is {form!r}; it must be 'plain', 'warmup' or 'corrected'")
+    return lambda t: (1 - decay) / (1 - decay**t)
 
 
 def equal() -> Weight:
@@ -63,7 +63,12 @@ class Average:
     (array([2., 2.]), 1)
     """
 
+    @named
     def __init__(self, tensors: Iterable[Tensor], weight: Weight | None = None) -> None:
+        check("Average", "tensors", tensors, isinstance(tensors, Iterable), "a list of float leaf tensors")
+        check(
+            "Average", "weight", weight, weight is None or callable(weight), "a function of t, e.g. ema(0.99), or None"
+        )
         self.tensors, self.weight = list(tensors), ema() if weight is None else weight
         if not self.tensors:
             raise ValueError("Average: there are no tensors to average")

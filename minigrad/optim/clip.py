@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from numbers import Real
 
 import numpy as np
 
+from ..errors import check, named, shown
 from ..tape import Array, Tensor, constant, dispatch, effect, wrap
 
 
+@named
 def clip_grad_norm(params: Iterable[Tensor], max_norm: float) -> Tensor:
     """Scale all gradients alike, so that their norm is no more than max_norm; return the norm that it was.
 
@@ -29,6 +32,7 @@ def clip_grad_norm(params: Iterable[Tensor], max_norm: float) -> Tensor:
     return wrap(dispatch(_value, found))
 
 
+@named
 def clip_grad_value(params: Iterable[Tensor], max_value: float) -> None:
     """Bring every number of every gradient into [−max_value, max_value].
 
@@ -99,6 +103,10 @@ def _blame(params: list[Tensor], bad: Callable[[Array], Array]) -> str:
 def _checked(name: str, params: Iterable[Tensor], what: str, most: float) -> list[Tensor]:
     if isinstance(params, Tensor) or not isinstance(params, Iterable):
         raise TypeError(f"{name}: params is a {type(params).__name__}; give a list of tensors, e.g. model.parameters()")
-    if not most > 0:
-        raise ValueError(f"{name}: {what} is {most}; it must be > 0")
+    good = isinstance(most, Real) and not isinstance(most, bool) and most > 0
+    check(name, what, most, good, "> 0")
+    params = list(params)
+    for i, p in enumerate(params):
+        if not isinstance(p, Tensor):
+            raise TypeError(f"{name}: params[{i}] is {shown(p)}; it must be a tensor")
     return list({id(p): p for p in params}.values())  # one that stands there twice has one gradient

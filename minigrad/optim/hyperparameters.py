@@ -106,7 +106,7 @@ def _read(name: str, hint: Any, default: Any, given: bool) -> Hyperparameter:
         ranges = [SWITCH]
     elif get_origin(kind) is Literal:
         *first, last = map(repr, choices := get_args(kind))
-        ranges = [Range(lambda v: v in choices, f"{', '.join(first)} or {last}")]
+        ranges = [Range(lambda v: isinstance(v, str) and v in choices, f"{', '.join(first)} or {last}")]
     else:
         ranges = [ANYTHING, *(note for note in notes if isinstance(note, Range))]
     meaning = ["", *(note for note in notes if isinstance(note, str))][-1]

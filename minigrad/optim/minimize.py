@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from .. import random
-from ..tape import Array, Tensor
+from ..errors import check, check_function, is_number, is_switch, is_whole
+from ..tape import Array, Tensor, as_array
 from ..typing import ArrayLike
 from . import descent
 from .vector import Function
@@ -69,17 +70,23 @@ def minimize(
     >>> minimize(rosenbrock, [-1.2, 1.0], "bfgs").x.round(5)
     array([1., 1.])
     """
-    if method not in descent.METHODS:
+    check_function("minimize", "f", f)
+    check_function("minimize", "callback", callback, None)
+    if not isinstance(method, str) or method not in descent.METHODS:
         raise ValueError(f"minimize: method is {method!r}; it must be one of {', '.join(descent.METHODS)}")
-    x0 = np.asarray(x0)
+    x0 = as_array(x0)
     if x0.dtype.kind != "f":
         raise TypeError(f"minimize: x0 has dtype {x0.dtype}; give floats, e.g. x0.astype('float64')")
     if not x0.size:
         raise ValueError("minimize: x0 is empty; there is nothing to minimize over")
-    if not (gtol >= 0 and gtol_rel >= 0 and max_iter >= 0):
-        raise ValueError(f"minimize: gtol, gtol_rel and max_iter are {gtol}, {gtol_rel}, {max_iter}; they must be ≥ 0")
-    if max_evaluations is not None and max_evaluations < 1:
-        raise ValueError(f"minimize: max_evaluations is {max_evaluations}; f has to be evaluated once at least")
+    if not (is_number(gtol, 0) and is_number(gtol_rel, 0) and is_whole(max_iter, 0)):
+        given = f"{gtol!r}, {gtol_rel!r}, {max_iter!r}"
+        raise ValueError(
+            f"minimize: gtol, gtol_rel and max_iter are {given}; they must be ≥ 0, and max_iter a whole number"
+        )
+    if max_evaluations is not None and not is_whole(max_evaluations, 1):
+        raise ValueError(f"minimize: max_evaluations is {max_evaluations!r}; f has to be evaluated once at least")
+    check("minimize", "path", path, is_switch(path), "True or False")
     accepted = inspect.signature(descent.METHODS[method]).parameters
     for name in options:
         if name not in accepted:

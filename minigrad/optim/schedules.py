@@ -10,11 +10,14 @@ import bisect
 import math
 from collections.abc import Callable, Sequence
 
+from ..errors import check, is_number, is_whole
+
 Schedule = Callable[[int], float]
 
 
 def constant(lr: float) -> Schedule:
     """lr at every step."""
+    _not_negative("constant", lr=lr)
     return lambda step: lr
 
 
@@ -25,6 +28,7 @@ def step_decay(lr: float, every: int, factor: float = 0.1) -> Schedule:
     [1.0, 1.0, 0.5, 0.5, 0.25]
     """
     _at_least_one("step_decay", every=every)
+    _not_negative("step_decay", lr=lr, factor=factor)
     return lambda step: lr * factor ** (step // every)
 
 
@@ -35,6 +39,7 @@ def multi_step(lr: float, milestones: Sequence[int], factor: float = 0.1) -> Sch
     [1.0, 0.5, 0.5, 0.5, 0.25, 0.25]
     """
     milestones = _ascending("multi_step", milestones)
+    _not_negative("multi_step", lr=lr, factor=factor)
     return lambda step: lr * factor ** bisect.bisect_right(milestones, step)
 
 
@@ -44,7 +49,7 @@ def exponential(lr: float, k: float) -> Schedule:
     >>> [round(exponential(1.0, 0.5)(t), 3) for t in range(4)]
     [1.0, 0.607, 0.368, 0.223]
     """
-    _not_negative("exponential", k=k)
+    _not_negative("exponential", lr=lr, k=k)
     return lambda step: lr * math.exp(-k * step)
 
 
@@ -54,7 +59,7 @@ def inverse(lr: float, k: float) -> Schedule:
     >>> [inverse(1.0, 1.0)(t) for t in (0, 1, 3)]
     [1.0, 0.5, 0.25]
     """
-    _not_negative("inverse", k=k)
+    _not_negative("inverse", lr=lr, k=k)
     return lambda step: lr / (1 + k * step)
 
 
@@ -65,7 +70,7 @@ def polynomial(lr: float, steps: int, power: float = 1.0, end: float = 0.0) -> S
     [1.0, 0.5625, 0.25, 0.0625, 0.0, 0.0]
     """
     _at_least_one("polynomial", steps=steps)
-    _not_negative("polynomial", power=power)
+    _not_negative("polynomial", lr=lr, power=power, end=end)
     return lambda step: end + (lr - end) * max(1 - step / steps, 0.0) ** power if step < steps else end
 
 
@@ -76,6 +81,7 @@ def cosine(lr: float, steps: int, end: float = 0.0) -> Schedule:
     [1.0, 0.854, 0.5, 0.146, 0.0, 0.0]
     """
     _at_least_one("cosine", steps=steps)
+    _not_negative("cosine", lr=lr, end=end)
     return lambda step: _half_cosine(lr, end, step / steps)
 
 
@@ -88,7 +94,7 @@ def warmup(lr: float | Schedule, steps: int) -> Schedule:
     [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]
     """
     _at_least_one("warmup", steps=steps)
-    inner = lr if callable(lr) else constant(lr)
+    inner = _schedule("warmup", lr)
     return lambda step: inner(step) * min((step + 1) / steps, 1)
 
 
@@ -101,8 +107,9 @@ def one_cycle(lr: float, steps: int, *, rise: float = 0.3, start: float = 1 / 25
     [0.0, 1.0, 0.0]
     """
     _at_least_one("one_cycle", steps=steps)
-    if not 0 < rise < 1:
-        raise ValueError(f"one_cycle: rise is {rise}; it must lie in (0, 1), the part of the steps before the peak")
+    _not_negative("one_cycle", lr=lr, start=start, end=end)
+    before = is_number(rise, 0, 1) and 0 < rise < 1
+    check("one_cycle", "rise", rise, before, "in (0, 1), the part of the steps before the peak")
     peak = rise * steps
 
     def rate(step: int) -> float:
@@ -123,6 +130,7 @@ def warm_restarts(lr: float, steps: int, *, factor: int = 1, end: float = 0.0) -
     [1.0, 0.5, 1.0, 0.854, 0.5, 0.146, 1.0]
     """
     _at_least_one("warm_restarts", steps=steps, factor=factor)
+    _not_negative("warm_restarts", lr=lr, end=end)
 
     def rate(step: int) -> float:
         length = steps
@@ -142,10 +150,11 @@ def sequence(schedules: Sequence[float | Schedule], milestones: Sequence[int]) -
     [0.1, 0.1, 0.1, 1.0, 1.0, 0.1, 0.1]
     """
     milestones = _ascending("sequence", milestones)
+    check("sequence", "schedules", schedules, isinstance(schedules, list | tuple), "a list of schedules")
     if len(schedules) != len(milestones) + 1:
         counts = f"{len(schedules)} schedules and {len(milestones)} milestones"
         raise ValueError(f"sequence: there are {counts}; give one milestone fewer than schedules")
-    parts = [schedule if callable(schedule) else constant(schedule) for schedule in schedules]
+    parts = [_schedule("sequence", schedule) for schedule in schedules]
     begins = [0, *milestones]
 
     def rate(step: int) -> float:
@@ -160,20 +169,25 @@ def _half_cosine(a: float, b: float, part: float) -> float:
     return b + (a - b) * (1 + math.cos(math.pi * min(part, 1))) / 2
 
 
+def _schedule(name: str, lr: float | Schedule) -> Schedule:
+    if callable(lr):
+        return lr
+    check(name, "lr", lr, is_number(lr, 0), "a number ≥ 0, or a function of the step")
+    return constant(lr)
+
+
 def _at_least_one(name: str, **counts: int) -> None:
     for what, n in counts.items():
-        if n < 1:
-            raise ValueError(f"{name}: {what} is {n}; it must be at least 1")
+        check(name, what, n, is_whole(n, 1), "at least 1" if is_whole(n) else "a whole number, at least 1")
 
 
 def _not_negative(name: str, **numbers: float) -> None:
     for what, v in numbers.items():
-        if not v >= 0:
-            raise ValueError(f"{name}: {what} is {v}; it must be ≥ 0")
+        check(name, what, v, is_number(v, 0), "≥ 0")
 
 
 def _ascending(name: str, milestones: Sequence[int]) -> list[int]:
-    milestones = list(milestones)
-    if milestones != sorted(set(milestones)) or any(m < 1 for m in milestones):
-        raise ValueError(f"{name}: milestones are {milestones}; they must ascend from 1 or more")
-    return milestones
+    whole = isinstance(milestones, list | tuple) and all(is_whole(m, 1) for m in milestones)
+    if not whole or list(milestones) != sorted(set(milestones)):
+        raise ValueError(f"{name}: milestones are {milestones!r}; they must ascend from 1 or more, in whole numbers")
+    return list(milestones)

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..errors import FORWARD_ERRORS, explained, named, shown
+from ..errors import FORWARD_ERRORS, check_function, declaring, explained, named, shown
 from .node import HOME, Node, tick, user_line
 from .stale import stamp
 from .tensor import VALUED, Array, Tensor, compute, fresh, rules, tensors, wrap
@@ -41,9 +41,10 @@ class Primitive:
     branch: Callable | None = None
 
     def __init__(self, forward: Callable) -> None:
+        check_function("primitive", "forward", forward)
         functools.update_wrapper(self, forward)
         self.forward = forward
-        self.name = forward.__name__.strip("_").removeprefix("composed_")
+        self.name = getattr(forward, "__name__", type(forward).__name__).strip("_").removeprefix("composed_")
         code = getattr(forward, "__code__", None)
         ours = code is not None and code.co_filename.startswith(HOME)
         self.may_alias = not ours
@@ -59,7 +60,7 @@ class Primitive:
                     break
             y, saved = self.evaluate(inputs, params)
         except FORWARD_ERRORS as error:
-            raise explained(error, self.name, map(shown, inputs))
+            raise explained(error, self.name, map(shown, inputs))  # noqa: B904 it has its cause
         y.locked = not self.may_alias or all(x.locked for x in inputs)
         if state.recording and not y.requires_grad:
             for x in inputs:
@@ -125,6 +126,7 @@ def primitive(forward: Callable) -> Primitive:
     return Primitive(forward)
 
 
+@declaring
 def elementwise(op: Primitive, *partials: Callable | float) -> None:
     """Declare op entry by entry: `partials[i](y, *inputs, **params)` is dy/dx_i. Up: g·d. Down: t·d.
 
@@ -141,6 +143,7 @@ def elementwise(op: Primitive, *partials: Callable | float) -> None:
     op.kind = "elementwise"
 
 
+@declaring
 def linear(op: Primitive, *adjoints: Callable, jointly: bool = False) -> None:
     """Declare op linear in each argument: up goes `adjoints[i](g, y, *inputs, **params)`, down goes op itself.
 
@@ -158,6 +161,7 @@ def linear(op: Primitive, *adjoints: Callable, jointly: bool = False) -> None:
         )
 
 
+@declaring
 def general(op: Primitive, vjps: Sequence[Callable], jvps: Sequence[Callable]) -> None:
     """Declare both rules: `vjps[i](g, y, *inputs, **params)` for input i, `jvps[i](t, y, *inputs, **params)` likewise."""
     op.kind = "general"

@@ -48,6 +48,7 @@ class Tensor:
         if valued:
             VALUED.add(cls)
 
+    @named
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
         data = data._data if isinstance(data, Tensor) else as_array(data)
         if data.dtype.kind not in "fciub":
@@ -232,11 +233,15 @@ def compute(f: Callable, inputs: tuple, params: dict[str, Any]) -> Any:
 
 def as_array(x: Any, dtype: Any = None) -> Array:
     """What a caller gave (labels, an index, a condition, data) as an ndarray: itself, if it is one of that dtype."""
-    if isinstance(x, Tensor):
-        if state.watcher is not None:
-            state.watcher.took(x)
-        return np.asarray(x._data, dtype)
-    return np.asarray(x if state.watcher is None else state.watcher.given(x), dtype)
+    try:
+        if isinstance(x, Tensor):
+            if state.watcher is not None:
+                state.watcher.took(x)
+            return np.asarray(x._data, dtype)
+        return np.asarray(x if state.watcher is None else state.watcher.given(x), dtype)
+    except (ValueError, TypeError, OverflowError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"tensor: {shown(x)} makes no array{'' if dtype is None else f' of {dtype}'}: {error}") from error
 
 
 def snapshot(x: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from ..errors import check
 from ..extras import extra
 
 INK, GRID = "#3e4c59", "#e4e7eb"  # of texts, and of what should not be looked at
@@ -36,6 +37,7 @@ def quiet(axes: Any, *, grid: bool = True, size: float = 9) -> None:
 
 def label(axes: Any, *, x: str = "", y: str = "", title: str = "", size: float = 10) -> None:
     """Name the axes, and give them a title at the left."""
+    check("figure", "title", title, isinstance(title, str), "a text")
     axes.set_xlabel(x, color=INK, fontsize=size)
     axes.set_ylabel(y, color=INK, fontsize=size)
     axes.set_title(title, color=INK, fontsize=size + 1, loc="left")
@@ -48,6 +50,8 @@ def legend(axes: Any, place: str, size: float = 9) -> None:
 
 def finished(made: Any, title: str, path: Path, *, dpi: int = 150) -> Any:
     """The figure with a title; with `path`, it is also saved there, and the ending says in which format."""
+    check("figure", "title", title, isinstance(title, str), "a text")
+    check("figure", "path", path, path is None or isinstance(path, str | os.PathLike), "a path, or None")
     if title:
         made.suptitle(title, color=INK, fontsize=12)
     if path is not None:
