@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import ops, tree
-from .errors import check_function, named
+from .errors import check_function, named, shown
 from .tape import Node, Tensor, alias, history, pull, push, recording, replay, state, zeros_like
 
 
@@ -63,7 +63,7 @@ def _on_params(f: Callable, args: Sequence[Any], params: Sequence[Tensor]) -> _T
     xs, build = tree.flatten(params)
     for i, p in enumerate(xs):
         if not isinstance(p, Tensor) or not p.requires_grad:
-            raise TypeError(f"params[{i}] is not a tensor that requires grad, so nothing can be differentiated")
+            raise TypeError(f"params[{i}] is not a tensor that requires grad, but {shown(p)}: it has no derivative")
     if len({id(p) for p in xs}) < len(xs):
         raise ValueError("params: one tensor stands there twice; give each once, however often it is used")
     nested = state.depth > 0
@@ -363,7 +363,7 @@ def jacobian(f: Callable, argnum: int = 0) -> Callable[..., Tensor]:
     def jacobian_of(*args: Any) -> Tensor:
         traced = _on_arguments(f, args, [argnum])
         if len(traced.xs) != 1:
-            raise TypeError("jacobian: the argument must be one tensor; use vjp or jvp for nested arguments")
+            raise TypeError(f"jacobian: {shown(args[argnum])} must be one tensor; use vjp or jvp for nested arguments")
         (x,), y = traced.xs, traced.y
         if x.size < y.size:
             tangent = _pushed(traced, [y], lambda t: t[0])
@@ -392,7 +392,7 @@ def hessian(f: Callable, argnum: int = 0) -> Callable[..., Tensor]:
     def hessian_of(*args: Any) -> Tensor:
         traced = _on_arguments(f, args, [argnum])
         if len(traced.xs) != 1:
-            raise TypeError("hessian: the argument must be one tensor; use hvp for nested arguments")
+            raise TypeError(f"hessian: {shown(args[argnum])} must be one tensor; use hvp for nested arguments")
         traced.scalar("hessian")
         grads = _gradients(traced, create_graph=True)
         (x,) = traced.xs

@@ -23,7 +23,7 @@ R = TypeVar("R")
 HOME = os.path.dirname(os.path.abspath(__file__)) + os.sep  # of this package
 _STANDARD = os.path.dirname(os.__file__) + os.sep
 _LIBRARIES = re.compile(r"(.*[/\\])?(numpy|matplotlib|PIL|sklearn|scipy)[/\\]|<string>|<frozen|<__array_function__")
-_PREFIX = re.compile(r"[\w.]+: ")
+_PREFIX = re.compile(r"[\w.-]+: ")
 
 # what wrong arguments may raise, and what it is told as
 FORWARD_ERRORS = ValueError, TypeError, IndexError, OverflowError, MemoryError  # of a function of arrays
@@ -37,6 +37,8 @@ def shown(value: Any) -> str:
     >>> shown("0.1"), shown(np.zeros((2, 3))), shown(None)
     ("'0.1' (str)", 'float64 (2, 3)', 'None')
     """
+    if isinstance(value, np.ndarray) and value.dtype == object and not value.ndim:
+        value = value.item()
     shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
     if isinstance(shape, tuple) and isinstance(dtype, np.dtype) and not isinstance(value, np.generic):
         return f"{dtype} {shape}"
@@ -53,7 +55,7 @@ def _brief(value: Any) -> str:
     return text if len(text) <= 60 and "\n" not in text else text[:56].partition("\n")[0] + " …"
 
 
-def explained(error: BaseException, name: str, given: Iterable[str]) -> BaseException:
+def explained(error: BaseException, name: str, given: Iterable[str], named: dict[str, Any]) -> BaseException:
     """The error told in the name of a function: our own as it is, another with what the function was given."""
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     if _raised_here(error) and not isinstance(error, AttributeError):
@@ -63,7 +65,8 @@ def explained(error: BaseException, name: str, given: Iterable[str]) -> BaseExce
     kind = next((told for base, told in _TOLD_AS.items() if isinstance(error, base)), ValueError)
     if not text.startswith(f"{name}: "):
         text = f"{name}: {text or type(error).__name__}"
-    told = kind(f"{text} (given {', '.join(given) or 'nothing'})")
+    values = [*given, *(f"{what}={shown(value)}" for what, value in named.items() if what not in ("self", "cls"))]
+    told = kind(f"{text} (given {', '.join(values) or 'nothing'})")
     told.__cause__ = error
     return told
 
@@ -96,6 +99,7 @@ def _strange(error: BaseException) -> bool:
 def named(f: Callable[P, R]) -> Callable[P, R]:
     """Let what goes wrong inside f be told in f's name, or if f is a special method, in that of the class.
 
+    >>> import math
     >>> named(math.factorial)(2.5)
     Traceback (most recent call last):
     TypeError: factorial: 'float' object cannot be interpreted as an integer (given n=2.5 (float))
@@ -112,7 +116,7 @@ def named(f: Callable[P, R]) -> Callable[P, R]:
             if "." in f.__qualname__ and "<locals>" not in f.__qualname__:  # a method
                 name = type(args[0]).__name__ if f.__name__.startswith("__") else f.__qualname__
             bound = inspect.signature(f).bind_partial(*args, **kwargs).arguments
-            raise explained(error, name, [f"{k}={shown(v)}" for k, v in bound.items() if k not in ("self", "cls")])  # noqa: B904
+            raise explained(error, name, (), bound)  # noqa: B904
 
     return call
 
@@ -161,7 +165,7 @@ def check(
 
 def check_function(name: str, setting: str, value: Any, *others: None) -> None:
     """Raise TypeError unless the value is a function, or one of the others that may stand for it."""
-    if not callable(value) and value not in others:
+    if not callable(value) and not any(value is other for other in others):
         raise TypeError(f"{name}: {setting} is {shown(value)}; it must be a function{' or None' * bool(others)}")
 
 
@@ -175,7 +179,8 @@ def declaring(f: Callable[P, R]) -> Callable[P, R]:
             for one in rule if isinstance(rule, list | tuple) else [rule]:
                 if not callable(one) and not is_number(one):
                     raise TypeError(f"{f.__name__}: a rule is {shown(one)}; it must be a function of tensors")
-        return told(op, *rules, **options)
+        return declare(op, *rules, **options)
 
-    told: Any = f
-    return named(functools.update_wrapper(checked, told))
+    declare: Any = f
+    wrapped: Any = functools.update_wrapper(checked, declare)
+    return named(wrapped)

@@ -8,6 +8,7 @@ import dis
 import inspect
 import signal
 import warnings
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 import numpy as np
@@ -119,7 +120,38 @@ def complaint(name, error, value, f):
         return f"not said by minigrad: {told}"
     if isinstance(error, (KeyError, AssertionError, AttributeError)):
         return f"no kind of error for an argument: {told}"
-    return None
+    if isinstance(error, OSError):
+        return None  # it names the file
+    if not text.startswith(tuple(f"{who}:" for who in called(name))):
+        return f"it does not name {called(name)[0]}: {told}"
+    return f"it does not show the value: {told}" if isinstance(error, TypeError) and not shows(text, value) else None
+
+
+def called(name):
+    """What a message may call the function: operators as what they stand for, methods with their class or not."""
+    *_, owner, last = ("", *name.split("."))
+    if "f" in inspect.signature(CALLS[name]()[0]).parameters:
+        return [last, *mg.__all__]  # a function of the caller's goes on with the argument
+    plain = last.strip("_")
+    if plain != last:
+        return [owner if plain == "call" else OPERATIONS.get(plain, plain.removeprefix("r"))]
+    return [f"{owner}.{last}", owner] if owner[:1].isupper() and owner != "Tensor" else [OPERATIONS.get(last, last)]
+
+
+OPERATIONS = {"truediv": "div", "rtruediv": "div", "pow": "power", "rpow": "power", "Primitive": "primitive"}
+
+
+def shows(text, value):
+    """Whether a message shows the value or an entry of it, its type, or its dtype."""
+    found = [type(value).__name__, str(value)[:40], repr(value)[:40]]
+    if isinstance(value, (np.ndarray, mg.Tensor)):
+        array = np.asarray(value.data if isinstance(value, mg.Tensor) else value)
+        found += ["array", str(array.dtype), array.dtype.type.__name__, *map(repr, array.ravel().tolist())]
+        found += [type(entry).__name__ for entry in array.flat]
+    elif isinstance(value, Iterable):
+        entries = [1] if isinstance(value, Iterator) else [*value]
+        found += ["int64", "|S5", *map(repr, entries), *(type(entry).__name__ for entry in entries)]
+    return callable(value) or any(part and part.lower() in text.lower() for part in found)
 
 
 ROWS = sorted(CALLS)

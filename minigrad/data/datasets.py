@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import shown
+from ..errors import named, shown
 from ..extras import extra
 from ..typing import Array
 
@@ -21,6 +21,7 @@ class Dataset:
     (5, array([1, 2]))
     """
 
+    @named
     def __init__(self, x: Any, y: Any) -> None:
         self.x, self.y = _array("x", x), _array("y", y)
         if not self.x.ndim or not self.y.ndim or len(self.x) != len(self.y):

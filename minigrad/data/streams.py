@@ -39,9 +39,9 @@ class Streams:
     def __init__(self, seed: int, epoch: int, samples: Any, use: int = 0) -> None:
         for name, part in ("seed", seed), ("epoch", epoch), ("use", use):
             check("Streams", name, part, is_whole(part), "a whole number")
-        samples = np.asarray(samples)
+        given, samples = samples, np.asarray(samples)
         if samples.ndim != 1 or (samples.dtype.kind not in "iu" and samples.size):
-            raise TypeError(f"Streams: samples are {shown(samples)}; they must be whole numbers (N,)")
+            raise TypeError(f"Streams: samples are {shown(given)}; they must be whole numbers (N,)")
         key = np.zeros(len(samples), np.uint64)
         for part in (seed, epoch, samples, *([use] if use else [])):
             key = _mixed((key ^ np.asarray(part).astype(np.uint64)) + _STEP)

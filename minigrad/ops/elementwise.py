@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..errors import check, is_number, named
+from ..errors import check, is_number, named, shown
 from ..tape import Array, Primitive, Tensor, as_array, dispatch, elementwise, fused, general, linear, primitive
 from ..typing import ArrayLike
 
@@ -280,9 +280,11 @@ def where(condition: ArrayLike, a: ArrayLike, b: ArrayLike) -> Tensor:
     >>> where(np.array([True, False]), Tensor(np.array([1.0, 2.0])), 0).data
     array([1., 0.])
     """
-    condition = as_array(condition)
+    given, condition = condition, as_array(condition)
     if condition.dtype != bool:
-        raise TypeError(f"where: the condition has dtype {condition.dtype}; it must be boolean, e.g. x > 0")
+        raise TypeError(
+            f"where: the condition, {shown(given)}, has dtype {condition.dtype}; it must be boolean, e.g. x > 0"
+        )
     return _where(a, b, condition=condition)
 
 

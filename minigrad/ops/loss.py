@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..errors import check, is_number, named
+from ..errors import check, is_number, named, shown
 from ..tape import Array, Tensor, as_array, constant, effect, fused, general, primitive
 from ..typing import ArrayLike
 from .indexing import getitem
@@ -98,7 +98,7 @@ def cross_entropy(
     soft = labels.ndim == 2 and labels.dtype.kind in "fc"
     if labels.dtype.kind not in "iu" and not soft:
         raise TypeError(
-            f"cross_entropy: labels have dtype {labels.dtype}; they must be class indices, integers, "
+            f"cross_entropy: labels have dtype {labels.dtype}, as {shown(target)}; they must be class indices, integers, "
             f"or class probabilities, floats {logits.shape}"
         )
     n, k = logits.shape

@@ -25,12 +25,9 @@ def as_tensor(x: ArrayLike) -> Tensor:
 def _ints(name: str, what: str, given: Any) -> tuple[int, ...]:
     """An int, or a sequence of ints, NumPy's included, as a tuple of ints, or an error in op's name."""
     try:
-        if not isinstance(given, (tuple, list)):
-            try:
-                return (operator.index(given),)
-            except TypeError:
-                pass
-        return tuple([operator.index(n) for n in given])
+        if isinstance(given, (tuple, list, range)) or (isinstance(given, np.ndarray) and given.ndim):
+            return tuple([operator.index(n) for n in given])
+        return (operator.index(given),)
     except TypeError:
         raise TypeError(f"{name}: {what} is {shown(given)}; it must be an int or a sequence of ints") from None
 

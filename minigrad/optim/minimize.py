@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import random
-from ..errors import check, check_function, is_number, is_switch, is_whole
+from ..errors import check, check_function, is_number, is_switch, is_whole, shown
 from ..tape import Array, Tensor, as_array
 from ..typing import ArrayLike
 from . import descent
@@ -74,9 +74,9 @@ def minimize(
     check_function("minimize", "callback", callback, None)
     if not isinstance(method, str) or method not in descent.METHODS:
         raise ValueError(f"minimize: method is {method!r}; it must be one of {', '.join(descent.METHODS)}")
-    x0 = as_array(x0)
+    given, x0 = x0, as_array(x0, None, "minimize")
     if x0.dtype.kind != "f":
-        raise TypeError(f"minimize: x0 has dtype {x0.dtype}; give floats, e.g. x0.astype('float64')")
+        raise TypeError(f"minimize: x0, {shown(given)}, has dtype {x0.dtype}; give floats, e.g. x0.astype('float64')")
     if not x0.size:
         raise ValueError("minimize: x0 is empty; there is nothing to minimize over")
     if not (is_number(gtol, 0) and is_number(gtol_rel, 0) and is_whole(max_iter, 0)):

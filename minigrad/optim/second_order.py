@@ -21,7 +21,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 
 from .. import random
-from ..errors import check
+from ..errors import check, named
 from ..tape import Array, Tensor, effectful
 from . import descent
 from .hyperparameters import (
@@ -66,6 +66,7 @@ class SecondOrder(Optimizer):
     )
     buffers: Annotated[Iterable[Tensor], ONCE, "what an evaluation changes, and is put back before the next"] = ()
 
+    @named
     def __post_init__(self, params: Params) -> None:
         self.method = self._method()
         super().__post_init__(params)

@@ -60,7 +60,7 @@ class Primitive:
                     break
             y, saved = self.evaluate(inputs, params)
         except FORWARD_ERRORS as error:
-            raise explained(error, self.name, map(shown, inputs))  # noqa: B904 it has its cause
+            raise explained(error, self.name, map(shown, inputs), params)  # noqa: B904 it has its cause
         y.locked = not self.may_alias or all(x.locked for x in inputs)
         if state.recording and not y.requires_grad:
             for x in inputs:

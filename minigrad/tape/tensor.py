@@ -50,9 +50,7 @@ class Tensor:
 
     @named
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
-        data = data._data if isinstance(data, Tensor) else as_array(data)
-        if data.dtype.kind not in "fciub":
-            raise TypeError(f"tensor: data of dtype {data.dtype} is not numeric; give numbers or an array of them")
+        data = data._data if isinstance(data, Tensor) else _numeric(as_array(data), data)
         if requires_grad and data.dtype.kind not in "fc":
             raise TypeError(f"tensor: dtype {data.dtype} has no derivatives; use a float dtype, e.g. float32")
         self._data, self.requires_grad = data, requires_grad
@@ -208,7 +206,14 @@ def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tens
     >>> tensor([[1, 2], [3, 4]], dtype="float32", requires_grad=True).shape
     (2, 2)
     """
-    return Tensor(dispatch(np.array, as_array(data), dtype=dtype), requires_grad)
+    return Tensor(_numeric(dispatch(np.array, as_array(data), dtype=dtype), data), requires_grad)
+
+
+def _numeric(array: Array, given: Any) -> Array:
+    if array.dtype.kind not in "fciub":
+        what = f"data of dtype {array.dtype} is not numeric: {shown(given)}"
+        raise TypeError(f"tensor: {what}; give numbers or an array of them")
+    return array
 
 
 # ---- the doors ---------------------------------------------------------------------------------------------------
@@ -231,7 +236,7 @@ def compute(f: Callable, inputs: tuple, params: dict[str, Any]) -> Any:
     return out
 
 
-def as_array(x: Any, dtype: Any = None) -> Array:
+def as_array(x: Any, dtype: Any = None, name: str = "tensor") -> Array:
     """What a caller gave (labels, an index, a condition, data) as an ndarray: itself, if it is one of that dtype."""
     try:
         if isinstance(x, Tensor):
@@ -241,7 +246,7 @@ def as_array(x: Any, dtype: Any = None) -> Array:
         return np.asarray(x if state.watcher is None else state.watcher.given(x), dtype)
     except (ValueError, TypeError, OverflowError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
-        raise kind(f"tensor: {shown(x)} makes no array{'' if dtype is None else f' of {dtype}'}: {error}") from error
+        raise kind(f"{name}: {shown(x)} makes no array{'' if dtype is None else f' of {dtype}'}: {error}") from error
 
 
 def snapshot(x: Tensor) -> Tensor:

@@ -32,7 +32,7 @@ def backward(y: Tensor, g: Any = None, *, retain_graph: bool = False) -> None:
     array([2., 4.])
     """
     check("backward", "retain_graph", retain_graph, is_switch(retain_graph), "True or False")
-    seed = start(y, g)
+    seed = start("backward", y, g)
     seen = {id(seed._data)}
     for leaf, gx in _pull(y, seed, None, create_graph=False, retain_graph=retain_graph):
         effect(_accumulate, leaf, gx._data, id(gx._data) in seen)
@@ -69,7 +69,7 @@ def pull(
     """
     walkable("pull", [y], xs)
     retain_graph = create_graph if retain_graph is None else retain_graph
-    found = _pull(y, start(y, g), xs, create_graph=create_graph, retain_graph=retain_graph)
+    found = _pull(y, start("pull", y, g), xs, create_graph=create_graph, retain_graph=retain_graph)
     grads = {id(x): gx for x, gx in found}
     return [grads[id(x)] if id(x) in grads else zeros_like(x) for x in xs]
 
@@ -133,7 +133,7 @@ def push(
     tangents: dict[int, Tensor] = {}
     for i, (x, v) in enumerate(zip(xs, vs)):
         if v is not None:
-            v = v if isinstance(v, Tensor) else like(v, x)
+            v = v if isinstance(v, Tensor) else like(v, x, "push")
             if v.shape != x.shape:
                 raise ValueError(f"push: xs[{i}] has shape {x.shape}, its direction has shape {v.shape}")
             tangents[id(x)] = v

@@ -57,7 +57,7 @@ class ColorJitter:
 def _numbers(name: str, given: Any) -> Array:
     try:
         array = np.asarray(given)
-    except ValueError:
+    except (ValueError, TypeError):
         array = np.empty(0, object)
     if array.dtype.kind not in "fiu":
         raise TypeError(f"{name}: {shown(given)} is no array of real numbers")
