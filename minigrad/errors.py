@@ -115,10 +115,16 @@ def named(f: Callable[P, R]) -> Callable[P, R]:
             name = f.__name__.strip("_")
             if "." in f.__qualname__ and "<locals>" not in f.__qualname__:  # a method
                 name = type(args[0]).__name__ if f.__name__.startswith("__") else f.__qualname__
-            bound = inspect.signature(f).bind_partial(*args, **kwargs).arguments
-            raise explained(error, name, (), bound)  # noqa: B904
+            raise explained(error, name, *_given(f, args, kwargs))  # noqa: B904
 
     return call
+
+
+def _given(f: Callable, args: tuple, kwargs: dict[str, Any]) -> tuple[Iterable[str], dict[str, Any]]:
+    try:
+        return (), inspect.signature(f).bind_partial(*args, **kwargs).arguments
+    except TypeError:
+        return map(shown, args), kwargs
 
 
 # ---- what settings are held to: they name the setting, and whoever is called names itself --------------------------------

@@ -44,7 +44,7 @@ def images(n: int = 6) -> np.ndarray:
 
 
 def loader(n: int = 6) -> data.Loader:
-    return data.Loader(data.Dataset(images(n), np.arange(n) % 3), 3)
+    return data.Loader(data.Dataset(images(n), np.arange(n) % 3), 3, shuffle=False)
 
 
 def streams() -> data.Streams:
@@ -297,7 +297,7 @@ CALLS: dict[str, Callable[[], Call]] = {
     "train.load_pretrained": lambda: call(train.load_pretrained, net(), net().state_dict()),
     "train.load_tree": lambda: call(train.load_tree, "there/is/no/such/file"),
     "train.load_weights": lambda: call(train.load_weights, net(), "there/is/no/such/file"),
-    "train.lr_range": lambda: (lambda m: call(train.lr_range, m, optim.SGD(m.parameters(), lr=0.1), loader(), steps=4))(net()),
+    "train.lr_range": lambda: (lambda m: call(train.lr_range, m, optim.SGD(m.parameters(), lr=0.1), loader(), low=1e-2, steps=8))(net()),
     "train.predict": lambda: call(train.predict, net(), loader()),
     "train.probabilities": lambda: call(train.probabilities, [net()], loader()),
     "train.processes": lambda: call(train.processes, 1),
@@ -326,7 +326,7 @@ CALLS: dict[str, Callable[[], Call]] = {
     "lab.lecture.Recipe": lambda: call(lab.lecture.Recipe, 20),
     "lab.lecture.effects": lambda: call(lab.lecture.effects, [("dropout", -1.0, 0.5, "better")]),
     "lab.playground.Racer": lambda: call(lab.playground.Racer, "SGD", "SGD", 0.1),
-    "lab.playground.race": lambda: call(lab.playground.race, lab.playground.SURFACES["saddle"], ["sgd"], 3),
+    "lab.playground.race": lambda: call(lab.playground.race, lab.playground.SURFACES["saddle"], ["sgd"], budget=3),
 }  # fmt: skip
 
 # what is not called to compute something: results, exceptions, bases, subpackages, and what runs for minutes

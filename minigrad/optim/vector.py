@@ -84,7 +84,7 @@ class Function(Objective):
     def _record(self, x: Array) -> Point:
         leaf = Tensor(x.astype(self.dtype).reshape(self.shape), True)
         y = self.f(leaf)
-        self.eps = self.eps or check_loss(y, [leaf], "f", "x")
+        self.eps = self.eps or check_loss(y, [leaf], "minimize: f", "x")
         return Point(self.counts, y, [leaf])
 
 
