@@ -43,8 +43,8 @@ def images(n: int = 6) -> np.ndarray:
     return np.linspace(0, 1, n * 4, dtype=F32).reshape(n, 1, 2, 2)
 
 
-def loader(n: int = 6) -> data.Loader:
-    return data.Loader(data.Dataset(images(n), np.arange(n) % 3), 3, shuffle=False)
+def loader(classes: int = 3) -> data.Loader:
+    return data.Loader(data.Dataset(images(), np.arange(6) % max(classes, 1)), 3, shuffle=False)
 
 
 def streams() -> data.Streams:
@@ -297,7 +297,7 @@ CALLS: dict[str, Callable[[], Call]] = {
     "train.load_pretrained": lambda: call(train.load_pretrained, net(), net().state_dict()),
     "train.load_tree": lambda: call(train.load_tree, "there/is/no/such/file"),
     "train.load_weights": lambda: call(train.load_weights, net(), "there/is/no/such/file"),
-    "train.lr_range": lambda: (lambda m: call(train.lr_range, m, optim.SGD(m.parameters(), lr=0.1), loader(), low=1e-2, steps=8))(net()),
+    "train.lr_range": lambda: (lambda m: call(train.lr_range, m, optim.SGD(m.parameters(), lr=0.1), loader(0), low=1e-3, steps=20))(net()),
     "train.predict": lambda: call(train.predict, net(), loader()),
     "train.probabilities": lambda: call(train.probabilities, [net()], loader()),
     "train.processes": lambda: call(train.processes, 1),

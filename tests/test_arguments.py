@@ -5,12 +5,12 @@ argument in turn is replaced by each of the wrong values, and left out, and one 
 """
 
 import dis
+import functools
 import inspect
 import re
 import signal
 import warnings
 from collections.abc import Iterable, Iterator
-from functools import partial
 
 import numpy as np
 import pytest
@@ -78,6 +78,7 @@ def limited(f, seconds=5):
         signal.signal(signal.SIGALRM, before)
 
 
+@functools.cache
 def slots(name):
     """The places for arguments of the valid call: positions, keywords, and optional parameters that it does not give."""
     f, args, kwargs = CALLS[name]()
@@ -102,7 +103,7 @@ def outcome(name, slot, wrong):
         args = (*args[:slot], value, *args[slot + 1 :])
     else:
         kwargs[slot] = value
-    return judged(name, partial(f, *args, **kwargs), value, f)
+    return judged(name, functools.partial(f, *args, **kwargs), value, f)
 
 
 def judged(name, act, value, f):
@@ -210,7 +211,7 @@ def mistakes(draw, names):
     return name, draw(st.sampled_from(slots(name))), draw(st.sampled_from(sorted(WRONG)))
 
 
-@cases(1000 if SECONDS else 400)
+@cases(1000 if SECONDS else 150)
 @given(mistakes([n for n in HELD if n not in SLOW]))
 def test_a_wrong_argument(mistake):
     check(*mistake)
