@@ -13,7 +13,7 @@ from ..tape import Array, Tensor, as_array, constant, effect, fused, general, pr
 from ..typing import ArrayLike
 from .indexing import getitem
 from .reduce import logsumexp, mean, sum
-from .shape import as_tensor, normal_axes
+from .shape import as_tensor, normal_axis
 
 
 @primitive
@@ -38,7 +38,7 @@ def softmax(x: ArrayLike, axis: int = -1) -> Tensor:
     array([0.5, 0.5])
     """
     x = as_tensor(x)
-    (axis,) = normal_axes("softmax", axis, x.ndim)
+    axis = normal_axis("softmax", axis, x.ndim)
     return _softmax(x, axis=axis)
 
 

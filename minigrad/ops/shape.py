@@ -44,6 +44,14 @@ def normal_axes(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
     return axes
 
 
+def normal_axis(name: str, axis: Any, ndim: int) -> int:
+    """The same of one axis."""
+    axes = normal_axes(name, axis, ndim)
+    if len(axes) != 1:
+        raise ValueError(f"{name}: axis is {shown(axis)}; it must be one int")
+    return axes[0]
+
+
 @primitive
 def _reshape(x: Array, *, shape: tuple[int, ...]) -> Array:
     return x.reshape(shape)
@@ -72,7 +80,7 @@ def reshape(x: ArrayLike, shape: int | Sequence[int]) -> Tensor:
 def flatten(x: ArrayLike, start: int = 0) -> Tensor:
     """x with all axes from `start` on made one: flatten(x, 1) keeps the batch axis."""
     x = as_tensor(x)
-    (start,) = normal_axes("flatten", start, x.ndim) if x.ndim else (0,)
+    start = normal_axis("flatten", start, x.ndim) if x.ndim else 0
     return reshape(x, (*x.shape[:start], math.prod(x.shape[start:])))
 
 
@@ -90,7 +98,7 @@ def squeeze(x: ArrayLike, axis: int | tuple[int, ...]) -> Tensor:
 def expand_dims(x: ArrayLike, axis: int) -> Tensor:
     """x with a new axis of length 1 at position `axis`."""
     x = as_tensor(x)
-    (axis,) = normal_axes("expand_dims", axis, x.ndim + 1)
+    axis = normal_axis("expand_dims", axis, x.ndim + 1)
     return _reshape(x, shape=(*x.shape[:axis], 1, *x.shape[axis:]))
 
 
@@ -212,7 +220,7 @@ def concat(xs: Sequence[Any], axis: int = 0) -> Tensor:
     if not xs:
         raise ValueError("concat: there is nothing to join; give at least one tensor")
     shapes = [x.shape for x in xs]
-    (axis,) = normal_axes("concat", axis, xs[0].ndim)
+    axis = normal_axis("concat", axis, xs[0].ndim)
     if len({(*s[:axis], *s[axis + 1 :]) for s in shapes}) > 1:
         raise ValueError(f"concat: shapes {shapes} must agree in every axis but axis {axis}")
     return _concat(*xs, axis=axis)
