@@ -165,8 +165,9 @@ def check(
     """
     if not good:
         other = value is not None and (isinstance(value, bool) or not isinstance(value, kinds))
+        verb = "" if want.startswith("lie") else "be "
         kind = f", not a {type(value).__name__}" if other else ""
-        raise error(f"{name}: {setting} is {_brief(value)}; it must be {want}{kind}")
+        raise error(f"{name}: {setting} is {_brief(value)}; it must {verb}{want}{kind}")
 
 
 def check_function(name: str, setting: str, value: Any, *others: None) -> None:

@@ -218,7 +218,7 @@ CASES = {
     "cross_entropy: smoothing": (
         lambda: mg.cross_entropy(t(2, 3), np.zeros(2, int), label_smoothing=2),
         ValueError,
-        ["cross_entropy: label_smoothing is 2; it must be in [0, 1]"],
+        ["cross_entropy: label_smoothing is 2; it must lie in [0, 1]"],
     ),
     "where: a list": (lambda: mg.where([1, 0], t(2), 0), TypeError, ["where:", "[1, 0] (list)", "boolean"]),
     "seed": (lambda: mg.seed(-1), ValueError, ["seed: n is -1", "≥ 0"]),
@@ -335,7 +335,7 @@ CASES = {
         TypeError,
         ["clip_grad_norm: params[0] is 1 (int)"],
     ),
-    "ema: decay": (lambda: optim.averaging.ema(1.0), ValueError, ["ema: decay is 1.0; it must be in [0, 1)"]),
+    "ema: decay": (lambda: optim.averaging.ema(1.0), ValueError, ["ema: decay is 1.0; it must lie in [0, 1)"]),
     "ema: form": (lambda: optim.averaging.ema(0.9, "best"), ValueError, ["ema: form is 'best'", "'corrected'"]),
     "Average: no list": (lambda: optim.Average(3), ValueError, ["Average: tensors is 3", "list"]),
     "minimize: no function": (lambda: optim.minimize(3, [1.0]), TypeError, ["minimize: f is 3 (int)", "function"]),

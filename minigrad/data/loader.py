@@ -72,7 +72,7 @@ class Loader:
         check("Loader", "drop_last", drop_last, is_switch(drop_last), "True or False")
         if drop_last and batch_size > len(dataset):
             raise ValueError(f"Loader: drop_last leaves no batch of {batch_size} of {len(dataset)} samples")
-        check("Loader", "seed", seed, is_whole(seed, 0) and seed < 2**63, "a whole number in [0, 2^63)")
+        check("Loader", "seed", seed, is_whole(seed, 0) and seed < 2**63, "lie in [0, 2^63)")
         check_function("Loader", "transform", transform, None)  # data.Compose joins several
         check_function("Loader", "mix", mix, None)
         threads = isinstance(workers, Executor) or is_whole(workers, 0)

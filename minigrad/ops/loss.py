@@ -98,8 +98,8 @@ def cross_entropy(
     soft = labels.ndim == 2 and labels.dtype.kind in "fc"
     if labels.dtype.kind not in "iu" and not soft:
         raise TypeError(
-            f"cross_entropy: labels have dtype {labels.dtype}, as {shown(target)}; they must be class indices, integers, "
-            f"or class probabilities, floats {logits.shape}"
+            f"cross_entropy: labels have dtype {labels.dtype}; they must be class indices, integers, "
+            f"or class probabilities, floats {logits.shape}, not {shown(target)}"
         )
     n, k = logits.shape
     if soft and labels.shape != (n, k):
@@ -112,7 +112,7 @@ def cross_entropy(
         raise ValueError(f"cross_entropy: the batch is empty (logits {logits.shape}); its mean is not defined")
     effect(_check_probabilities if soft else _check_range, labels, k)
     smooth = is_number(label_smoothing, 0, 1)
-    check("cross_entropy", "label_smoothing", label_smoothing, smooth, "in [0, 1]")
+    check("cross_entropy", "label_smoothing", label_smoothing, smooth, "lie in [0, 1]")
     _check_reduction("cross_entropy", reduction)
     if soft:
         return _soft_cross_entropy(logits, as_tensor(target), float(label_smoothing), reduction)

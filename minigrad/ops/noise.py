@@ -19,7 +19,7 @@ from .shape import as_tensor
 
 def check_probability(name: str, p: float) -> None:
     """Raise unless p can be the probability of dropping."""
-    check(name, "the drop probability", p, is_number(p, 0) and p < 1, "in [0, 1)")
+    check(name, "the drop probability", p, is_number(p, 0) and p < 1, "lie in [0, 1)")
 
 
 def check_choice(name: str, what: str, value: str, *choices: str) -> None:

@@ -32,7 +32,7 @@ def ema(decay: float = 0.995, form: str = "plain") -> Weight:
     >>> [round(ema(0.9, form)(1), 3) for form in ("plain", "warmup", "corrected")]
     [0.1, 0.818, 1.0]
     """
-    check("ema", "decay", decay, is_number(decay, 0) and decay < 1, "in [0, 1)")
+    check("ema", "decay", decay, is_number(decay, 0) and decay < 1, "lie in [0, 1)")
     check("ema", "form", form, isinstance(form, str) and form in _FORMS, "'plain', 'warmup' or 'corrected'", str)
     if form == "plain":
         return lambda t: 1 - decay

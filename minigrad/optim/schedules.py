@@ -109,7 +109,7 @@ def one_cycle(lr: float, steps: int, *, rise: float = 0.3, start: float = 1 / 25
     _at_least_one("one_cycle", steps=steps)
     _not_negative("one_cycle", lr=lr, start=start, end=end)
     before = is_number(rise, 0, 1) and 0 < rise < 1
-    check("one_cycle", "rise", rise, before, "in (0, 1), the part of the steps before the peak")
+    check("one_cycle", "rise", rise, before, "lie in (0, 1), the part of the steps before the peak")
     peak = rise * steps
 
     def rate(step: int) -> float:
