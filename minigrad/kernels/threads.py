@@ -36,7 +36,7 @@ def set_num_threads(n: int) -> None:
     The BLAS behind NumPy is held to one, in the whole process: large products are cut over minigrad's threads instead.
     """
     global _threads
-    check("set_num_threads", "n", n, is_whole(n, 1), "a whole number ≥ 1")
+    check("set_num_threads", "n", n, is_whole(n, 1), "at least 1")
     _threads = int(n)
     hold_blas()
 

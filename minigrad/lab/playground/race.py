@@ -82,7 +82,7 @@ def race(
     (array([[-9.,  2.],
            [ 0.,  0.]]), 'newton')
     """
-    check("race", "budget", budget, is_whole(budget, 1), "a whole number, at least 1 gradient")
+    check("race", "budget", budget, is_whole(budget, 1), "at least 1 gradient")
     check("race", "seed", seed, is_whole(seed, 0), "a whole number ≥ 0")
     check("race", "surface", surface, isinstance(surface, Surface), "a Surface, e.g. of SURFACES")
     if not isinstance(racers, list | tuple) or not all(isinstance(racer, str | Racer) for racer in racers):
