@@ -283,7 +283,7 @@ def where(condition: ArrayLike, a: ArrayLike, b: ArrayLike) -> Tensor:
     given, condition = condition, as_array(condition)
     if condition.dtype != bool:
         raise TypeError(
-            f"where: the condition, {shown(given)}, has dtype {condition.dtype}; it must be boolean, e.g. x > 0"
+            f"where: the condition has dtype {condition.dtype}; it must be boolean, e.g. x > 0, not {shown(given)}"
         )
     return _where(a, b, condition=condition)
 
