@@ -10,7 +10,7 @@ from ..errors import check, is_number, named
 from ..tape import Array, Tensor, as_array, dispatch, general, primitive, sum_to
 from ..typing import ArrayLike
 from .elementwise import decision, exp, log, sqrt
-from .shape import as_tensor, normal_axes, reshape
+from .shape import _reshape, as_tensor, normal_axes
 
 Axis = int | tuple[int, ...] | None
 
@@ -20,7 +20,7 @@ def _kept(x: Tensor, axes: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _dropped(y: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor:
-    return y if keepdims else reshape(y, tuple(n for i, n in enumerate(y.shape) if i not in axes))
+    return y if keepdims else _reshape(y, shape=tuple(n for i, n in enumerate(y.shape) if i not in axes))
 
 
 def _count(name: str, x: Tensor, axes: tuple[int, ...]) -> int:

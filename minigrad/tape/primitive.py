@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..errors import FORWARD_ERRORS, check_function, declaring, explained, named, shown
+from ..errors import FORWARD_ERRORS, check_function, declaring, explained, shown
 from .node import HOME, Node, tick, user_line
 from .stale import stamp
 from .tensor import VALUED, Array, Tensor, compute, fresh, rules, tensors, wrap
@@ -225,16 +225,15 @@ def alias(x: Array) -> Array:
     return x
 
 
-@named
 def sum_to(x: Tensor, *, shape: tuple[int, ...]) -> Tensor:
     """x summed over its broadcast axes down to `shape`: the adjoint of `broadcast_to`."""
-    return x if x.shape == shape else _sum_to(x, shape=shape)
+    return x if type(shape) is tuple and isinstance(x, Tensor) and x.shape == shape else _sum_to(x, shape=shape)
 
 
-@named
 def broadcast_to(x: Tensor, *, shape: tuple[int, ...]) -> Tensor:
     """x repeated to `shape` by NumPy's broadcasting: the adjoint of `sum_to`."""
-    return x if x.shape == shape else _broadcast_to(x, shape=tuple(shape))
+    same = type(shape) is tuple and isinstance(x, Tensor) and x.shape == shape
+    return x if same else _broadcast_to(x, shape=tuple(shape) if isinstance(shape, list) else shape)
 
 
 def cast(x: Tensor, *, dtype: Any) -> Tensor:
