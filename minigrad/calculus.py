@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import ops, tree
+from .errors import check_function, named, shown
 from .tape import Node, Tensor, alias, history, pull, push, recording, replay, state, tracing, zeros_like
 
 
@@ -63,7 +64,7 @@ def _on_params(f: Callable, args: Sequence[Any], params: Sequence[Tensor]) -> _T
     xs, build = tree.flatten(params)
     for i, p in enumerate(xs):
         if not isinstance(p, Tensor) or not p.requires_grad:
-            raise TypeError(f"params[{i}] is not a tensor that requires grad, so nothing can be differentiated")
+            raise TypeError(f"params[{i}] is not a tensor that requires grad, but {shown(p)}: it has no derivative")
     if len({id(p) for p in xs}) < len(xs):
         raise ValueError("params: one tensor stands there twice; give each once, however often it is used")
     nested = bool(state.traced)
@@ -71,6 +72,7 @@ def _on_params(f: Callable, args: Sequence[Any], params: Sequence[Tensor]) -> _T
 
 
 def _run(f: Callable, args: Sequence[Any], xs: Sequence[Tensor]) -> Tensor:
+    check_function("grad", "f", f)
     with tracing(xs):
         y = f(*args)
     if not isinstance(y, Tensor):
@@ -104,6 +106,7 @@ def _gradients(traced: _Traced, g: Any = None, *, create_graph: bool | None = No
     return pull(traced.y, traced.xs, g, create_graph=keep, retain_graph=True)
 
 
+@named
 def value_and_grad(
     f: Callable, argnums: int | Sequence[int] = 0, *, params: Sequence[Tensor] | None = None
 ) -> Callable[..., tuple[Tensor, Any]]:
@@ -117,6 +120,8 @@ def value_and_grad(
     (5.0, array([2., 4.]))
     """
 
+    check_function("grad", "f", f)
+
     def value_and_gradient(*args: Any) -> tuple[Tensor, Any]:
         if params is not None:
             traced = _on_params(f, args, params)
@@ -129,9 +134,11 @@ def value_and_grad(
         grads = traced.build(_gradients(traced))
         return traced.value, grads[0] if params is None and isinstance(argnums, int) else grads
 
-    return value_and_gradient
+    value_and_gradient.__name__ = "value_and_grad"
+    return named(value_and_gradient)
 
 
+@named
 def grad(f: Callable, argnums: int | Sequence[int] = 0, *, params: Sequence[Tensor] | None = None) -> Callable:
     """Return the function that computes the gradient of f, which returns one number; see `value_and_grad`.
 
@@ -140,9 +147,15 @@ def grad(f: Callable, argnums: int | Sequence[int] = 0, *, params: Sequence[Tens
     [12.0, 12.0, 6.0]
     """
     both = value_and_grad(f, argnums, params=params)
-    return lambda *args: both(*args)[1]
+
+    def gradient(*args: Any) -> Any:
+        return both(*args)[1]
+
+    gradient.__name__ = "grad"
+    return named(gradient)
 
 
+@named
 def vjp(f: Callable, *xs: Any) -> tuple[Tensor, Callable[[Any], Any]]:
     """Return f(*xs) and `pull`: pull(g) is the tuple of gradients d⟨g, f⟩/dx, one for each x (reverse mode).
 
@@ -154,6 +167,7 @@ def vjp(f: Callable, *xs: Any) -> tuple[Tensor, Callable[[Any], Any]]:
     return traced.value, lambda g: traced.build(_gradients(traced, g))
 
 
+@named
 def linearize(f: Callable, *xs: Any, params: Sequence[Tensor] | None = None) -> tuple[Tensor, Callable[..., Tensor]]:
     """Return f(*xs) and `tangent`: tangent(*vs) is the derivative of f along vs (forward mode).
 
@@ -171,6 +185,7 @@ def linearize(f: Callable, *xs: Any, params: Sequence[Tensor] | None = None) -> 
 def _pushed(traced: _Traced, ys: list[Tensor], build: Callable[[list[Tensor]], Any]) -> Callable[..., Any]:
     tape = history(ys)
 
+    @named
     def tangent(*vs: Any) -> Any:
         directions = tree.flatten(vs)[0]
         _check_count("linearize", directions, traced.xs)
@@ -184,6 +199,7 @@ def _check_count(name: str, directions: list[Any], xs: list[Tensor]) -> None:
         raise ValueError(f"{name}: {len(directions)} directions were given for {len(xs)} inputs")
 
 
+@named
 def jvp(f: Callable, xs: Sequence[Any], vs: Sequence[Any]) -> tuple[Tensor, Tensor]:
     """Return f(*xs) and its derivative along vs (forward mode).
 
@@ -195,6 +211,7 @@ def jvp(f: Callable, xs: Sequence[Any], vs: Sequence[Any]) -> tuple[Tensor, Tens
     return traced.value, _pushed(traced, [traced.y], lambda t: t[0])(*vs)
 
 
+@named
 def linearize_grad(f: Callable, xs: Sequence[Any]) -> tuple[Tensor, Any, Callable[..., Any]]:
     """Return f, its gradient and `hvp`: hvp(*vs) is the Hessian of f times vs, by one walk down the gradient's tape.
 
@@ -207,6 +224,7 @@ def linearize_grad(f: Callable, xs: Sequence[Any]) -> tuple[Tensor, Any, Callabl
     return traced.y, structured, _pushed(traced, grads, traced.build)
 
 
+@named
 def hvp(f: Callable, xs: Sequence[Any], vs: Sequence[Any]) -> Any:
     """Return the Hessian of f at xs times vs, in the structure of xs: forward over reverse.
 
@@ -220,6 +238,7 @@ def hvp(f: Callable, xs: Sequence[Any], vs: Sequence[Any]) -> Any:
     return linearize_grad(f, xs)[2](*vs)
 
 
+@named
 def linearize_ggn(f: Callable, xs: Sequence[Any]) -> tuple[Tensor, Any, Callable[..., Any]]:
     """Return the loss, its gradient and `product`: product(*vs) is the Gauss–Newton matrix Jᵀ H J times vs.
 
@@ -306,6 +325,7 @@ def _joined(ts: list[Tensor]) -> Tensor:
     return ts[0] if len(ts) == 1 else ops.shape.concat([ops.shape.reshape(t, (-1,)) for t in ts])
 
 
+@named
 def ggnvp(f: Callable, loss: Callable[[Any], Tensor], xs: Sequence[Any], vs: Sequence[Any]) -> Any:
     """Return the Gauss–Newton matrix of loss(f(*xs)) times vs, in the structure of xs; see `linearize_ggn`.
 
@@ -326,6 +346,7 @@ def ggnvp(f: Callable, loss: Callable[[Any], Tensor], xs: Sequence[Any], vs: Seq
     return _gauss_newton(both, xs)[1](*vs)
 
 
+@named
 def jacobian(f: Callable, argnum: int = 0) -> Callable[..., Tensor]:
     """Return the function that computes df/dx for argument `argnum`, of shape f.shape + x.shape.
 
@@ -339,7 +360,7 @@ def jacobian(f: Callable, argnum: int = 0) -> Callable[..., Tensor]:
     def jacobian_of(*args: Any) -> Tensor:
         traced = _on_arguments(f, args, [argnum])
         if len(traced.xs) != 1:
-            raise TypeError("jacobian: the argument must be one tensor; use vjp or jvp for nested arguments")
+            raise TypeError(f"jacobian: {shown(args[argnum])} must be one tensor; use vjp or jvp for nested arguments")
         (x,), y = traced.xs, traced.y
         if x.size < y.size:
             tangent = _pushed(traced, [y], lambda t: t[0])
@@ -348,13 +369,15 @@ def jacobian(f: Callable, argnum: int = 0) -> Callable[..., Tensor]:
         rows = [_gradients(traced, e)[0] for e in _basis(y)]
         return ops.shape.reshape(ops.shape.stack(rows), (*y.shape, *x.shape))
 
-    return jacobian_of
+    jacobian_of.__name__ = "jacobian"
+    return named(jacobian_of)
 
 
 def _basis(x: Tensor) -> list[np.ndarray]:
     return list(np.eye(x.size, dtype=x.dtype).reshape(x.size, *x.shape))
 
 
+@named
 def hessian(f: Callable, argnum: int = 0) -> Callable[..., Tensor]:
     """Return the function that computes the matrix of second derivatives of f, of shape x.shape + x.shape.
 
@@ -366,11 +389,12 @@ def hessian(f: Callable, argnum: int = 0) -> Callable[..., Tensor]:
     def hessian_of(*args: Any) -> Tensor:
         traced = _on_arguments(f, args, [argnum])
         if len(traced.xs) != 1:
-            raise TypeError("hessian: the argument must be one tensor; use hvp for nested arguments")
+            raise TypeError(f"hessian: {shown(args[argnum])} must be one tensor; use hvp for nested arguments")
         traced.scalar("hessian")
         grads = _gradients(traced, create_graph=True)
         (x,) = traced.xs
         tangent = _pushed(traced, grads, lambda t: t[0])
         return ops.shape.reshape(ops.shape.stack([tangent(e) for e in _basis(x)]), (*x.shape, *x.shape))
 
-    return hessian_of
+    hessian_of.__name__ = "hessian"
+    return named(hessian_of)

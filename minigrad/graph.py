@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import escape
+from .errors import named
 from .tape import Freed, Node, Tensor, history, where_is
 
 TIME_LIMIT = 10.0  # seconds that a drawing may take
@@ -109,6 +110,7 @@ class Graph(NamedTuple):
         return f"Graph({operations} operations, {parameters} parameters, {len(self.edges)} edges)"
 
 
+@named
 def graph(ys: Tensor | Sequence[Tensor], *, constants: bool = False) -> Graph:
     """Return the recorded computation of a tensor, or of several, as a `Graph`; with `constants`, its picture has them.
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from .errors import is_whole, require
+
 _default = np.random.default_rng()
 _local = threading.local()
 
@@ -25,6 +27,7 @@ def seed(n: int) -> None:
     >>> a == b
     True
     """
+    require("seed", "n", n, is_whole(n, 0), "a whole number ≥ 0")
     _default.bit_generator.state = np.random.default_rng(n).bit_generator.state
 
 
@@ -37,6 +40,7 @@ def generator(rng: np.random.Generator | int | None = None) -> np.random.Generat
     if rng is None:
         rng = _default
     elif not isinstance(rng, np.random.Generator):
+        require("generator", "rng", rng, is_whole(rng, 0), "a numpy.random.Generator, a whole number ≥ 0, or None")
         return np.random.default_rng(rng)
     states = getattr(_local, "states", None)
     if states is not None and id(rng) not in states:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from .errors import is_number, is_whole
 
 
 class Range(NamedTuple):
@@ -22,25 +23,16 @@ class Range(NamedTuple):
         return Range(lambda v: v is None or self.holds(v), f"{self.text}, or None")
 
 
-def _number(v: Any) -> bool:
-    kind = type(v)
-    return (kind is float or (isinstance(v, Real) and kind is not bool)) and math.isfinite(v)
-
-
-def _whole(v: Any) -> bool:
-    return type(v) is int or isinstance(v, np.integer)
-
-
-NUMBER = Range(_number, "a number")
-NOT_NEGATIVE = Range(lambda v: _number(v) and v >= 0, "≥ 0")
-POSITIVE = Range(lambda v: _number(v) and v > 0, "> 0")
-FRACTION = Range(lambda v: _number(v) and 0 <= v < 1, "in [0, 1)")
-INSIDE = Range(lambda v: _number(v) and 0 < v < 1, "in (0, 1)")
-UNIT = Range(lambda v: _number(v) and 0 <= v <= 1, "in [0, 1]")
-WHOLE = Range(_whole, "a whole number")
-INDEX = Range(lambda v: _whole(v) and v >= 0, "a whole number ≥ 0")
-AT_LEAST_ONE = Range(lambda v: _number(v) and v >= 1, "a number ≥ 1")
-COUNT = Range(lambda v: _whole(v) and v >= 1, "a whole number ≥ 1")
+NUMBER = Range(is_number, "a number")
+NOT_NEGATIVE = Range(lambda v: is_number(v, 0), "≥ 0")
+POSITIVE = Range(lambda v: is_number(v) and v > 0, "> 0")
+FRACTION = Range(lambda v: is_number(v) and 0 <= v < 1, "in [0, 1)")
+INSIDE = Range(lambda v: is_number(v) and 0 < v < 1, "in (0, 1)")
+UNIT = Range(lambda v: is_number(v, 0, 1), "in [0, 1]")
+WHOLE = Range(is_whole, "a whole number")
+INDEX = Range(lambda v: is_whole(v, 0), "a whole number ≥ 0")
+AT_LEAST_ONE = Range(lambda v: is_number(v, 1), "a number ≥ 1")
+COUNT = Range(lambda v: is_whole(v, 1), "a whole number ≥ 1")
 SWITCH = Range(lambda v: isinstance(v, bool | np.bool_), "True or False")
 ANYTHING = Range(lambda v: True, "")
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import nn, optim
+from minigrad import data, lab, nn, optim, viz
 
 rng = np.random.default_rng(0)
 F32 = np.float32
@@ -24,6 +24,7 @@ def changed(state, **new):
 
 net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 10))
 STATE = net.state_dict()
+SET = data.Dataset(np.zeros((6, 1, 2, 2), F32), np.arange(6))
 
 # (what is done, the error, what its message must say)
 CASES = {
@@ -45,7 +46,7 @@ CASES = {
     "permute_dims": (lambda: t(2, 3).permute_dims(0), ValueError, ["permute_dims", "(2, 3)"]),
     "concat: shapes": (lambda: mg.concat([t(2, 3), t(2, 4)]), ValueError, ["concat", "(2, 3)", "(2, 4)", "axis 0"]),
     "concat: nothing": (lambda: mg.concat([]), ValueError, ["concat", "at least one"]),
-    "pad: widths": (lambda: mg.pad(t(2, 3), [(1, 1)]), ValueError, ["pad", "(2, 3)", "each axis"]),
+    "pad: widths": (lambda: mg.pad(t(2, 3), [(1, 1)] * 3), ValueError, ["pad", "(2, 3)", "each axis"]),
     "crop: too much": (lambda: mg.crop(t(3), [(2, 2)]), ValueError, ["crop", "(3,)"]),
     "getitem: out of range": (lambda: t(3)[5], IndexError, ["getitem", "(3,)"]),
     "where: condition": (lambda: mg.where(np.ones(2), t(2), 0), TypeError, ["where", "boolean", "float64"]),
@@ -174,6 +175,212 @@ CASES = {
     "optim: no parameters": (lambda: optim.SGD([], lr=0.1), ValueError, ["SGD", "params is empty"]),
     "optim: not tensors": (lambda: optim.Adam([np.ones(2)]), TypeError, ["Adam", "ndarray"]),
     "optim: rate": (lambda: optim.SGD(net.parameters(), lr=-1.0), ValueError, ["SGD", "lr", "-1"]),
+    # named as they were called, whatever they are made of
+    "mean: axis": (lambda: mg.mean(t(2, 3), axis=5), ValueError, ["mean: axis 5", "2 axes"]),
+    "std: axis": (lambda: mg.std(t(2, 3), axis=5), ValueError, ["std: axis 5"]),
+    "min: axis": (lambda: mg.min(t(2, 3), axis=5), ValueError, ["min: axis 5"]),
+    "min: empty": (lambda: mg.min(t(0)), ValueError, ["min:", "(0,)", "empty"]),
+    "sum: axis as text": (lambda: t(2, 3).sum("0"), TypeError, ["sum: axis is '0' (str)", "int"]),
+    "sum: a float axis": (lambda: t(2, 3).sum(1.0), TypeError, ["sum: axis is 1.0 (float)"]),
+    "log_softmax: axis": (lambda: mg.log_softmax(t(2), axis=1), ValueError, ["log_softmax: axis 1"]),
+    "minimum: shapes": (lambda: mg.minimum(t(2), t(3)), ValueError, ["minimum:", "(2,)", "(3,)"]),
+    "clip: text": (lambda: mg.clip(t(2), "0"), TypeError, ["clip:", "'0' (str)"]),
+    "stack: shapes": (lambda: mg.stack([t(2), t(3)]), ValueError, ["stack: shapes [(2,), (3,)]"]),
+    "stack: no sequence": (lambda: mg.stack(5), TypeError, ["stack: xs is 5 (int)", "sequence"]),
+    "flatten: start": (lambda: mg.flatten(t(2, 3), 7), ValueError, ["flatten: axis 7"]),
+    "exp: text": (lambda: mg.exp("x"), TypeError, ["exp:", "'x' (str)"]),
+    "tensor: ragged": (lambda: mg.tensor([[1], [1, 2]]), ValueError, ["tensor: [[1], [1, 2]] (list) makes no array"]),
+    "tensor: None": (lambda: mg.tensor(None), TypeError, ["tensor:", "None", "not numeric"]),
+    "less: shapes": (lambda: t(2) < t(3), ValueError, ["lt:", "(2,)", "(3,)"]),
+    "reshape: a float": (lambda: t(4).reshape(2.0, 2), TypeError, ["reshape: shape is (2.0, 2) (tuple)", "ints"]),
+    "reshape: two unknown": (lambda: t(4).reshape(-1, -1), ValueError, ["reshape", "4 entries", "(-1, -1)"]),
+    "reshape: negative": (lambda: t(6).reshape(-2, -3), ValueError, ["reshape", "(-2, -3)"]),
+    "permute_dims: text": (lambda: mg.permute_dims(t(2, 3), "01"), TypeError, ["permute_dims: axes is '01' (str)"]),
+    "pad: negative": (lambda: mg.pad(t(2), -1), ValueError, ["pad: widths -1 (int)", "≥ 0"]),
+    "pad: text": (lambda: mg.pad(t(2), "1"), ValueError, ["pad: widths '1' (str)"]),
+    "leaky_relu: slope": (
+        lambda: mg.leaky_relu(t(2), "0.1"),
+        ValueError,
+        ["leaky_relu: negative_slope is '0.1'", "not a str"],
+    ),
+    "dropout: p as text": (lambda: mg.dropout(t(2), "0.5"), ValueError, ["dropout:", "'0.5'", "not a str"]),
+    "dropout: rng": (
+        lambda: mg.dropout(t(2), 0.5, rng="0"),
+        ValueError,
+        ["dropout: rng is '0'", "Generator", "not a str"],
+    ),
+    "max_pool2d: a float": (lambda: mg.max_pool2d(image(), 2.5), ValueError, ["max_pool2d: kernel_size is 2.5", "int"]),
+    "conv2d: groups as text": (
+        lambda: mg.conv2d(image(), t(4, 3, 3, 3), groups="1"),
+        ValueError,
+        ["conv2d: groups is '1'"],
+    ),
+    "cross_entropy: smoothing": (
+        lambda: mg.cross_entropy(t(2, 3), np.zeros(2, int), label_smoothing=2),
+        ValueError,
+        ["cross_entropy: label_smoothing is 2; it must lie in [0, 1]"],
+    ),
+    "where: a list": (lambda: mg.where([1, 0], t(2), 0), TypeError, ["where:", "[1, 0] (list)", "boolean"]),
+    "seed": (lambda: mg.seed(-1), ValueError, ["seed: n is -1", "≥ 0"]),
+    "np.sum": (lambda: np.sum(t(2)), TypeError, ["np.sum", "use mg.sum", "x.data"]),
+    "np.concatenate": (lambda: np.concatenate([t(2), t(2)]), TypeError, ["np.concatenate", "use mg.concat"]),
+    # derivatives
+    "primitive: no function": (lambda: mg.primitive("f"), TypeError, ["primitive: forward is 'f' (str)", "function"]),
+    "linear: no primitive": (lambda: mg.linear("f", len), TypeError, ["linear: op is 'f' (str)", "mg.primitive"]),
+    "general: no rule": (
+        lambda: mg.general(mg.Primitive(len), [3.0], ["x"]),
+        TypeError,
+        ["general: a rule is 'x' (str)"],
+    ),
+    "grad: no function": (lambda: mg.grad(3), TypeError, ["grad: f is 3 (int)", "function"]),
+    "value_and_grad: not a number": (
+        lambda: mg.value_and_grad(lambda x: x * 2)(np.ones(3)),
+        ValueError,
+        ["value_and_grad", "(3,)"],
+    ),
+    "linearize_grad: not a number": (
+        lambda: mg.linearize_grad(lambda x: x * 2, (np.ones(3),)),
+        ValueError,
+        ["linearize_grad: f returned shape (3,)"],
+    ),
+    "linearize_ggn: no pair": (
+        lambda: mg.linearize_ggn(mg.sum, (np.ones(3),)),
+        TypeError,
+        ["linearize_ggn:", "(loss, outputs)"],
+    ),
+    "jvp: text": (lambda: mg.jvp(lambda x: x, ("a",), (1.0,)), TypeError, ["jvp:", "'a' (str)"]),
+    "pull: no list": (lambda: mg.pull(t(2).sum(), t(2)), TypeError, ["pull: xs is float64 (2,)", "list"]),
+    "pull: no tensor": (lambda: mg.pull(t(2).sum(), [1.0]), TypeError, ["pull: xs[0] is 1.0 (float)", "tensor"]),
+    "push: directions": (lambda: mg.push([t(2)], [t(2)], []), ValueError, ["push: 0 directions", "1"]),
+    "backward: text": (lambda: (t(3) * 2).backward("g"), ValueError, ["backward:", "makes no array of float64"]),
+    "graph: no tensor": (lambda: mg.graph([3]), TypeError, ["graph:", "int"]),
+    "compile: no function": (lambda: mg.compile(3), TypeError, ["compile", "function"]),
+    # data
+    "Dataset: lengths": (
+        lambda: data.Dataset(np.ones(3), np.ones(2)),
+        ValueError,
+        ["Dataset", "(3,)", "(2,)", "one length"],
+    ),
+    "Dataset: ragged": (
+        lambda: data.Dataset([[1], [1, 2]], [0, 1]),
+        ValueError,
+        ["Dataset: x is [[1], [1, 2]] (list)"],
+    ),
+    "Loader: batch_size": (
+        lambda: data.Loader(SET, "8"),
+        TypeError,
+        ["Loader: batch_size is '8'", "whole number", "not a str"],
+    ),
+    "Loader: no data set": (lambda: data.Loader(3, 2), TypeError, ["Loader: dataset is 3 (int)", "Dataset(x, y)"]),
+    "Loader: transform": (
+        lambda: data.Loader(SET, 2, transform=[len]),
+        TypeError,
+        ["Loader: transform is", "(list)", "function"],
+    ),
+    "Loader: shuffle": (
+        lambda: data.Loader(SET, 2, shuffle="no"),
+        ValueError,
+        ["Loader: shuffle is 'no'", "True or False"],
+    ),
+    "Loader.look: sample": (
+        lambda: data.Loader(SET, 2).look(0, [99]),
+        IndexError,
+        ["Loader.look: ", "99", "samples=[99] (list)"],
+    ),
+    "Loader: state": (
+        lambda: data.Loader(SET, 2).load_state_dict(None),
+        TypeError,
+        ["Loader: the state is None", "state_dict()"],
+    ),
+    "Compose: no function": (
+        lambda: data.Compose([len, 3]),
+        TypeError,
+        ["Compose: transform 1 is 3 (int)", "function"],
+    ),
+    "HorizontalFlip: p": (lambda: data.HorizontalFlip("0.5"), ValueError, ["HorizontalFlip: p is '0.5'", "not a str"]),
+    "RandomCrop: padding": (lambda: data.RandomCrop(1.5), ValueError, ["RandomCrop: padding is 1.5", "int ≥ 0"]),
+    "RandomErasing: area": (
+        lambda: data.RandomErasing(area=0.5),
+        ValueError,
+        ["RandomErasing: area is 0.5", "(least, most)", "not a float"],
+    ),
+    "Normalize: shapes": (lambda: data.Normalize([0.0], [1.0, 1.0]), ValueError, ["Normalize", "(1,)", "(2,)"]),
+    "Streams: samples": (lambda: data.Streams(0, 0, "abc"), TypeError, ["Streams: samples are 'abc' (str)", "(N,)"]),
+    "transform: a list": (
+        lambda: data.HorizontalFlip()([1.0], data.Streams(0, 0, [0])),
+        TypeError,
+        ["HorizontalFlip: images are [1.0] (list)", "(N, C, H, W)"],
+    ),
+    "mnist: no path": (lambda: data.mnist(None), TypeError, ["mnist:", "folder=None"]),
+    "read_idx: no file": (lambda: data.read_idx("no.idx"), FileNotFoundError, ["read_idx: no.idx"]),
+    # rates, clipping, averages, minimizers
+    "schedules: rate": (lambda: optim.schedules.cosine("0.1", 5), ValueError, ["cosine: lr is '0.1'", "not a str"]),
+    "schedules: steps": (
+        lambda: optim.schedules.warmup(0.1, 2.5),
+        ValueError,
+        ["warmup: steps is 2.5", "whole number"],
+    ),
+    "schedules: milestones": (
+        lambda: optim.schedules.multi_step(0.1, 3),
+        ValueError,
+        ["multi_step: milestones are 3", "ascend"],
+    ),
+    "clip_grad_norm: limit": (
+        lambda: optim.clip_grad_norm(net.parameters(), "1"),
+        ValueError,
+        ["clip_grad_norm: max_norm is '1'"],
+    ),
+    "clip_grad_norm: no tensors": (
+        lambda: optim.clip_grad_norm([1], 1.0),
+        TypeError,
+        ["clip_grad_norm: params[0] is 1 (int)"],
+    ),
+    "ema: decay": (lambda: optim.averaging.ema(1.0), ValueError, ["ema: decay is 1.0; it must lie in [0, 1)"]),
+    "ema: form": (lambda: optim.averaging.ema(0.9, "best"), ValueError, ["ema: form is 'best'", "'corrected'"]),
+    "Average: no list": (lambda: optim.Average(3), ValueError, ["Average: tensors is 3", "list"]),
+    "minimize: no function": (lambda: optim.minimize(3, [1.0]), TypeError, ["minimize: f is 3 (int)", "function"]),
+    "minimize: method": (
+        lambda: optim.minimize(mg.sum, [1.0], "sgd"),
+        ValueError,
+        ["minimize: method is 'sgd'", "lbfgs"],
+    ),
+    "minimize: integers": (
+        lambda: optim.minimize(mg.sum, [1, 2]),
+        TypeError,
+        ["minimize: x0 has dtype int64", "[1, 2] (list)"],
+    ),
+    "minimize: max_iter": (
+        lambda: optim.minimize(mg.sum, [1.0], max_iter=1.5),
+        ValueError,
+        ["minimize:", "1.5", "whole number"],
+    ),
+    "LBFGS: buffers": (
+        lambda: optim.LBFGS(net.parameters(), buffers=[3]),
+        ValueError,
+        ["LBFGS: buffers[0] is 3", "tensor"],
+    ),
+    # pictures
+    "curves: records": (lambda: viz.curves("loss"), TypeError, ["curves: records is 'loss' (str)", "train.fit"]),
+    "preview: rows": (lambda: viz.preview([1]), TypeError, ["preview: rows is [1] (list)", "(title, loader, sample)"]),
+    "schedules: a text": (
+        lambda: viz.schedules("0.1", 3),
+        ValueError,
+        ["schedules: learning rate is '0.1'", "not a str"],
+    ),
+    "schedules: path": (lambda: viz.schedules(0.1, 3, 5), ValueError, ["schedules: path is 5"]),
+    "reliability": (lambda: viz.reliability(3), TypeError, ["reliability:", "calibrations=3 (int)"]),
+    # laboratory
+    "scenes: size": (lambda: lab.scenes(2, "32"), ValueError, ["scenes: size is '32'", "not a str"]),
+    "race: budget": (
+        lambda: lab.playground.race(lab.playground.SURFACES["saddle"], ["sgd"], 0),
+        ValueError,
+        ["race: budget is 0", "at least 1"],
+    ),
+    "race: surface": (
+        lambda: lab.playground.race("saddle", ["sgd"]),
+        ValueError,
+        ["race: surface is 'saddle'", "SURFACES"],
+    ),
 }
 
 

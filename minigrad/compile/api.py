@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import tree
+from ..errors import check_function
 from ..tape import Tensor, state, watching
 from .capture import Capture
 from .guards import Guards, Wrapper
@@ -40,6 +41,7 @@ def compile(f: Callable) -> Callable:
     >>> [step(np.array([1.0, s])).data.tolist() for s in (1.0, 10.0)]
     [[2.0, 4.0], [2.0, 40.0]]
     """
+    check_function("compile", "f", f)
     return functools.wraps(f)(Compiled(f)) if hasattr(f, "__name__") else Compiled(f)
 
 

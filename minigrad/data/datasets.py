@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..errors import named, shown
 from ..extras import extra
 from ..typing import Array
 
@@ -20,8 +21,9 @@ class Dataset:
     (5, array([1, 2]))
     """
 
+    @named
     def __init__(self, x: Any, y: Any) -> None:
-        self.x, self.y = np.asarray(x), np.asarray(y)
+        self.x, self.y = _array("x", x), _array("y", y)
         if not self.x.ndim or not self.y.ndim or len(self.x) != len(self.y):
             raise ValueError(f"Dataset: x has shape {self.x.shape}, y {self.y.shape}; they must have one length")
         if not len(self.x):
@@ -35,6 +37,13 @@ class Dataset:
 
     def __repr__(self) -> str:
         return f"Dataset(x: {self.x.dtype} {self.x.shape}, y: {self.y.dtype} {self.y.shape})"
+
+
+def _array(name: str, given: Any) -> Array:
+    try:
+        return np.asarray(given)
+    except ValueError as error:
+        raise ValueError(f"Dataset: {name} is {shown(given)}, which makes no array: {error}") from error
 
 
 class Split(NamedTuple):

@@ -24,6 +24,7 @@ from typing import IO, NamedTuple, cast
 
 import numpy as np
 
+from ..errors import named
 from ..typing import Array
 from . import pickles
 from .datasets import Dataset, Split
@@ -48,15 +49,20 @@ class ChecksumWarning(UserWarning):
     """A file has the name and the format of a published one, and other content."""
 
 
+@named
 def read_idx(path: Source) -> Array:
     """The array in an IDX file, gzipped or not, in this machine's byte order: the format of the MNIST files.
 
     Raises FileNotFoundError; ValueError for a file that is cut, damaged or no IDX file.
     The format: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits".
     """
-    return _idx(Path(path))[0]
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"read_idx: {path}: there is no such file")
+    return _idx(path)[0]
 
 
+@named
 def mnist(folder: Source, *, verify: bool = True) -> Split:
     """MNIST, Fashion-MNIST or any set in their four files: float32 (N, 1, H, W) in [0, 1], int64 labels.
 
@@ -76,6 +82,7 @@ def mnist(folder: Source, *, verify: bool = True) -> Split:
     return Split(*parts)
 
 
+@named
 def cifar10(path: Source, *, verify: bool = True) -> Split:
     """CIFAR-10, or any set in its files: float32 (N, 3, 32, 32) in [0, 1], int64 labels in [0, 10).
 
@@ -87,16 +94,18 @@ def cifar10(path: Source, *, verify: bool = True) -> Split:
     return _cifar(Path(path), _CIFAR10, "labels", verify)
 
 
+@named
 def cifar100(path: Source, labels: str = "fine", *, verify: bool = True) -> Split:
     """CIFAR-100, as `cifar10`: the 100 classes, or with labels="coarse" their 20 superclasses.
 
     The files are train and test (for Python) or train.bin and test.bin.
     """
-    if labels not in ("fine", "coarse"):
+    if not isinstance(labels, str) or labels not in ("fine", "coarse"):
         raise ValueError(f"cifar100: labels is {labels!r}; it must be 'fine' or 'coarse'")
     return _cifar(Path(path), _CIFAR100, f"{labels}_labels", verify)
 
 
+@named
 def read(path: Source, *, verify: bool = True) -> Split:
     """The data set in a folder or archive, told by the names of its files: `mnist`, `cifar10` or `cifar100`."""
     path = Path(path)

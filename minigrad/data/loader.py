@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import check_function, is_switch, is_whole, named, require, shown
 from ..typing import Array
 from .augment.compose import Transform
 from .augment.mix import Mix, distributions
@@ -59,19 +60,24 @@ class Loader:
         workers: int | Executor = 0,
         prefetch: int | None = None,
     ) -> None:
+        if isinstance(dataset, str | bytes | dict) or not (
+            hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__")
+        ):
+            raise TypeError(f"Loader: dataset is {shown(dataset)}; it must be a data.Dataset: Dataset(x, y)")
         for name, number in ("batch_size", batch_size), ("seed", seed), ("workers", workers), ("prefetch", prefetch):
-            if not isinstance(number, int | np.integer | Executor | None):
-                raise TypeError(f"Loader: {name} is {number!r}; it must be a whole number")
-        if batch_size < 1:
-            raise ValueError(f"Loader: batch_size is {batch_size}; it must be at least 1")
+            given = is_whole(number) or isinstance(number, Executor | None)
+            require("Loader", name, number, given, "a whole number", error=TypeError)
+        require("Loader", "batch_size", batch_size, is_whole(batch_size, 1), "at least 1")
+        require("Loader", "shuffle", shuffle, is_switch(shuffle), "True or False")
+        require("Loader", "drop_last", drop_last, is_switch(drop_last), "True or False")
         if drop_last and batch_size > len(dataset):
             raise ValueError(f"Loader: drop_last leaves no batch of {batch_size} of {len(dataset)} samples")
-        if not 0 <= seed < 2**63:
-            raise ValueError(f"Loader: seed is {seed}; it must lie in [0, 2^63)")
-        if not isinstance(workers, Executor) and workers < 0:
-            raise ValueError(f"Loader: workers is {workers}; it must be a number of threads or an Executor")
-        if prefetch is not None and prefetch < 1:
-            raise ValueError(f"Loader: prefetch is {prefetch}; it must be at least 1")
+        require("Loader", "seed", seed, is_whole(seed, 0) and seed < 2**63, "lie in [0, 2^63)")
+        check_function("Loader", "transform", transform, None)  # data.Compose joins several
+        check_function("Loader", "mix", mix, None)
+        threads = isinstance(workers, Executor) or is_whole(workers, 0)
+        require("Loader", "workers", workers, threads, "a number of threads or an Executor")
+        require("Loader", "prefetch", prefetch, prefetch is None or is_whole(prefetch, 1), "at least 1")
         self.dataset, self.batch_size, self.shuffle, self.seed = dataset, batch_size, shuffle, seed
         self.transform, self.drop_last, self.mix = transform, drop_last, mix
         self.workers, self.prefetch = workers, prefetch
@@ -84,6 +90,7 @@ class Loader:
 
     @epoch.setter
     def epoch(self, epoch: int) -> None:
+        require("Loader", "epoch", epoch, is_whole(epoch, 0), "a whole number ≥ 0")
         self._epoch, self._position = epoch, (epoch, 0)
 
     def __len__(self) -> int:
@@ -104,6 +111,7 @@ class Loader:
                 self._position = epoch, i + 1
                 yield batch
 
+    @named
     def look(self, epoch: int, samples: Any) -> Batch:
         """These samples, by their indices, as that epoch gives them; the position of the loader stays as it is.
 
@@ -111,6 +119,7 @@ class Loader:
         >>> loader.look(epoch=7, samples=[2, 0])
         (array([2., 0.]), array([2, 0]))
         """
+        require("Loader.look", "epoch", epoch, is_whole(epoch, 0), "a whole number ≥ 0")
         return _made(*self._recipe(epoch, np.atleast_1d(np.arange(len(self.dataset))[samples])))
 
     def state_dict(self) -> dict[str, int]:
@@ -120,6 +129,8 @@ class Loader:
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Go to that position. Raises ValueError if it is of another seed, batch size, order or number of samples."""
+        if not isinstance(state, dict) or not all(is_whole(state.get(key)) for key in ("epoch", "batch")):
+            raise TypeError(f"Loader: the state is {shown(state)}; it must be what state_dict() returned")
         for key, value in self._kind().items():
             if state.get(key) != value:
                 raise ValueError(f"Loader: the state has {key} {state.get(key)}, the loader {value}; they must agree")

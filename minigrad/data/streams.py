@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import is_whole, named, require, shown
 from ..typing import Array
 
 _STEP = np.uint64(0x9E3779B97F4A7C15)  # 2⁶⁴ over the golden ratio
@@ -34,7 +35,13 @@ class Streams:
     (np.True_, np.False_)
     """
 
+    @named
     def __init__(self, seed: int, epoch: int, samples: Any, use: int = 0) -> None:
+        for name, part in ("seed", seed), ("epoch", epoch), ("use", use):
+            require("Streams", name, part, is_whole(part), "a whole number")
+        given, samples = samples, np.asarray(samples)
+        if samples.ndim != 1 or (samples.dtype.kind not in "iu" and samples.size):
+            raise TypeError(f"Streams: samples are {shown(given)}; they must be whole numbers (N,)")
         key = np.zeros(len(samples), np.uint64)
         for part in (seed, epoch, samples, *([use] if use else [])):
             key = _mixed((key ^ np.asarray(part).astype(np.uint64)) + _STEP)

@@ -7,14 +7,18 @@ from typing import Any
 import numpy as np
 
 from .. import data
+from ..errors import is_whole, named, require, shown
 from ..typing import Array
 
 
+@named
 def usual_transforms(dataset: data.Dataset) -> dict[str, Any]:
     """Transforms by name, set as is common for images of this size; colour ones for RGB images only.
 
     But PCA lighting is ten times as strong as is common, or nothing of it would be seen.
     """
+    if not isinstance(dataset, data.Dataset):
+        raise TypeError(f"usual_transforms: dataset is {shown(dataset)}; it must be a data.Dataset")
     images, classes = dataset.x, int(dataset.y.max()) + 1
     side = min(images.shape[2:])
     anywhere = {
@@ -34,6 +38,7 @@ def usual_transforms(dataset: data.Dataset) -> dict[str, Any]:
     return color | anywhere
 
 
+@named
 def scenes(count: int = 10, size: int = 32, seed: int = 0) -> data.Dataset:
     """Drawn colour images of a house under the sun, for pictures where there are no photographs: each a class.
 
@@ -42,6 +47,10 @@ def scenes(count: int = 10, size: int = 32, seed: int = 0) -> data.Dataset:
     >>> scenes(4)
     Dataset(x: float32 (4, 3, 32, 32), y: int64 (4,))
     """
+    for name, value, least in ("count", count, 1), ("size", size, 1), ("seed", seed, 0):
+        require(
+            "scenes", name, value, is_whole(value, least) and value < 10**6, f"a whole number ≥ {least}, below 10^6"
+        )
     rng = np.random.default_rng(seed)
     fine = 4 * size  # drawn large, then averaged
     drawn = np.stack([_scene(fine, rng.random(12)) for _ in range(count)])

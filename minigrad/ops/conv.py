@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..ranges import WHOLE, told
+from ..errors import named
+from ..ranges import COUNT, WHOLE, check, told
 from ..tape import ENTRIES, INTEGERS, Array, Tensor, linear, primitive
 from ..typing import ArrayLike, OneOrTwo
 from .shape import as_tensor, reshape
@@ -80,6 +81,7 @@ linear(
 )
 
 
+@named
 def conv2d(
     x: ArrayLike,
     w: ArrayLike,
@@ -102,7 +104,8 @@ def conv2d(
     check_image("conv2d", x)
     if w.ndim != 4:
         raise ValueError(f"conv2d: weight has shape {w.shape}; it must be (O, C/groups, kh, kw)")
-    if groups < 1 or x.shape[1] % groups or w.shape[0] % groups:
+    check("conv2d", COUNT, groups=groups)
+    if x.shape[1] % groups or w.shape[0] % groups:
         raise ValueError(
             f"conv2d: groups={groups} must divide the {x.shape[1]} channels of x and the {w.shape[0]} of the output"
         )
@@ -147,6 +150,7 @@ _unfold.numbers = ENTRIES
 _fold.numbers = _conv2d.numbers = _conv2d_input.numbers = _conv2d_weight.numbers = INTEGERS
 
 
+@named
 def unfold(
     x: ArrayLike, kernel_size: OneOrTwo, stride: OneOrTwo = 1, padding: OneOrTwo = 0, dilation: OneOrTwo = 1
 ) -> Tensor:
@@ -164,6 +168,7 @@ def unfold(
     return _unfold(x, kernel=kernel, stride=stride, padding=padding, dilation=dilation)
 
 
+@named
 def fold(cols: Any, size: Any, stride: OneOrTwo = 1, padding: OneOrTwo = 0, dilation: OneOrTwo = 1) -> Tensor:
     """Windows (N, C, kh, kw, oh, ow) added up where they overlap, into (N, C, H, W): the adjoint of `unfold`."""
     cols = as_tensor(cols)

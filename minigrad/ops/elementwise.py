@@ -22,6 +22,8 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
+from ..errors import named, shown
+from ..ranges import NUMBER, check
 from ..tape import (
     ENTRIES,
     INTEGERS,
@@ -112,6 +114,7 @@ def _constant_in_exponent(y: Array, a: Array, b: Array) -> Array:
 elementwise(_tensor_power, _slope_in_base, _slope_in_exponent)
 
 
+@named
 def power(a: ArrayLike, b: ArrayLike) -> Tensor:
     """a to the power b, with broadcasting; b may be a number or a tensor. 0 to the power 0 is 1, with slope 0.
 
@@ -306,6 +309,7 @@ minimum.branch = lambda y, a, b: _wins(b, a)
 maximum.numbers = minimum.numbers = ENTRIES
 
 
+@named
 def clip(x: Any, low: float | None = None, high: float | None = None) -> Tensor:
     """x limited to [low, high]; None leaves a side open.
 
@@ -323,21 +327,24 @@ def _where(a: Array, b: Array, *, condition: Array) -> Array:
 
 linear(
     _where,
-    lambda i, g, y, a, b, *, condition: where(condition, *((g, 0) if i == 0 else (0, g))),
+    lambda i, g, y, a, b, *, condition: _where(*((g, 0) if i == 0 else (0, g)), condition=condition),
     jointly=True,
 )
 _where.numbers = ENTRIES
 
 
+@named
 def where(condition: ArrayLike, a: ArrayLike, b: ArrayLike) -> Tensor:
     """a where the boolean `condition` holds, else b, with broadcasting. No derivative flows from the branch not taken.
 
     >>> where(np.array([True, False]), Tensor(np.array([1.0, 2.0])), 0).data
     array([1., 0.])
     """
-    condition = private(condition)
+    given, condition = condition, private(condition)
     if condition.dtype != bool:
-        raise TypeError(f"where: the condition has dtype {condition.dtype}; it must be boolean, e.g. x > 0")
+        raise TypeError(
+            f"where: the condition has dtype {condition.dtype}; it must be boolean, e.g. x > 0, not {shown(given)}"
+        )
     return _where(a, b, condition=condition)
 
 
@@ -370,8 +377,10 @@ _leaky_relu = _one_pass(_composed_leaky_relu, kernels.leaky_relu, kernels.leaky_
 _leaky_relu.branch = lambda y, x, *, slope: _positive(x)
 
 
+@named
 def leaky_relu(x: ArrayLike, negative_slope: float = 0.01) -> Tensor:
     """x where positive, negative_slope · x elsewhere (Maas, Hannun, Ng 2013); derivative negative_slope at 0."""
+    check("leaky_relu", NUMBER, negative_slope=negative_slope)
     return _leaky_relu(x, slope=negative_slope)
 
 
@@ -384,8 +393,10 @@ _elu = _one_pass(_composed_elu, kernels.elu, kernels.elu_backward)
 _elu.branch = lambda y, x, *, alpha: _positive(x)
 
 
+@named
 def elu(x: ArrayLike, alpha: float = 1.0) -> Tensor:
     """x where positive, alpha · (eˣ − 1) elsewhere (Clevert, Unterthiner, Hochreiter 2016); derivative alpha at 0."""
+    check("elu", NUMBER, alpha=alpha)
     return _elu(x, alpha=alpha)
 
 
@@ -416,6 +427,7 @@ def _composed_silu(x: Tensor) -> Tensor:
 _silu = _one_pass(_composed_silu, kernels.silu, kernels.silu_backward)
 
 
+@named
 def silu(x: ArrayLike) -> Tensor:
     """x · sigmoid(x) (Elfwing, Uchibe, Doya 2018)."""
     return _silu(x)
@@ -432,6 +444,7 @@ def _composed_gelu(x: Tensor) -> Tensor:
 _gelu = _one_pass(_composed_gelu, kernels.gelu, kernels.gelu_backward)
 
 
+@named
 def gelu(x: ArrayLike) -> Tensor:
     """x/2 · (1 + tanh(√(2/π) (x + 0.044715 x³))): the tanh form of GELU (Hendrycks, Gimpel 2016)."""
     return _gelu(x)

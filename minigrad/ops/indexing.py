@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import named
 from ..tape import ENTRIES, INTEGERS, Array, Tensor, linear, primitive, private
 
 
@@ -45,15 +46,12 @@ linear(_putitem, lambda g, y, x, *, index, shape: _getitem(g, index=index))
 
 def _kept(part: Any) -> Any:
     """A part of an index that nobody else can change."""
-    return (
-        private(part)
-        if isinstance(part, Tensor | np.ndarray)
-        else copy.deepcopy(part)
-        if isinstance(part, list)
-        else part
-    )
+    if isinstance(part, Tensor | np.ndarray):
+        return private(part)
+    return copy.deepcopy(part) if isinstance(part, list) else part
 
 
+@named
 def getitem(x: Tensor, index: Any) -> Tensor:
     """x[index] with all of NumPy's indices: ints, slices, None, ellipsis, integer and boolean arrays.
 

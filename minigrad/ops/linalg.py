@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import kernels
+from ..errors import named
 from ..tape import INTEGERS, Array, Tensor, general, linear, primitive, sum_to
 from ..typing import ArrayLike
 from .conv import same_dtype
@@ -23,6 +24,7 @@ linear(
 )
 
 
+@named
 def matmul(a: ArrayLike, b: ArrayLike) -> Tensor:
     """The matrix product a @ b: (…, n, k) by (…, k, m) gives (…, n, m); leading axes broadcast.
 
@@ -73,6 +75,7 @@ general(
 _matmul.numbers = _affine.numbers = INTEGERS
 
 
+@named
 def affine(x: ArrayLike, w: ArrayLike, b: ArrayLike) -> Tensor:
     """x Wᵀ + b: x (N, in), w (out, in) and b (out,) give (N, out). One node on the tape, one pass for the bias.
 

@@ -8,14 +8,17 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
+from ..errors import named, require, shown
+from ..ranges import UNIT, check
 from ..tape import FLOATS, Array, Tensor, constant, dispatch, effect, fused, general, in_floats, primitive, private
 from ..typing import ArrayLike
 from .elementwise import where
 from .indexing import getitem
 from .reduce import _softmax, mean, sum
-from .shape import as_tensor, normal_axes
+from .shape import as_tensor, normal_axis
 
 
+@named
 def softmax(x: ArrayLike, axis: int = -1) -> Tensor:
     """eˣ / Σ eˣ over `axis`: positive, with sum one.
 
@@ -23,7 +26,7 @@ def softmax(x: ArrayLike, axis: int = -1) -> Tensor:
     array([0.5, 0.5])
     """
     x = as_tensor(x)
-    return _softmax(x, axes=normal_axes("softmax", axis, x.ndim))
+    return _softmax(x, axes=(normal_axis("softmax", axis, x.ndim),))
 
 
 @primitive
@@ -39,10 +42,11 @@ general(
 )
 
 
+@named
 def log_softmax(x: ArrayLike, axis: int = -1) -> Tensor:
     """log softmax(x) over `axis`, without overflow."""
     x = as_tensor(x)
-    return _log_softmax(x, axes=normal_axes("log_softmax", axis, x.ndim))
+    return _log_softmax(x, axes=(normal_axis("log_softmax", axis, x.ndim),))
 
 
 def _composed_cross_entropy(logits: Tensor, *, labels: Array, smoothing: float, reduction: str) -> Tensor:
@@ -81,6 +85,7 @@ def _cross_entropy_tangent(ts: tuple[Array], slopes: Array, logits: Array, *, re
 _cross_entropy = fused(_composed_cross_entropy, _fused_cross_entropy, _cross_entropy_backward, _cross_entropy_tangent)
 
 
+@named
 def cross_entropy(
     logits: ArrayLike, labels: ArrayLike, *, label_smoothing: float = 0.0, reduction: str = "mean"
 ) -> Tensor:
@@ -102,7 +107,7 @@ def cross_entropy(
     if labels.dtype.kind not in "iu" and not soft:
         raise TypeError(
             f"cross_entropy: labels have dtype {labels.dtype}; they must be class indices, integers, "
-            f"or class probabilities, floats {logits.shape}"
+            f"or class probabilities, floats {logits.shape}, not {shown(target)}"
         )
     n, k = logits.shape
     if soft and labels.shape != (n, k):
@@ -114,8 +119,7 @@ def cross_entropy(
     if n == 0:
         raise ValueError(f"cross_entropy: the batch is empty (logits {logits.shape}); its mean is not defined")
     effect(_check_probabilities if soft else _check_range, labels, k)
-    if not 0 <= label_smoothing <= 1:
-        raise ValueError(f"cross_entropy: label_smoothing is {label_smoothing}; it must lie in [0, 1]")
+    check("cross_entropy", UNIT, label_smoothing=label_smoothing)
     _check_reduction("cross_entropy", reduction)
     if soft:
         return _soft_cross_entropy(logits, as_tensor(target), float(label_smoothing), reduction)
@@ -162,8 +166,8 @@ def _unsigned(dtype: np.dtype) -> np.dtype:
 
 
 def _check_reduction(name: str, reduction: str) -> None:
-    if reduction not in ("mean", "sum", "none"):
-        raise ValueError(f"{name}: reduction is {reduction!r}; it must be 'mean', 'sum' or 'none'")
+    good = isinstance(reduction, str) and reduction in ("mean", "sum", "none")
+    require(name, "reduction", reduction, good, "'mean', 'sum' or 'none'", str)
 
 
 def reduced(losses: Tensor, reduction: str) -> Tensor:
@@ -171,6 +175,7 @@ def reduced(losses: Tensor, reduction: str) -> Tensor:
     return mean(losses) if reduction == "mean" else sum(losses) if reduction == "sum" else losses
 
 
+@named
 def mse_loss(x: ArrayLike, target: ArrayLike, *, reduction: str = "mean") -> Tensor:
     """(x − target)², averaged over all entries; x and target have one shape."""
     x, target = as_tensor(x), as_tensor(target)

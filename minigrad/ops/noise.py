@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import random
+from ..errors import named, require
 from ..ranges import FRACTION, check
 from ..tape import Array, Tensor, draw, mul, real_dtype, wrap
 from ..typing import ArrayLike, Rng
@@ -24,8 +25,8 @@ def check_probability(name: str, p: float) -> None:
 
 def check_choice(name: str, what: str, value: str, *choices: str) -> None:
     """Raise unless the setting called `what` is one of the choices."""
-    if value not in choices:
-        raise ValueError(f"{name}: {what} is {value!r}; it must be {' or '.join(map(repr, choices))}")
+    good = isinstance(value, str) and value in choices
+    require(name, what, value, good, " or ".join(map(repr, choices)), str)
 
 
 def factor(p: float, scaling: str, training: bool) -> float:
@@ -60,6 +61,7 @@ def drop(name: str, x: Tensor, size: tuple[int, ...], p: float, scaling: str, tr
     return x if scale == 1 else mul(x, scale)
 
 
+@named
 def dropout(
     x: ArrayLike, p: float = 0.5, *, training: bool = True, scaling: str = "inverted", rng: Rng = None
 ) -> Tensor:
@@ -77,6 +79,7 @@ def dropout(
     return drop("dropout", x, x.shape, p, scaling, training, rng)
 
 
+@named
 def dropout2d(
     x: ArrayLike, p: float = 0.5, *, training: bool = True, scaling: str = "inverted", rng: Rng = None
 ) -> Tensor:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
+from ..errors import named
 from ..ranges import POSITIVE, check
 from ..tape import Array, Tensor, cast, dispatch, floats_for, fused, general, primitive, private
 from ..typing import ArrayLike
@@ -210,6 +211,7 @@ def check_batch(x: Tensor) -> None:
         )
 
 
+@named
 def batch_norm(
     x: ArrayLike, gamma: ArrayLike, beta: ArrayLike, *, eps: float = 1e-5, moments: Moments | None = None
 ) -> Tensor:
@@ -237,6 +239,7 @@ def channel_moments(x: ArrayLike) -> Moments:
     return dispatch(kernels.channel_moments, cast(x, dtype=floats_for(x.dtype)[0]))
 
 
+@named
 def normalize(
     x: ArrayLike, mean: ArrayLike, var: ArrayLike, gamma: ArrayLike, beta: ArrayLike, *, eps: float = 1e-5
 ) -> Tensor:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from ..errors import named
 from ..tape import Array, Tensor, add, as_array, backward, cast, dispatch, expose, mul
 from ..typing import DTypeLike
 from . import elementwise, indexing, linalg, reduce, shape, values
@@ -24,22 +26,30 @@ def _compare(f: Callable) -> Callable:
     def compare(a: Any, b: Any) -> Array:
         return f(a.real, np.real(b))
 
-    return lambda a, b: expose(dispatch(compare, _value(a), _value(b)))
+    def compared(a: Any, b: Any) -> Array:
+        return expose(dispatch(compare, _value(a), _value(b)))
+
+    compared.__name__ = f.__name__
+    return named(compared)
 
 
+@named
 def _reshape(x: Tensor, *sizes: Any) -> Tensor:
     return shape.reshape(x, sizes[0] if len(sizes) == 1 else sizes)
 
 
+@named
 def _permute_dims(x: Tensor, *axes: Any) -> Tensor:
     return shape.permute_dims(x, axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes)
 
 
+@named
 def astype(x: Tensor, dtype: DTypeLike) -> Tensor:
     """x in another dtype; the gradient returns in x's own, and none from a dtype that is no float."""
     return cast(x if np.dtype(dtype).kind in "fc" else x.detach(), dtype=dtype)
 
 
+@named
 def argmax(x: Tensor, axis: int | None = None) -> Array:
     """The index of the largest entry along axis, as an ndarray."""
     return expose(dispatch(_argmax, as_array(x), axis))
@@ -47,6 +57,25 @@ def argmax(x: Tensor, axis: int | None = None) -> Array:
 
 def _argmax(x: Array, axis: int | None) -> Array:
     return np.asarray(x.real.argmax(axis))
+
+
+_NAMES = {"concatenate": "concat", "transpose": "permute_dims", "dot": "matmul", "absolute": "abs"}  # NumPy's, and ours
+
+
+def _by_numpy(x: Tensor, function: Callable, types: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
+    """What a function of NumPy gives for tensors, if they serve it as arrays; it knows no derivative."""
+    if not all(issubclass(kind, Tensor | np.ndarray) for kind in types):
+        return NotImplemented
+    try:
+        return function._implementation(*args, **kwargs)  # type: ignore[attr-defined]
+    except (TypeError, AttributeError) as error:
+        name = function.__name__
+        ours = _NAMES.get(name, name)
+        there = any(hasattr(module, ours) for module in (elementwise, indexing, linalg, reduce, shape))
+        instead = f"use mg.{ours}, or" if there else "give an array,"
+        raise TypeError(
+            f"np.{name}: a tensor is no array; {instead} np.{name} of x.data, without a derivative"
+        ) from error
 
 
 _BOUND: dict[str, Callable | property] = {
@@ -72,6 +101,7 @@ _BOUND: dict[str, Callable | property] = {
     "__neg__": elementwise.neg,
     "__abs__": elementwise.abs,
     "__getitem__": indexing.getitem,
+    "__array_function__": _by_numpy,
     "__setitem__": values.refuse_entry,
     "__iter__": values.iterate,
     # numbers
@@ -87,12 +117,12 @@ _BOUND: dict[str, Callable | property] = {
     "__bool__": values.truth,
     "__format__": values.text,
     # comparisons
-    "__lt__": _compare(np.less),
-    "__le__": _compare(np.less_equal),
-    "__gt__": _compare(np.greater),
-    "__ge__": _compare(np.greater_equal),
-    "__eq__": _compare(np.equal),
-    "__ne__": _compare(np.not_equal),
+    "__lt__": _compare(operator.lt),
+    "__le__": _compare(operator.le),
+    "__gt__": _compare(operator.gt),
+    "__ge__": _compare(operator.ge),
+    "__eq__": _compare(operator.eq),
+    "__ne__": _compare(operator.ne),
     "__hash__": object.__hash__,
     # methods
     "exp": elementwise.exp,

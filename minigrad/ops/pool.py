@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels, random
+from ..errors import named
 from ..tape import ENTRIES, INTEGERS, Array, Tensor, as_array, dispatch, draw, fused, linear, primitive
 from ..typing import ArrayLike, OneOrTwo
 from .conv import Pair, check_image, pair, windows
@@ -71,6 +72,7 @@ def _windows(name: str, x: Tensor, kernel_size: Any, stride: Any, padding: Any) 
     return {"kernel": kernel, "stride": stride, "padding": padding}
 
 
+@named
 def max_pool2d(x: ArrayLike, kernel_size: OneOrTwo, stride: OneOrTwo | None = None, padding: OneOrTwo = 0) -> Tensor:
     """The largest entry of each window of x (N, C, H, W); stride defaults to the kernel size. Padding never wins.
 
@@ -97,12 +99,14 @@ linear(_avg_pool2d, lambda g, y, x, **k: _avg_pool2d_input(g, size=x.shape[2:], 
 linear(_avg_pool2d_input, lambda u, y, g, *, size, **k: _avg_pool2d(u, **k))
 
 
+@named
 def avg_pool2d(x: ArrayLike, kernel_size: OneOrTwo, stride: OneOrTwo | None = None, padding: OneOrTwo = 0) -> Tensor:
     """The mean of each window of x (N, C, H, W), padding counted as zeros; stride defaults to the kernel size."""
     x = as_tensor(x)
     return _avg_pool2d(x, **_windows("avg_pool2d", x, kernel_size, stride, padding))
 
 
+@named
 def global_avg_pool2d(x: ArrayLike) -> Tensor:
     """The mean of each channel of x (N, C, H, W), as (N, C)."""
     x = as_tensor(x)
@@ -116,6 +120,7 @@ def global_avg_pool2d(x: ArrayLike) -> Tensor:
 # ---- fractional max-pooling: a gather at the winners of random regions ------------------------------------------------
 
 
+@named
 def fractional_max_pool2d(
     x: ArrayLike,
     output_size: OneOrTwo,

@@ -7,10 +7,12 @@ import math
 import numpy as np
 
 from .. import kernels
+from ..errors import named
+from ..ranges import NUMBER, check
 from ..tape import ENTRIES, FLOATS, Array, Tensor, dispatch, general, in_floats, primitive, sum_to, wrap
 from ..typing import ArrayLike
 from .elementwise import decision, neg, where
-from .shape import as_tensor, normal_axes, reshape
+from .shape import _reshape, as_tensor, normal_axes
 
 Axis = int | tuple[int, ...] | None
 
@@ -20,7 +22,7 @@ def _kept(x: Tensor, axes: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _dropped(y: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor:
-    return y if keepdims else reshape(y, tuple(n for i, n in enumerate(y.shape) if i not in axes))
+    return y if keepdims else _reshape(y, shape=tuple(n for i, n in enumerate(y.shape) if i not in axes))
 
 
 def _count(name: str, x: Tensor, axes: tuple[int, ...]) -> int:
@@ -30,6 +32,7 @@ def _count(name: str, x: Tensor, axes: tuple[int, ...]) -> int:
     return n
 
 
+@named
 def sum(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """The sum over `axis` (all axes by default).
 
@@ -43,6 +46,7 @@ def sum(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     return _dropped(sum_to(x, shape=_kept(x, axes)), axes, keepdims)
 
 
+@named
 def mean(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """The mean over `axis` (all axes by default)."""
     x = as_tensor(x)
@@ -51,6 +55,7 @@ def mean(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     return sum(x, axis, keepdims) / _count("mean", x, normal_axes("mean", axis, x.ndim))
 
 
+@named
 def var(x: ArrayLike, axis: Axis = None, keepdims: bool = False, *, correction: float = 0) -> Tensor:
     """The variance over `axis`: squared deviations from the mean, summed and divided by (count − correction).
 
@@ -61,6 +66,7 @@ def var(x: ArrayLike, axis: Axis = None, keepdims: bool = False, *, correction: 
     if x.dtype.char not in FLOATS:
         return in_floats(var, x, axis=axis, keepdims=keepdims, correction=correction)
     n = _count("var", x, normal_axes("var", axis, x.ndim))
+    check("var", NUMBER, correction=correction)
     if n <= correction:
         raise ValueError(f"var: correction {correction} needs more than {n} entries")
     c = x - mean(x, axis, keepdims=True)
@@ -92,6 +98,7 @@ general(
 )
 
 
+@named
 def std(x: ArrayLike, axis: Axis = None, keepdims: bool = False, *, correction: float = 0) -> Tensor:
     """The standard deviation over `axis`, the root of `var`; derivative 0 where all entries are equal."""
     x = as_tensor(x)
@@ -125,6 +132,7 @@ _max.branch = lambda y, x, *, axes: x.real == y.real
 _max.numbers = ENTRIES
 
 
+@named
 def max(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """The largest entry over `axis` (all axes by default); tied entries share the gradient equally.
 
@@ -137,6 +145,7 @@ def max(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     return _dropped(_max(x, axes=axes), axes, keepdims)
 
 
+@named
 def min(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """The smallest entry over `axis` (all axes by default); tied entries share the gradient equally."""
     x = as_tensor(x)
@@ -188,6 +197,7 @@ general(
 )
 
 
+@named
 def logsumexp(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """log Σ eˣ over `axis`, without overflow.
 

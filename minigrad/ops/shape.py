@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
+from ..errors import is_whole, named, shown
 from ..tape import ENTRIES, Array, Tensor, broadcast_to, linear, primitive
 from ..typing import ArrayLike
 
@@ -21,16 +22,34 @@ def as_tensor(x: ArrayLike) -> Tensor:
     return x if isinstance(x, Tensor) else Tensor(x)
 
 
+def _ints(name: str, what: str, given: Any) -> tuple[int, ...]:
+    """An int, or a sequence of ints, NumPy's included, as a tuple of ints, or an error in op's name."""
+    try:
+        if isinstance(given, (tuple, list, range)) or (isinstance(given, np.ndarray) and given.ndim):
+            return tuple([operator.index(n) for n in given])
+        return (operator.index(given),)
+    except TypeError:
+        raise TypeError(f"{name}: {what} is {shown(given)}; it must be an int or a sequence of ints") from None
+
+
 def normal_axes(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
     """`axis` (None, an int or a tuple of ints) as a tuple of distinct non-negative ints, or an error in op's name."""
-    axes = tuple(range(ndim)) if axis is None else tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
+    axes = tuple(range(ndim)) if axis is None else _ints(name, "axis", axis)
     for a in axes:
-        if not -ndim <= operator.index(a) < ndim:
+        if not -ndim <= a < ndim:
             raise ValueError(f"{name}: axis {a} is out of range for a tensor of {ndim} axes")
     axes = tuple(a % ndim for a in axes)
     if len(set(axes)) < len(axes):
         raise ValueError(f"{name}: axis {axis} names an axis twice")
     return axes
+
+
+def normal_axis(name: str, axis: Any, ndim: int) -> int:
+    """The same of one axis."""
+    axes = normal_axes(name, axis, ndim)
+    if len(axes) != 1:
+        raise ValueError(f"{name}: axis is {shown(axis)}; it must be one int")
+    return axes[0]
 
 
 @primitive
@@ -41,6 +60,7 @@ def _reshape(x: Array, *, shape: tuple[int, ...]) -> Array:
 linear(_reshape, lambda g, y, x, *, shape: _reshape(g, shape=x.shape))
 
 
+@named
 def reshape(x: ArrayLike, shape: int | Sequence[int]) -> Tensor:
     """x with its entries, in row-major order, laid out in `shape`; one size may be −1.
 
@@ -48,20 +68,23 @@ def reshape(x: ArrayLike, shape: int | Sequence[int]) -> Tensor:
     (2, 3)
     """
     x = as_tensor(x)
-    shape = (shape,) if isinstance(shape, int) else tuple(shape)
+    shape = _ints("reshape", "shape", shape)
     known = math.prod(n for n in shape if n != -1)
     fits = x.size == known if -1 not in shape else shape.count(-1) == 1 and known > 0 and x.size % known == 0
-    if not fits:
+    if not fits or min(shape, default=0) < -1:
         raise ValueError(f"reshape: a tensor of shape {x.shape} has {x.size} entries; they do not fill {shape}")
     return _reshape(x, shape=shape)
 
 
+@named
 def flatten(x: ArrayLike, start: int = 0) -> Tensor:
     """x with all axes from `start` on made one: flatten(x, 1) keeps the batch axis."""
     x = as_tensor(x)
+    start = normal_axis("flatten", start, x.ndim) if x.ndim else 0
     return reshape(x, (*x.shape[:start], math.prod(x.shape[start:])))
 
 
+@named
 def squeeze(x: ArrayLike, axis: int | tuple[int, ...]) -> Tensor:
     """x without the named axes, which must have length 1."""
     x = as_tensor(x)
@@ -71,10 +94,11 @@ def squeeze(x: ArrayLike, axis: int | tuple[int, ...]) -> Tensor:
     return _reshape(x, shape=tuple(n for i, n in enumerate(x.shape) if i not in axes))
 
 
+@named
 def expand_dims(x: ArrayLike, axis: int) -> Tensor:
     """x with a new axis of length 1 at position `axis`."""
     x = as_tensor(x)
-    (axis,) = normal_axes("expand_dims", axis, x.ndim + 1)
+    axis = normal_axis("expand_dims", axis, x.ndim + 1)
     return _reshape(x, shape=(*x.shape[:axis], 1, *x.shape[axis:]))
 
 
@@ -86,6 +110,7 @@ def _permute_dims(x: Array, *, axes: tuple[int, ...]) -> Array:
 linear(_permute_dims, lambda g, y, x, *, axes: _permute_dims(g, axes=tuple(np.argsort(axes))))
 
 
+@named
 def permute_dims(x: ArrayLike, axes: Sequence[int]) -> Tensor:
     """x with its axes in the order `axes`.
 
@@ -93,11 +118,13 @@ def permute_dims(x: ArrayLike, axes: Sequence[int]) -> Tensor:
     (4, 2, 3)
     """
     x = as_tensor(x)
+    axes = _ints("permute_dims", "axes", axes)
     if len(axes) != x.ndim:
-        raise ValueError(f"permute_dims: axes {tuple(axes)} must name each of the {x.ndim} axes of {x.shape} once")
-    return _permute_dims(x, axes=normal_axes("permute_dims", tuple(axes), x.ndim))
+        raise ValueError(f"permute_dims: axes {axes} must name each of the {x.ndim} axes of {x.shape} once")
+    return _permute_dims(x, axes=normal_axes("permute_dims", axes, x.ndim))
 
 
+@named
 def matrix_transpose(x: ArrayLike) -> Tensor:
     """x with its last two axes swapped."""
     x = as_tensor(x)
@@ -128,25 +155,39 @@ linear(_crop, lambda g, y, x, *, widths: _pad(g, widths=widths))
 
 
 def _widths(name: str, widths: Any, x: Tensor) -> tuple[tuple[int, int], ...]:
-    widths = tuple((w, w) if isinstance(w, int) else tuple(w) for w in widths)
-    if len(widths) != x.ndim or any(len(w) != 2 or min(w) < 0 for w in widths):
+    """(before, after) for each axis: as in np.pad, a number or a pair may stand for all of them."""
+    widths = widths.tolist() if isinstance(widths, np.ndarray) else widths
+    each = list(widths) if isinstance(widths, (list, tuple)) else [widths]
+    if len(each) == 2 and all(is_whole(w) for w in each):
+        each = [each]
+    if len(each) == 1:
+        each *= x.ndim
+    pairs = [(w, w) if is_whole(w) else tuple(w) if isinstance(w, (list, tuple)) else () for w in each]
+    if len(pairs) != x.ndim or any(len(w) != 2 or not all(is_whole(n, 0) for n in w) for w in pairs):
         raise ValueError(
-            f"{name}: widths {widths} do not fit shape {x.shape}; give one pair (before, after) ≥ 0 for each axis"
+            f"{name}: widths {shown(widths)} do not fit shape {x.shape}; give a whole number ≥ 0, a pair of them "
+            "(before, after), or one of these for each axis"
         )
-    return widths
+    return tuple((int(a), int(b)) for a, b in pairs)
 
 
-def pad(x: ArrayLike, widths: Sequence[Any]) -> Tensor:
-    """x with zeros around it: `widths` has one pair (before, after), or one int, for each axis.
+@named
+def pad(x: ArrayLike, widths: Any) -> Tensor:
+    """x with zeros around it: `widths` is a number, a pair (before, after), or one of these for each axis.
 
-    >>> pad(Tensor(np.array([1.0])), [(1, 2)]).data
+    As in NumPy, two numbers are a pair, for all axes.
+
+    >>> pad(Tensor(np.array([1.0])), (1, 2)).data
     array([0., 1., 0., 0.])
+    >>> pad(Tensor(np.ones((2, 2))), 1).shape, pad(Tensor(np.ones((2, 2))), [(1, 0), 2]).shape
+    ((4, 4), (3, 6))
     """
     x = as_tensor(x)
     return _pad(x, widths=_widths("pad", widths, x))
 
 
-def crop(x: ArrayLike, widths: Sequence[Any]) -> Tensor:
+@named
+def crop(x: ArrayLike, widths: Any) -> Tensor:
     """x without its borders: the adjoint of `pad` with the same widths."""
     x = as_tensor(x)
     widths = _widths("crop", widths, x)
@@ -170,25 +211,37 @@ linear(_concat, _concat_adjoint, jointly=True)
 _concat.numbers = ENTRIES
 
 
+@named
 def concat(xs: Sequence[Any], axis: int = 0) -> Tensor:
     """The tensors xs one after another along `axis`; their other axes must agree.
 
     >>> concat([Tensor(np.ones((2, 3))), Tensor(np.ones((1, 3)))]).shape
     (3, 3)
     """
-    xs = [as_tensor(x) for x in xs]
+    xs = _sequence("concat", xs)
     if not xs:
         raise ValueError("concat: there is nothing to join; give at least one tensor")
     shapes = [x.shape for x in xs]
-    (axis,) = normal_axes("concat", axis, xs[0].ndim)
+    axis = normal_axis("concat", axis, xs[0].ndim)
     if len({(*s[:axis], *s[axis + 1 :]) for s in shapes}) > 1:
         raise ValueError(f"concat: shapes {shapes} must agree in every axis but axis {axis}")
     return _concat(*xs, axis=axis)
 
 
+@named
 def stack(xs: Sequence[Any], axis: int = 0) -> Tensor:
     """The tensors xs, all of one shape, along a new axis at position `axis`."""
+    xs = _sequence("stack", xs)
+    shapes = [x.shape for x in xs]
+    if len(set(shapes)) > 1:
+        raise ValueError(f"stack: shapes {shapes} must be the same")
     return concat([expand_dims(x, axis) for x in xs], axis)
+
+
+def _sequence(name: str, xs: Any) -> list[Tensor]:
+    if isinstance(xs, (str, bytes, dict)) or not (isinstance(xs, Iterable) or hasattr(xs, "__getitem__")):
+        raise TypeError(f"{name}: xs is {shown(xs)}; it must be a sequence of tensors")
+    return [as_tensor(x) for x in xs]
 
 
 __all__ = [

@@ -11,10 +11,12 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from ..errors import named, require
 from ..ranges import FRACTION, check
 from ..tape import Array, Tensor, effectful
 
 Weight = Callable[[int], float]
+_FORMS = "plain", "warmup", "corrected"
 
 
 def ema(decay: float = 0.995, form: str = "plain") -> Weight:
@@ -32,13 +34,12 @@ def ema(decay: float = 0.995, form: str = "plain") -> Weight:
     [0.1, 0.818, 1.0]
     """
     check("ema", FRACTION, decay=decay)
+    require("ema", "form", form, isinstance(form, str) and form in _FORMS, "'plain', 'warmup' or 'corrected'", str)
     if form == "plain":
         return lambda t: 1 - decay
     if form == "warmup":
         return lambda t: 1 - min(decay, (1 + t) / (10 + t))
-    if form == "corrected":
-        return lambda t: (1 - decay) / (1 - decay**t)
-    raise ValueError(f"ema: form is {form!r}; it must be 'plain', 'warmup' or 'corrected'")
+    return lambda t: (1 - decay) / (1 - decay**t)
 
 
 def equal() -> Weight:
@@ -63,7 +64,12 @@ class Average:
     (array([2., 2.]), 1)
     """
 
+    @named
     def __init__(self, tensors: Iterable[Tensor], weight: Weight | None = None) -> None:
+        require("Average", "tensors", tensors, isinstance(tensors, Iterable), "a list of float leaf tensors")
+        require(
+            "Average", "weight", weight, weight is None or callable(weight), "a function of t, e.g. ema(0.99), or None"
+        )
         self.tensors, self.weight = list(tensors), ema() if weight is None else weight
         if not self.tensors:
             raise ValueError("Average: there are no tensors to average")

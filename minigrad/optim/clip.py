@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from ..errors import named, shown
 from ..ranges import POSITIVE, check
 from ..tape import Array, Tensor, constant, dispatch, effect, wrap
 
 
+@named
 def clip_grad_norm(params: Iterable[Tensor], max_norm: float) -> Tensor:
     """Scale all gradients alike, so that their norm is no more than max_norm; return the norm that it was.
 
@@ -30,6 +32,7 @@ def clip_grad_norm(params: Iterable[Tensor], max_norm: float) -> Tensor:
     return wrap(dispatch(_value, found))
 
 
+@named
 def clip_grad_value(params: Iterable[Tensor], max_value: float) -> None:
     """Bring every number of every gradient into [−max_value, max_value].
 
@@ -105,6 +108,10 @@ def _blame(params: list[Tensor], bad: Callable[[Array], Array]) -> str:
 def _checked(name: str, params: Iterable[Tensor], what: str, most: float) -> list[Tensor]:
     if isinstance(params, Tensor) or not isinstance(params, Iterable):
         raise TypeError(f"{name}: params is a {type(params).__name__}; give a list of tensors, e.g. model.parameters()")
-    if most != math.inf:
+    if most is not math.inf and most != math.inf:
         check(name, POSITIVE, **{what: most})
+    params = list(params)
+    for i, p in enumerate(params):
+        if not isinstance(p, Tensor):
+            raise TypeError(f"{name}: params[{i}] is {shown(p)}; it must be a tensor")
     return list({id(p): p for p in params}.values())  # one that stands there twice has one gradient

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from .. import random
-from ..ranges import NOT_NEGATIVE, check
-from ..tape import Array, Tensor
+from ..errors import check_function, shown
+from ..ranges import COUNT, INDEX, NOT_NEGATIVE, SWITCH, check
+from ..tape import Array, Tensor, as_array
 from ..typing import ArrayLike
 from . import descent
 from .vector import Function
@@ -70,17 +71,21 @@ def minimize(
     >>> minimize(rosenbrock, [-1.2, 1.0], "bfgs").x.round(5)
     array([1., 1.])
     """
-    if method not in descent.METHODS:
+    check_function("minimize", "f", f)
+    check_function("minimize", "callback", callback, None)
+    if not isinstance(method, str) or method not in descent.METHODS:
         raise ValueError(f"minimize: method is {method!r}; it must be one of {', '.join(descent.METHODS)}")
-    x0 = np.asarray(x0)
+    given, x0 = x0, as_array(x0, None, "minimize")
     if x0.dtype.kind != "f" or x0.dtype == np.float16:
-        raise TypeError(f"minimize: x0 has dtype {x0.dtype}; give floats, e.g. x0.astype('float64')")
+        raise TypeError(
+            f"minimize: x0 has dtype {x0.dtype}; give floats, e.g. x0.astype('float64'), not {shown(given)}"
+        )
     if not x0.size:
         raise ValueError("minimize: x0 is empty; there is nothing to minimize over")
-    check("minimize", NOT_NEGATIVE, gtol=gtol, gtol_rel=gtol_rel, max_iter=max_iter)
-    check("minimize", NOT_NEGATIVE.or_none, max_evaluations=max_evaluations)
-    if max_evaluations is not None and max_evaluations < 1:
-        raise ValueError(f"minimize: max_evaluations is {max_evaluations}; f has to be evaluated once at least")
+    check("minimize", NOT_NEGATIVE, gtol=gtol, gtol_rel=gtol_rel)
+    check("minimize", INDEX, max_iter=max_iter)
+    check("minimize", COUNT.or_none, max_evaluations=max_evaluations)
+    check("minimize", SWITCH, path=path)
     accepted = inspect.signature(descent.METHODS[method]).parameters
     for name in options:
         if name not in accepted:

@@ -216,7 +216,7 @@ class Optimizer(Declared, _HasParams):
             self._require(name, value)
 
     def _groups(self, params: Any) -> list[dict[str, Any]]:
-        if isinstance(params, Tensor | dict) or not isinstance(params, Iterable):
+        if isinstance(params, Tensor | dict | np.ndarray) or not isinstance(params, Iterable):
             what = f"{self._who}: params is a {type(params).__name__}"
             raise TypeError(f"{what}; give a list of tensors, e.g. model.parameters(), or of groups")
         params = list(params)

@@ -10,6 +10,7 @@ import bisect
 import math
 from collections.abc import Callable, Sequence
 
+from ..errors import require
 from ..ranges import AT_LEAST_ONE, INSIDE, NOT_NEGATIVE, check
 
 Schedule = Callable[[int], float]
@@ -94,7 +95,7 @@ def warmup(lr: float | Schedule, steps: int) -> Schedule:
     [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]
     """
     check("warmup", AT_LEAST_ONE, steps=steps)
-    inner = lr if callable(lr) else constant(lr)
+    inner = _schedule("warmup", lr)
     return lambda step: inner(step) * min((step + 1) / steps, 1)
 
 
@@ -149,10 +150,11 @@ def sequence(schedules: Sequence[float | Schedule], milestones: Sequence[int]) -
     [0.1, 0.1, 0.1, 1.0, 1.0, 0.1, 0.1]
     """
     milestones = _ascending("sequence", milestones)
+    require("sequence", "schedules", schedules, isinstance(schedules, list | tuple), "a list of schedules")
     if len(schedules) != len(milestones) + 1:
         counts = f"{len(schedules)} schedules and {len(milestones)} milestones"
         raise ValueError(f"sequence: there are {counts}; give one milestone fewer than schedules")
-    parts = [schedule if callable(schedule) else constant(schedule) for schedule in schedules]
+    parts = [_schedule("sequence", schedule) for schedule in schedules]
     begins = [0, *milestones]
 
     def rate(step: int) -> float:
@@ -167,8 +169,15 @@ def _half_cosine(a: float, b: float, part: float) -> float:
     return b + (a - b) * (1 + math.cos(math.pi * min(part, 1))) / 2
 
 
+def _schedule(name: str, lr: float | Schedule) -> Schedule:
+    if callable(lr):
+        return lr
+    check(name, NOT_NEGATIVE, lr=lr)
+    return constant(lr)
+
+
 def _ascending(name: str, milestones: Sequence[int]) -> list[int]:
-    milestones = list(milestones)
-    if not all(map(AT_LEAST_ONE.holds, milestones)) or milestones != sorted(set(milestones)):
-        raise ValueError(f"{name}: milestones are {milestones}; they must ascend from 1 or more")
-    return milestones
+    good = isinstance(milestones, list | tuple) and all(map(AT_LEAST_ONE.holds, milestones))
+    if not good or list(milestones) != sorted(set(milestones)):
+        raise ValueError(f"{name}: milestones are {milestones!r}; they must ascend from 1 or more")
+    return list(milestones)

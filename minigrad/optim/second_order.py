@@ -21,6 +21,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 
 from .. import random
+from ..errors import named, require
 from ..tape import Array, Tensor, effectful
 from . import descent
 from .hyperparameters import (
@@ -67,10 +68,14 @@ class SecondOrder(Optimizer):
     )
     buffers: Annotated[Iterable[Tensor], ONCE, "what an evaluation changes, and is put back before the next"] = ()
 
+    @named
     def __post_init__(self, params: Params) -> None:
         self.method = self._method()
         super().__post_init__(params)
-        self.buffers = list(self.buffers)
+        listed = isinstance(self.buffers, Iterable) and not isinstance(self.buffers, Tensor | np.ndarray)
+        self.buffers = list(self.buffers) if listed else [self.buffers]  # type: ignore[list-item]
+        for i, b in enumerate(self.buffers):
+            require(self._who, f"buffers[{i}]", b, isinstance(b, Tensor), "a tensor")
         self.counts = Counts()
         self.n_iter = self.n_skipped = self.n_damped = 0
         self.status = self.message = "no step was taken"

@@ -85,7 +85,7 @@ class Function(Objective):
         leaf = Tensor(x.astype(self.dtype).reshape(self.shape), True)
         with tracing([leaf]):
             y = self.f(alias(leaf))
-        self.eps = self.eps or check_loss(y, [leaf], "f", "x")
+        self.eps = self.eps or check_loss(y, [leaf], "minimize: f", "x")
         return Point(self.counts, y, [leaf])
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from ..errors import check_function
 from .primitive import Primitive, alias, fit
 from .tensor import Tensor, dispatch, wrap
 from .walks import pull, push
@@ -87,6 +88,13 @@ def fused(
     >>> dy.data.item(), pull(dy, [x])[0].data.item()
     (12.0, 12.0)
     """
+    for name, f, *optional in (
+        ("composition", composition),
+        ("forward", forward),
+        ("backward", backward, None),
+        ("tangent", tangent, None),
+    ):
+        check_function("fused", name, f, *optional)
     return Fused(composition, forward, backward, tangent)
 
 

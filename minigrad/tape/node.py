@@ -8,11 +8,12 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..errors import HOME as HOME
+
 if TYPE_CHECKING:
     from .primitive import Primitive
     from .tensor import Tensor
 
-HOME = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep  # of this package
 tick = itertools.count(1)  # orders the nodes of all threads
 
 

@@ -15,11 +15,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..errors import FORWARD_ERRORS, check_function, declaring, explained, shown
 from .convert import by_way_of
 from .dtypes import DOUBLE, ENTRIES, INTEGERS, REALS, SINGLE
 from .node import HOME, Node, tick, user_line
 from .stale import of_arrays, stamp, views
-from .tensor import ERRORS, VALUED, Array, Tensor, compute, explained, fresh, rules, tensors, wrap
+from .tensor import VALUED, Array, Tensor, compute, fresh, rules, tensors, wrap
 from .watch import constant, state
 
 _array = attrgetter("_data")
@@ -44,9 +45,10 @@ class Primitive:
     branch: Callable | None = None
 
     def __init__(self, forward: Callable) -> None:
+        check_function("primitive", "forward", forward)
         functools.update_wrapper(self, forward)
         self.forward = forward
-        self.name = forward.__name__.strip("_").removeprefix("composed_")
+        self.name = getattr(forward, "__name__", type(forward).__name__).strip("_").removeprefix("composed_")
         code = getattr(forward, "__code__", None)
         ours = code is not None and code.co_filename.startswith(HOME)
         self.may_alias = self.foreign = not ours
@@ -57,18 +59,18 @@ class Primitive:
     def __call__(self, *args: Any, **params: Any) -> Tensor:
         inputs: tuple[Tensor, ...] = args
         usual = True
-        for a in args:
-            # a number, an array, a value that is put off; or of another dtype
-            if type(a) not in VALUED or ((d := a._data.dtype) is not SINGLE and d is not DOUBLE):
-                inputs, usual = tensors(args), False
-                break
         try:
+            for a in args:
+                # a number, an array, a value that is put off; or of another dtype
+                if type(a) not in VALUED or ((d := a._data.dtype) is not SINGLE and d is not DOUBLE):
+                    inputs, usual = tensors(args), False
+                    break
             elsewhere = None if usual else by_way_of(self, inputs, params)
             if elsewhere is not None:
                 return elsewhere
             y, saved = self.evaluate(inputs, params)
-        except ERRORS as error:
-            raise explained(error, self.name, inputs) from error
+        except FORWARD_ERRORS as error:
+            raise explained(error, self.name, map(shown, inputs), params)  # noqa: B904 it has its cause
         y.locked = not self.may_alias or (not self.foreign and all(x.locked for x in inputs))
         if state.recording and not y.requires_grad:
             for x in inputs:
@@ -134,6 +136,7 @@ def primitive(forward: Callable) -> Primitive:
     return Primitive(forward)
 
 
+@declaring
 def elementwise(op: Primitive, *partials: Callable | float) -> None:
     """Declare op entry by entry: `partials[i](y, *inputs, **params)` is dy/dx_i. Up: g·d. Down: t·d.
 
@@ -150,6 +153,7 @@ def elementwise(op: Primitive, *partials: Callable | float) -> None:
     op.kind = "elementwise"
 
 
+@declaring
 def linear(op: Primitive, *adjoints: Callable, jointly: bool = False) -> None:
     """Declare op linear in each argument: up goes `adjoints[i](g, y, *inputs, **params)`, down goes op itself.
 
@@ -167,6 +171,7 @@ def linear(op: Primitive, *adjoints: Callable, jointly: bool = False) -> None:
         )
 
 
+@declaring
 def general(op: Primitive, vjps: Sequence[Callable], jvps: Sequence[Callable]) -> None:
     """Declare both rules: `vjps[i](g, y, *inputs, **params)` for input i, `jvps[i](t, y, *inputs, **params)` likewise."""
     op.kind = "general"
@@ -232,12 +237,13 @@ def alias(x: Array) -> Array:
 
 def sum_to(x: Tensor, *, shape: tuple[int, ...]) -> Tensor:
     """x summed over its broadcast axes down to `shape`: the adjoint of `broadcast_to`."""
-    return x if x.shape == shape else _sum_to(x, shape=shape)
+    return x if type(shape) is tuple and isinstance(x, Tensor) and x.shape == shape else _sum_to(x, shape=shape)
 
 
 def broadcast_to(x: Tensor, *, shape: tuple[int, ...]) -> Tensor:
     """x repeated to `shape` by NumPy's broadcasting: the adjoint of `sum_to`."""
-    return x if x.shape == shape else _broadcast_to(x, shape=tuple(shape))
+    same = type(shape) is tuple and isinstance(x, Tensor) and x.shape == shape
+    return x if same else _broadcast_to(x, shape=tuple(shape) if isinstance(shape, list) else shape)
 
 
 def cast(x: Tensor, *, dtype: Any) -> Tensor:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import named, shown
 from .dtypes import FLOATS, converted, floats_for
 from .leaving import leave
 from .node import Freed, Node
@@ -20,7 +21,6 @@ from .stale import content, hand_out
 from .watch import constant, effectful, look, state
 
 Array = np.ndarray
-ERRORS = ValueError, TypeError, IndexError  # of a function of arrays that got what it cannot take
 _new = object.__new__
 
 
@@ -54,10 +54,11 @@ class Tensor:
         if valued:
             VALUED.add(cls)
 
+    @named
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
-        data = leave(data, "a new tensor").detach()._data if isinstance(data, Tensor) else as_array(data)
-        if data.dtype.kind not in "fciub":
-            raise TypeError(f"tensor: data of dtype {data.dtype} is not numeric; give numbers or an array of them")
+        data = (
+            leave(data, "a new tensor").detach()._data if isinstance(data, Tensor) else _numeric(as_array(data), data)
+        )
         if requires_grad and data.dtype.kind not in "fc":
             raise TypeError(f"tensor: dtype {data.dtype} has no derivatives; use a float dtype, e.g. float32")
         self._data, self.requires_grad = data, requires_grad
@@ -223,6 +224,7 @@ def _restore(cls: type[Tensor], data: Array, requires_grad: bool, grad: Array | 
 VALUED = {Tensor}  # kinds of tensors whose value is always there
 
 
+@named
 def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Return a new leaf tensor holding a copy of `data`: a number, nested list, ndarray or tensor.
 
@@ -239,7 +241,14 @@ def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tens
 def copied(data: Any, dtype: Any = None) -> Array:
     """A copy of what a caller gave, for a tensor of its own, of which nobody else has the array."""
     data = leave(data, "a new tensor") if isinstance(data, Tensor) else data
-    return dispatch(np.array, as_array(data), dtype=dtype)
+    return _numeric(dispatch(np.array, as_array(data), dtype=dtype), data)
+
+
+def _numeric(array: Array, given: Any) -> Array:
+    if array.dtype.kind not in "fciub":
+        what = f"data of dtype {array.dtype} is not numeric: {shown(given)}"
+        raise TypeError(f"tensor: {what}; give numbers or an array of them")
+    return array
 
 
 # ---- the doors ---------------------------------------------------------------------------------------------------
@@ -262,13 +271,17 @@ def compute(f: Callable, inputs: tuple, params: dict[str, Any]) -> Any:
     return out
 
 
-def as_array(x: Any, dtype: Any = None) -> Array:
+def as_array(x: Any, dtype: Any = None, name: str = "tensor") -> Array:
     """What a caller gave (labels, an index, a condition, data) as an ndarray: itself, if it is one of that dtype."""
-    if isinstance(x, Tensor):
-        if state.watcher is not None:
-            state.watcher.took(x)
-        return np.asarray(x._data, dtype)
-    return np.asarray(x if state.watcher is None else state.watcher.given(x), dtype)
+    try:
+        if isinstance(x, Tensor):
+            if state.watcher is not None:
+                state.watcher.took(x)
+            return np.asarray(x._data, dtype)
+        return np.asarray(x if state.watcher is None else state.watcher.given(x), dtype)
+    except (ValueError, TypeError, OverflowError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{name}: {shown(x)} makes no array{'' if dtype is None else f' of {dtype}'}: {error}") from error
 
 
 def private(x: Any) -> Array:
@@ -339,7 +352,7 @@ def _constant(a: Any, args: tuple) -> Tensor:
         x.version = -1
         return x
     if not isinstance(a, (np.ndarray, list, tuple)):
-        raise TypeError(f"expected a tensor, an array or a number, not {type(a).__name__}")
+        raise TypeError(f"expected a tensor, an array or a number, not {shown(a)}")
     return Tensor(a)
 
 
@@ -358,12 +371,3 @@ def _fits(a: int, of: np.iinfo) -> bool:
 def real_dtype(dtype: np.dtype) -> np.dtype:
     """The dtype of the real part: masks and statistics are real."""
     return np.empty(0, dtype).real.dtype
-
-
-def explained(error: Exception, name: str, inputs: tuple[Tensor, ...]) -> Exception:
-    """The error with the operation that it came from, and what that was given."""
-    text = str(error)
-    if not text.startswith(name + ":"):
-        given = ", ".join(f"{x.dtype} {x.shape}" for x in inputs)
-        text = f"{name}: {text} (given {given})"
-    return type(error)(text) if type(error) in ERRORS else ValueError(text)

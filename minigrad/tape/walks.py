@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from ..ranges import SWITCH, check
 from .leaving import leave
 from .node import Freed, Node, user_line
 from .primitive import add, broadcast_to, fit, zeros_like
+from .seed import like, start, walkable
 from .stale import leaves, unchanged
-from .tensor import Array, Tensor, as_array
-from .watch import constant, effect, state, walking
+from .tensor import Array, Tensor
+from .watch import effect, state, walking
 
 
 def backward(y: Tensor, g: Any = None, *, retain_graph: bool = False) -> None:
@@ -31,7 +33,8 @@ def backward(y: Tensor, g: Any = None, *, retain_graph: bool = False) -> None:
     >>> x.grad
     array([2., 4.])
     """
-    seed = _seed(y, g)
+    check("backward", SWITCH, retain_graph=retain_graph)
+    seed = start("backward", y, g)
     leave(y, "backward", "x.grad is an array without a tape: use mg.grad, whose result can be differentiated")
     seen = {id(seed._data)}
     for leaf, gx in _pull(y, seed, None, create_graph=False, retain_graph=retain_graph):
@@ -67,34 +70,11 @@ def pull(
     >>> float(dy.data), float(d2y.data)
     (27.0, 18.0)
     """
-    for i, x in enumerate(xs):
-        if not x.requires_grad:
-            raise RuntimeError(f"pull: xs[{i}] does not require grad; create it with requires_grad=True")
+    walkable("pull", [y], xs)
     retain_graph = create_graph if retain_graph is None else retain_graph
-    found = _pull(y, _seed(y, g), xs, create_graph=create_graph, retain_graph=retain_graph)
+    found = _pull(y, start("pull", y, g), xs, create_graph=create_graph, retain_graph=retain_graph)
     grads = {id(x): gx for x, gx in found}
     return [grads[id(x)] if id(x) in grads else zeros_like(x) for x in xs]
-
-
-def _seed(y: Tensor, g: Any) -> Tensor:
-    if not y.requires_grad:
-        raise RuntimeError(
-            "backward: nothing to differentiate: no input of this tensor requires grad, or it was computed under no_grad"
-        )
-    if g is None:
-        if y.size != 1:
-            raise RuntimeError(f"backward: the tensor has shape {y.shape}; reduce it to a scalar (y.sum()) or pass g")
-        return Tensor(constant(np.ones_like(y._data)))
-    g = g if isinstance(g, Tensor) else _like(g, y)
-    if g.shape != y.shape:
-        raise ValueError(f"backward: the tensor has shape {y.shape}, g has shape {g.shape}; they must be the same")
-    return g
-
-
-def _like(v: Any, x: Tensor) -> Tensor:
-    """A direction of x, or a gradient, of x's dtype or complex."""
-    a = as_array(v)
-    return Tensor(a if a.dtype.kind == "c" else as_array(a, x.dtype))
 
 
 def _pull(
@@ -152,12 +132,11 @@ def push(
     >>> float(push([y], [x], [np.array(1.0)])[0].data)
     27.0
     """
+    walkable("push", ys, xs, vs)
     tangents: dict[int, Tensor] = {}
-    for i, (x, v) in enumerate(zip(xs, vs, strict=True)):
-        if not x.requires_grad:
-            raise RuntimeError(f"push: xs[{i}] does not require grad; create it with requires_grad=True")
+    for i, (x, v) in enumerate(zip(xs, vs)):
         if v is not None:
-            v = v if isinstance(v, Tensor) else _like(v, x)
+            v = v if isinstance(v, Tensor) else like(v, x, "push")
             if v.shape != x.shape:
                 raise ValueError(f"push: xs[{i}] has shape {x.shape}, its direction has shape {v.shape}")
             tangents[id(x)] = v

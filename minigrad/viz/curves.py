@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..errors import named, shown
 from . import style
 
 _PARTS = (("train", "", style.PALE), ("test", "test_", style.BLUE))
 
 
+@named
 def curves(records: Sequence[dict[str, Any]], path: style.Path = None, *, title: str = "") -> Any:
     """Return a Matplotlib figure of loss and accuracy against the epoch, from the records of `train.fit`: of the loss
     alone, if none has an accuracy.
 
     With `path` it is also saved there; the ending says in which format. Raises ValueError if there are no records.
     """
+    if not isinstance(records, list | tuple) or not all(isinstance(r, dict) for r in records):
+        raise TypeError(f"curves: records is {shown(records)}; it must be the list of dicts that train.fit returned")
     if not records:
         raise ValueError("curves: there are no records; train for at least one epoch")
     figure = style.figure(9, 3.4, "viz.curves")

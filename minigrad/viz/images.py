@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from .. import data
+from ..errors import is_whole, named, require, shown
 from ..escape import mathtext
 from ..typing import Array
 from . import style
 
 
+@named
 def preview(rows: Sequence[tuple[str, data.Loader, int]], epochs: int = 5, path: style.Path = None) -> Any:
     """Return a Matplotlib figure of samples in the first epochs: a row for each (title, loader, index of the sample).
 
@@ -23,6 +25,9 @@ def preview(rows: Sequence[tuple[str, data.Loader, int]], epochs: int = 5, path:
     >>> len(preview([("mixup", loader, 1)], epochs=4).axes)
     5
     """
+    require("preview", "epochs", epochs, is_whole(epochs, 1) and epochs <= 1000, "a whole number from 1 to 1000")
+    if not isinstance(rows, list | tuple) or not all(isinstance(row, tuple) and len(row) == 3 for row in rows):
+        raise TypeError(f"preview: rows is {shown(rows)}; it must be a list of (title, loader, sample)")
     if not rows:
         raise ValueError("preview: there are no rows; give at least one (title, loader, sample)")
     figure = style.figure(0.95 * (epochs + 1) + 1.7, 1.02 * len(rows) + 0.35, "viz.preview")

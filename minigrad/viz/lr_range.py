@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..errors import named
 from . import style
 
 
+@named
 def lr_range(found: Any, path: style.Path = None, *, title: str = "") -> Any:
     """Return a Matplotlib figure of what `train.lr_range` found: the loss against the rate, and the rate it suggests.
 

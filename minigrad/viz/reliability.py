@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import named
 from ..escape import mathtext
 from . import style
 
 
+@named
 def reliability(calibrations: Any, path: style.Path = None, *, title: str = "") -> Any:
     """Return a Matplotlib figure of one `train.calibration`, or of a dict of several by name, side by side.
 

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import named
 from . import style
 
 if TYPE_CHECKING:
     from ..optim.curvature import Density
 
 
+@named
 def spectrum(density: Density, path: style.Path = None, *, width: float | None = None, title: str = "") -> Any:
     """Return a Matplotlib figure of a `minigrad.optim.curvature.density`, on a logarithmic scale: outliers are rare.
 

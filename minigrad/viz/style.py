@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from ..errors import require
 from ..escape import mathtext
 from ..extras import extra
 
@@ -37,6 +38,7 @@ def quiet(axes: Any, *, grid: bool = True, size: float = 9) -> None:
 
 def label(axes: Any, *, x: str = "", y: str = "", title: str = "", size: float = 10) -> None:
     """Name the axes, and give them a title at the left."""
+    require("figure", "title", title, isinstance(title, str), "a text")
     axes.set_xlabel(x, color=INK, fontsize=size)
     axes.set_ylabel(y, color=INK, fontsize=size)
     axes.set_title(title, color=INK, fontsize=size + 1, loc="left")
@@ -49,6 +51,8 @@ def legend(axes: Any, place: str, size: float = 9) -> None:
 
 def finished(made: Any, title: str, path: Path, *, dpi: int = 150) -> Any:
     """The figure with a title; with `path`, it is also saved there, and the ending says in which format."""
+    require("figure", "title", title, isinstance(title, str), "a text")
+    require("figure", "path", path, path is None or isinstance(path, str | os.PathLike), "a path, or None")
     if title:
         made.suptitle(mathtext(title), color=INK, fontsize=12)
     if path is not None:

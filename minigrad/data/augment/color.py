@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
+from ...errors import is_number, require, shown
 from ...typing import Array
 from ..streams import Streams
-from .compose import check_images, check_setting
+from .compose import check_images
 
 _LUMA = np.array([0.299, 0.587, 0.114])  # how bright red, green and blue look: ITU-R BT.601
 
@@ -34,8 +36,8 @@ class ColorJitter:
 
     def __post_init__(self) -> None:
         for name in "brightness", "contrast", "saturation":
-            check_setting("ColorJitter", name, getattr(self, name), getattr(self, name) >= 0, "≥ 0")
-        check_setting("ColorJitter", "hue", self.hue, 0 <= self.hue <= 0.5, "in [0, 0.5]")
+            require("ColorJitter", name, getattr(self, name), is_number(getattr(self, name), 0), "≥ 0")
+        require("ColorJitter", "hue", self.hue, is_number(self.hue, 0, 0.5), "in [0, 0.5]")
 
     def __call__(self, x: Array, streams: Streams) -> Array:
         check_images("ColorJitter", x, streams, 3 if self.saturation or self.hue else None)
@@ -50,6 +52,23 @@ class ColorJitter:
         if self.saturation:
             x = _blended(x, _grey(x), _factor(self.saturation, u[:, 2]))
         return turn_hue(x, u[:, 3] * x.dtype.type(self.hue)) if self.hue else x
+
+
+def _numbers(name: str, given: Any) -> Array:
+    try:
+        array = np.asarray(given)
+    except (ValueError, TypeError):
+        array = np.empty(0, object)
+    if array.dtype.kind not in "fiu":
+        raise TypeError(f"{name}: {shown(given)} is no array of real numbers")
+    return array
+
+
+def _images(name: str, given: Any) -> Array:
+    x = _numbers(name, given)
+    if x.ndim != 4:
+        raise ValueError(f"{name}: images are {x.shape}; they must be (N, C, H, W)")
+    return x
 
 
 def _factor(strength: float, u: Array) -> Array:
@@ -100,10 +119,11 @@ class Lighting:
     std: float = 0.1
 
     def __post_init__(self) -> None:
-        check_setting("Lighting", "std", self.std, self.std >= 0, "≥ 0")
-        shapes = np.shape(self.vectors), np.shape(self.values)
+        require("Lighting", "std", self.std, is_number(self.std, 0), "≥ 0")
+        shapes = np.shape(_numbers("Lighting", self.vectors)), np.shape(_numbers("Lighting", self.values))
         good = len(shapes[1]) == 1 and shapes[0] == 2 * shapes[1]
-        check_setting("Lighting", "(vectors, values)", f"of shapes {shapes}", good, "of shapes (C, C) and (C,)")
+        if not good:
+            raise ValueError(f"Lighting: vectors and values are of shapes {shapes}; they must be (C, C) and (C,)")
 
     @classmethod
     def fit(cls, x: Array, std: float = 0.1) -> Lighting:
@@ -113,8 +133,7 @@ class Lighting:
         >>> abs(Lighting.fit(grey).vectors[0]).round(3)
         array([0.577, 0.577, 0.577])
         """
-        if x.ndim != 4:
-            raise ValueError(f"Lighting.fit: images are {x.shape}; they must be (N, C, H, W)")
+        x = _images("Lighting.fit", x)
         flat = np.moveaxis(x, 1, 0).reshape(x.shape[1], -1).astype(float)
         values, columns = np.linalg.eigh(np.atleast_2d(np.cov(flat, bias=True)))
         return cls(columns.T[::-1].copy(), values[::-1].copy(), std)
@@ -135,7 +154,7 @@ class GaussianNoise:
     std: float
 
     def __post_init__(self) -> None:
-        check_setting("GaussianNoise", "std", self.std, self.std >= 0, "≥ 0")
+        require("GaussianNoise", "std", self.std, is_number(self.std, 0), "≥ 0")
 
     def __call__(self, x: Array, streams: Streams) -> Array:
         check_images("GaussianNoise", x, streams)
@@ -157,16 +176,18 @@ class Normalize:
     std: Array
 
     def __post_init__(self) -> None:
-        shapes = np.shape(self.mean), np.shape(self.std)
-        good = len(shapes[0]) == 1 and shapes[0] == shapes[1]
-        check_setting("Normalize", "(mean, std)", f"of shapes {shapes}", good, "of shapes (C,) and (C,)")
-        check_setting("Normalize", "std", self.std, bool(np.all(np.asarray(self.std) > 0)), "above 0")
+        mean, std = _numbers("Normalize", self.mean), _numbers("Normalize", self.std)
+        if mean.ndim != 1 or mean.shape != std.shape:
+            shapes = mean.shape, std.shape
+            raise ValueError(
+                f"Normalize: mean and std are of shapes {shapes}; they must be (C,), one of each for a channel"
+            )
+        require("Normalize", "std", self.std, bool(np.all(std > 0)), "above 0", object)
 
     @classmethod
     def fit(cls, x: Array) -> Normalize:
         """The mean and the standard deviation of each channel of images (N, C, H, W)."""
-        if x.ndim != 4:
-            raise ValueError(f"Normalize.fit: images are {x.shape}; they must be (N, C, H, W)")
+        x = _images("Normalize.fit", x)
         return cls(x.mean((0, 2, 3), dtype=float), x.std((0, 2, 3), dtype=float))
 
     def __call__(self, x: Array, streams: Streams) -> Array:

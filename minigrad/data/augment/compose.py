@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from ...errors import check_function, is_number, require, shown
 from ...typing import Array
 from ..streams import Streams
 
@@ -13,14 +14,18 @@ Transform = Callable[[Array, Streams], Array]
 
 
 class Compose:
-    """The transforms one after the other; none: the images themselves.
+    """The transforms one after the other, given as arguments or as one list; none: the images themselves.
 
     >>> Compose(lambda x, streams: x + 1, lambda x, streams: 2 * x)(np.zeros(2), Streams(0, epoch=0, samples=[0, 1]))
     array([2., 2.])
     """
 
-    def __init__(self, *transforms: Transform) -> None:
-        self.transforms = transforms
+    def __init__(self, *transforms: Transform | Sequence[Transform]) -> None:
+        if len(transforms) == 1 and isinstance(transforms[0], list | tuple):
+            transforms = tuple(transforms[0])
+        for i, transform in enumerate(transforms):
+            check_function("Compose", f"transform {i}", transform)
+        self.transforms: tuple[Transform, ...] = transforms  # type: ignore[assignment]
 
     def __call__(self, x: Array, streams: Streams) -> Array:
         for transform in self.transforms:
@@ -33,6 +38,9 @@ class Compose:
 
 def check_images(name: str, x: Array, streams: Streams, channels: int | None = None) -> None:
     """Raise unless x is a batch of images of floats, one for each stream."""
+    if not isinstance(x, np.ndarray) or not isinstance(streams, Streams):
+        given = f"images are {shown(x)}, streams {type(streams).__name__}"
+        raise TypeError(f"{name}: {given}; they must be an array (N, C, H, W) and data.Streams")
     if x.ndim != 4 or x.dtype.kind != "f":
         raise ValueError(f"{name}: images are {x.dtype} {x.shape}; they must be floats (N, C, H, W)")
     if len(x) != len(streams):
@@ -41,21 +49,11 @@ def check_images(name: str, x: Array, streams: Streams, channels: int | None = N
         raise ValueError(f"{name}: images are {x.shape}; they must have {channels} channels")
 
 
-def check_setting(name: str, setting: str, value: object, good: bool, want: str) -> None:
-    """Raise unless the setting is good."""
-    if not good:
-        raise ValueError(f"{name}: {setting} is {value}; it must be {want}")
-
-
-def is_whole(value: object, least: int) -> bool:
-    """Whether a setting is a whole number, NumPy's included, and at least that."""
-    return isinstance(value, int | np.integer) and bool(value >= least)
-
-
 def check_pair(name: str, setting: str, pair: tuple[float, float], low: float, high: float) -> None:
     """Raise unless the pair is a range within [low, high]."""
-    good = len(pair) == 2 and low <= pair[0] <= pair[1] <= high
-    check_setting(name, setting, pair, good, f"(least, most), within [{low}, {high}]")
+    two = isinstance(pair, tuple | list) and len(pair) == 2 and all(is_number(v, low, high) for v in pair)
+    good = two and bool(pair[0] <= pair[1])
+    require(name, setting, pair, good, f"(least, most), within [{low}, {high}]", (tuple, list))
 
 
 def chosen(p: float, streams: Streams) -> Array:

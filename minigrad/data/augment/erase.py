@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...errors import is_number, is_whole, require
 from ...typing import Array
 from ..streams import Streams
-from .compose import check_images, check_pair, check_setting, is_whole
+from .compose import check_images, check_pair
 
 _TRIES = 10  # rectangles drawn for each image, of which the first that fits is taken
 
@@ -44,9 +45,10 @@ class RandomErasing:
     fill: float | None = 0.0
 
     def __post_init__(self) -> None:
-        check_setting("RandomErasing", "p", self.p, 0 <= self.p <= 1, "in [0, 1]")
+        require("RandomErasing", "p", self.p, is_number(self.p, 0, 1), "in [0, 1]")
         check_pair("RandomErasing", "area", self.area, 0, 1)
         check_pair("RandomErasing", "ratio", self.ratio, 1e-3, 1e3)
+        require("RandomErasing", "fill", self.fill, self.fill is None or is_number(self.fill), "a number, or None")
 
     def __call__(self, x: Array, streams: Streams) -> Array:
         check_images("RandomErasing", x, streams)
@@ -83,7 +85,8 @@ class Cutout:
     fill: float = 0.0
 
     def __post_init__(self) -> None:
-        check_setting("Cutout", "size", self.size, is_whole(self.size, 0), "an int ≥ 0")
+        require("Cutout", "size", self.size, is_whole(self.size, 0), "an int ≥ 0")
+        require("Cutout", "fill", self.fill, is_number(self.fill), "a number")
 
     def __call__(self, x: Array, streams: Streams) -> Array:
         check_images("Cutout", x, streams)

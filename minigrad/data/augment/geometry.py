@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...errors import is_number, is_whole, require, shown
 from ...typing import Array
 from ..streams import Streams
-from .compose import check_images, check_setting, chosen, is_whole
+from .compose import check_images, chosen
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,10 @@ class RandomCrop:
     reflect: bool = False
 
     def __post_init__(self) -> None:
-        check_setting("RandomCrop", "padding", self.padding, is_whole(self.padding, 0), "an int ≥ 0")
-        good = self.size is None or (np.shape(self.size) == (2,) and all(is_whole(n, 1) for n in self.size))
-        check_setting("RandomCrop", "size", self.size, good, "(height, width), ints ≥ 1")
+        require("RandomCrop", "padding", self.padding, is_whole(self.padding, 0), "an int ≥ 0")
+        good = self.size is None or (isinstance(self.size, tuple | list) and len(self.size) == 2)
+        good = good and all(is_whole(n, 1) for n in self.size or ())
+        require("RandomCrop", "size", self.size, good, "(height, width), ints ≥ 1")
 
     def __call__(self, x: Array, streams: Streams) -> Array:
         check_images("RandomCrop", x, streams)
@@ -53,7 +55,7 @@ class HorizontalFlip:
     p: float = 0.5
 
     def __post_init__(self) -> None:
-        check_setting("HorizontalFlip", "p", self.p, 0 <= self.p <= 1, "in [0, 1]")
+        require("HorizontalFlip", "p", self.p, is_number(self.p, 0, 1), "in [0, 1]")
 
     def __call__(self, x: Array, streams: Streams) -> Array:
         check_images("HorizontalFlip", x, streams)
@@ -67,7 +69,7 @@ class VerticalFlip:
     p: float = 0.5
 
     def __post_init__(self) -> None:
-        check_setting("VerticalFlip", "p", self.p, 0 <= self.p <= 1, "in [0, 1]")
+        require("VerticalFlip", "p", self.p, is_number(self.p, 0, 1), "in [0, 1]")
 
     def __call__(self, x: Array, streams: Streams) -> Array:
         check_images("VerticalFlip", x, streams)
@@ -84,6 +86,8 @@ def warp(x: Array, matrices: Array) -> Array:
     >>> np.array_equal(warp(x, np.array([[[1.0, 0, 0], [0, 1, 0]]])), x)  # the identity
     True
     """
+    if not isinstance(x, np.ndarray) or x.dtype.kind != "f" or not isinstance(matrices, np.ndarray):
+        raise TypeError(f"warp: images are {shown(x)}, matrices {shown(matrices)}; they must be arrays of floats")
     if x.ndim != 4 or matrices.shape != (len(x), 2, 3):
         raise ValueError(f"warp: images {x.shape}, matrices {matrices.shape}; they must be (N, C, H, W) and (N, 2, 3)")
     n, c, h, w = x.shape
@@ -121,7 +125,7 @@ class Affine:
 
     def __post_init__(self) -> None:
         for setting, bound in vars(self).items():
-            check_setting("Affine", setting, bound, np.shape(bound) == () and 0 <= bound < np.inf, "a number ≥ 0")
+            require("Affine", setting, bound, is_number(bound, 0), "a number ≥ 0")
 
     def __call__(self, x: Array, streams: Streams) -> Array:
         check_images("Affine", x, streams)

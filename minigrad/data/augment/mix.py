@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...errors import is_number, is_whole, require
 from ...typing import Array
 from ..streams import Streams
-from .compose import check_images, check_setting, is_whole
+from .compose import check_images
 from .erase import inside
 
 
@@ -91,12 +92,13 @@ def distributions(y: Array, partners: Array, share: Array, classes: int) -> Arra
 
 def _check_settings(mix: Mixup | CutMix) -> None:
     name = type(mix).__name__
-    check_setting(name, "classes", mix.classes, is_whole(mix.classes, 1), "an int above 0")
-    check_setting(name, "alpha", mix.alpha, mix.alpha > 0, "above 0")
+    require(name, "classes", mix.classes, is_whole(mix.classes, 1), "an int above 0")
+    require(name, "alpha", mix.alpha, is_number(mix.alpha, 0) and mix.alpha > 0, "above 0")
 
 
 def _check_partners(name: str, x: Array, partners: Array, streams: Streams) -> None:
     check_images(name, x, streams)
+    check_images(name, partners, streams)
     if (partners.shape, partners.dtype) != (x.shape, x.dtype):
         raise ValueError(
             f"{name}: images {x.dtype} {x.shape}, partners {partners.dtype} {partners.shape}; make them alike"

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ...errors import is_number, named, require, shown
 from ...viz import style
 
 _COLORS = {"better": style.BLUE, "worse": style.ORANGE, "no clear difference": style.GREY}
 
 
+@named
 def effects(
     rows: Sequence[tuple[str, float, float, str]],
     path: style.Path = None,
@@ -22,8 +24,13 @@ def effects(
     The verdict, 'better', 'worse' or 'no clear difference', gives the colour. Bars span two standard errors to each
     side. What lies beyond `limit` is drawn at the edge, with its number. With `path` the figure is also saved there.
     """
+    if not isinstance(rows, list | tuple) or not all(isinstance(row, tuple) and len(row) == 4 for row in rows):
+        raise TypeError(f"effects: rows is {shown(rows)}; it must be a list of (name, difference, error, verdict)")
     if not rows:
         raise ValueError("effects: there are no rows")
+    for row in rows:
+        require("effects", "a verdict", row[3], row[3] in [*_COLORS], " or ".join(_COLORS), str)
+    require("effects", "limit", limit, limit is None or is_number(limit, 0), "a number ≥ 0, or None")
     rows = sorted(rows, key=lambda row: -row[1])
     figure = style.figure(8.4, 1.1 + 0.27 * len(rows), "lab.lecture.effects")
     axes = figure.subplots()

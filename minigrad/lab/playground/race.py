@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ... import optim
+from ...errors import is_whole, named, require, shown
 from ...optim import descent
 from ...optim.vector import Function
 from ...tape import Array, Tensor
@@ -59,6 +60,7 @@ class Track(NamedTuple):
     losses: Array
 
 
+@named
 def race(
     surface: Surface,
     racers: Sequence[str | Racer],
@@ -80,8 +82,11 @@ def race(
     (array([[-9.,  2.],
            [ 0.,  0.]]), 'newton')
     """
-    if budget < 1:
-        raise ValueError(f"race: budget is {budget}; it must be at least 1 gradient")
+    require("race", "budget", budget, is_whole(budget, 1), "at least 1 gradient")
+    require("race", "seed", seed, is_whole(seed, 0), "a whole number ≥ 0")
+    require("race", "surface", surface, isinstance(surface, Surface), "a Surface, e.g. of SURFACES")
+    if not isinstance(racers, list | tuple) or not all(isinstance(racer, str | Racer) for racer in racers):
+        raise TypeError(f"race: racers is {shown(racers)}; it must be a list of names of OPTIMIZERS, or of Racers")
     rates, at = dict(rates or {}), np.array(surface.start if start is None else start, float)
     if at.shape != (2,):
         raise ValueError(f"race: start has shape {at.shape}; give two numbers")

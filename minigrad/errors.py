@@ -1,0 +1,193 @@
+"""What an error says: the function that was called, what is wrong, and what it was given, each value with its type.
+
+`named` is the one door for all of it. What goes wrong inside a public function is told in that function's name, whatever
+it is made of, and a message of Python's or NumPy's own gets the arguments beside it. Nothing is paid for it until then.
+"""
+
+from __future__ import annotations
+
+import dis
+import functools
+import inspect
+import os
+import re
+from collections.abc import Callable, Iterable
+from numbers import Number, Real
+from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+HOME = os.path.dirname(os.path.abspath(__file__)) + os.sep  # of this package
+_STANDARD = os.path.dirname(os.__file__) + os.sep
+_LIBRARIES = re.compile(r"(.*[/\\])?(numpy|matplotlib|PIL|sklearn|scipy)[/\\]|<string>|<frozen|<__array_function__")
+_PREFIX = re.compile(r"[\w.-]+: ")
+
+# what wrong arguments may raise, and what it is told as
+FORWARD_ERRORS = ValueError, TypeError, IndexError, OverflowError, MemoryError  # of a function of arrays
+ERRORS = *FORWARD_ERRORS, AttributeError, KeyError, ZeroDivisionError, RecursionError
+_TOLD_AS = {AttributeError: TypeError, MemoryError: MemoryError, TypeError: TypeError, IndexError: IndexError}
+
+
+def shown(value: Any) -> str:
+    """The value with its type, in a few words; of an array dtype and shape.
+
+    >>> shown("0.1"), shown(np.zeros((2, 3))), shown(None)
+    ("'0.1' (str)", 'float64 (2, 3)', 'None')
+    """
+    if isinstance(value, np.ndarray) and value.dtype == object and not value.ndim:
+        value = value.item()
+    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
+    if isinstance(shape, tuple) and isinstance(dtype, np.dtype) and not isinstance(value, np.generic):
+        return f"{dtype} {shape}"
+    if value is None:
+        return "None"
+    return f"{_brief(value)} ({type(value).__name__})"
+
+
+def _brief(value: Any) -> str:
+    try:
+        text = repr(value)
+    except Exception:  # whatever a stranger's repr does, there is something else to say
+        return "…"
+    return text if len(text) <= 60 and "\n" not in text else text[:56].partition("\n")[0] + " …"
+
+
+def explained(error: BaseException, name: str, given: Iterable[str], named: dict[str, Any]) -> BaseException:
+    """The error told in the name of a function: our own as it is, another with what the function was given."""
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    if _raised_here(error) and not isinstance(error, AttributeError):
+        prefix = _PREFIX.match(text)
+        error.args = (f"{name}: {text[prefix.end() if prefix else 0 :]}",)
+        return error
+    kind = next((told for base, told in _TOLD_AS.items() if isinstance(error, base)), ValueError)
+    if not text.startswith(f"{name}: "):
+        text = f"{name}: {text or type(error).__name__}"
+    values = [*given, *(f"{what}={shown(value)}" for what, value in named.items() if what not in ("self", "cls"))]
+    told = kind(f"{text} (given {', '.join(values) or 'nothing'})")
+    told.__cause__ = error
+    return told
+
+
+def _raised_here(error: BaseException) -> bool:
+    """Whether a `raise` of this package made it: then it says all that there is to say."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None or not trace.tb_frame.f_code.co_filename.startswith(HOME):
+        return False
+    return dis.opname[trace.tb_frame.f_code.co_code[trace.tb_lasti]] == "RAISE_VARARGS"
+
+
+def _strange(error: BaseException) -> bool:
+    """Whether it comes from code that a caller passed in, or is the call itself, which does not fit the signature."""
+    trace = error.__traceback__
+    assert trace is not None
+    if trace.tb_next is None:
+        return isinstance(error, TypeError) and "argument" in str(error)
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        ours = file.startswith(HOME) or _LIBRARIES.match(file)
+        if not ours and (not file.startswith(_STANDARD) or "-packages" in file):
+            return True
+        trace = trace.tb_next
+    return False
+
+
+def named(f: Callable[P, R]) -> Callable[P, R]:
+    """Let what goes wrong inside f be told in f's name, or if f is a special method, in that of the class.
+
+    >>> import math
+    >>> named(math.factorial)(2.5)
+    Traceback (most recent call last):
+    TypeError: factorial: 'float' object cannot be interpreted as an integer (given n=2.5 (float))
+    """
+
+    @functools.wraps(f)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return f(*args, **kwargs)
+        except ERRORS as error:
+            if _strange(error):
+                raise
+            name = f.__name__.strip("_")
+            if "." in f.__qualname__ and "<locals>" not in f.__qualname__:  # a method
+                name = type(args[0]).__name__ if f.__name__.startswith("__") else f.__qualname__
+            raise explained(error, name, *_given(f, args, kwargs))  # noqa: B904
+
+    return call
+
+
+def _given(f: Callable, args: tuple, kwargs: dict[str, Any]) -> tuple[Iterable[str], dict[str, Any]]:
+    try:
+        return (), inspect.signature(f).bind_partial(*args, **kwargs).arguments
+    except TypeError:
+        return map(shown, args), kwargs
+
+
+# ---- what settings are held to: they name the setting, and whoever is called names itself --------------------------------
+
+
+def is_whole(value: Any, least: float = -np.inf) -> bool:
+    """Whether it is a whole number, NumPy's included and booleans not, and at least that.
+
+    >>> is_whole(np.int64(3)), is_whole(True), is_whole(2.0), is_whole(0, 1)
+    (True, False, False, False)
+    """
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= least)
+
+
+def is_switch(value: Any) -> bool:
+    """Whether it is True or False, NumPy's included, or one of the ints 0 and 1."""
+    return isinstance(value, bool | np.bool_) or (is_whole(value) and value in (0, 1))
+
+
+def is_number(value: Any, low: float = -np.inf, high: float = np.inf) -> bool:
+    """Whether it is a finite real number, NumPy's included and booleans not, within [low, high].
+
+    >>> is_number(np.float32(0.5), 0, 1), is_number("0.5"), is_number(float("nan")), is_number(2, 0, 1)
+    (True, False, False, False)
+    """
+    real = isinstance(value, Real) and not isinstance(value, bool)
+    return real and bool(-np.inf < value < np.inf and low <= value <= high)
+
+
+def require(
+    name: str, setting: str, value: Any, good: bool, want: str, kinds: Any = Number, error: type[Exception] = ValueError
+) -> None:
+    """Raise the error unless the setting is good. Of a value of another kind than wanted, the type is told.
+
+    >>> require("dropout", "p", "half", is_number("half", 0, 1), "in [0, 1]")
+    Traceback (most recent call last):
+    ValueError: dropout: p is 'half'; it must be in [0, 1], not a str
+    """
+    if not good:
+        other = value is not None and (isinstance(value, bool) or not isinstance(value, kinds))
+        verb = "" if want.startswith("lie") else "be "
+        kind = f", not a {type(value).__name__}" if other else ""
+        raise error(f"{name}: {setting} is {_brief(value)}; it must {verb}{want}{kind}")
+
+
+def check_function(name: str, setting: str, value: Any, *others: None) -> None:
+    """Raise TypeError unless the value is a function, or one of the others that may stand for it."""
+    if not callable(value) and not any(value is other for other in others):
+        raise TypeError(f"{name}: {setting} is {shown(value)}; it must be a function{' or None' * bool(others)}")
+
+
+def declaring(f: Callable[P, R]) -> Callable[P, R]:
+    """`named`, for what declares how a primitive is differentiated: its arguments are the primitive, and rules."""
+
+    def checked(op: Any, *rules: Any, **options: Any) -> Any:
+        if not hasattr(op, "forward"):
+            raise TypeError(f"{f.__name__}: op is {shown(op)}; it must be a primitive: mg.primitive(f)")
+        for rule in rules:
+            for one in rule if isinstance(rule, list | tuple) else [rule]:
+                if not callable(one) and not is_number(one):
+                    raise TypeError(f"{f.__name__}: a rule is {shown(one)}; it must be a function of tensors")
+        return declare(op, *rules, **options)
+
+    declare: Any = f
+    wrapped: Any = functools.update_wrapper(checked, declare)
+    return named(wrapped)

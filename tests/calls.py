@@ -1,0 +1,338 @@
+"""One valid call of every public name, from which wrong ones are made: add a name, add a row.
+
+A row makes the call anew: the function, its arguments, its keyword arguments. Names of subpackages are dotted paths,
+and methods stand under "Tensor.". What makes no call (constants, types of results, modules) is listed as such.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+import minigrad as mg
+from minigrad import data, lab, nn, optim, train, viz
+
+F32 = np.float32
+Call = tuple[Callable, tuple, dict[str, Any]]
+
+
+def call(f: Callable, *args: Any, **kwargs: Any) -> Call:
+    return f, args, kwargs
+
+
+def x(*shape: int, dtype: Any = np.float64) -> mg.Tensor:
+    """Positive numbers, none equal to another."""
+    n = math.prod(shape)
+    return mg.tensor(np.linspace(0.2, 0.9, n).reshape(shape).astype(dtype), requires_grad=True)
+
+
+def net() -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(4, 3, rng=0))
+
+
+def normed() -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(4, 3, rng=0), nn.BatchNorm1d(3))
+
+
+def images(n: int = 6) -> np.ndarray:
+    return np.linspace(0, 1, n * 4, dtype=F32).reshape(n, 1, 2, 2)
+
+
+def loader(classes: int = 3) -> data.Loader:
+    return data.Loader(data.Dataset(images(), np.arange(6) % max(classes, 1)), 3, shuffle=False)
+
+
+def streams() -> data.Streams:
+    return data.Streams(0, epoch=0, samples=np.arange(6))
+
+
+def leaf() -> mg.Tensor:
+    p = x(3)
+    p.grad = np.ones(3)
+    return p
+
+
+def square(p: Any) -> mg.Tensor:
+    return mg.sum(mg.mul(p, p))
+
+
+def run(transform: Any) -> Any:
+    return transform(images(), streams())
+
+
+RECORDS = [
+    {"epoch": i, "loss": 1.0 / (i + 1), "accuracy": 0.5, "test_loss": 1.0, "test_accuracy": 0.4} for i in range(2)
+]
+RATES = SimpleNamespace(rates=np.array([0.1, 0.2]), losses=np.ones(2), smoothed=np.array([1.0, 0.5]), suggestion=0.1)
+PROBS, LABELS = np.full((4, 2), 0.5), np.array([0, 1, 0, 1])
+
+IMAGE = (2, 2, 4, 4)
+UNARY = "abs cos elu exp gelu leaky_relu log log1p neg relu sigmoid silu sin softplus sqrt tanh"
+BINARY = "add div maximum minimum mul power sub"
+REDUCE = "logsumexp max mean min std sum var"
+
+CALLS: dict[str, Callable[[], Call]] = {
+    **{n: lambda n=n: call(getattr(mg, n), x(2, 3)) for n in UNARY.split()},
+    **{n: lambda n=n: call(getattr(mg, n), x(2, 3), x(3)) for n in BINARY.split()},
+    **{n: lambda n=n: call(getattr(mg, n), x(2, 3), axis=1) for n in REDUCE.split()},
+    "affine": lambda: call(mg.affine, x(2, 3), x(4, 3), x(4)),
+    "avg_pool2d": lambda: call(mg.avg_pool2d, x(*IMAGE), 2),
+    "batch_norm": lambda: call(mg.batch_norm, x(4, 3), x(3), x(3)),
+    "broadcast_to": lambda: call(mg.broadcast_to, x(3), shape=(2, 3)),
+    "clip": lambda: call(mg.clip, x(3), 0.3, 0.6),
+    "concat": lambda: call(mg.concat, [x(2, 3), x(1, 3)], 0),
+    "conv2d": lambda: call(mg.conv2d, x(*IMAGE), x(2, 2, 3, 3), x(2)),
+    "crop": lambda: call(mg.crop, x(3, 4), [(1, 0), (1, 1)]),
+    "cross_entropy": lambda: call(mg.cross_entropy, x(4, 3), np.array([2, 0, 1, 2])),
+    "dropout": lambda: call(mg.dropout, x(3), 0.5, rng=0),
+    "dropout2d": lambda: call(mg.dropout2d, x(*IMAGE), 0.5, rng=0),
+    "expand_dims": lambda: call(mg.expand_dims, x(3), 0),
+    "flatten": lambda: call(mg.flatten, x(2, 3, 4), 1),
+    "fold": lambda: call(mg.fold, x(1, 1, 2, 2, 3, 3), 4),
+    "fractional_max_pool2d": lambda: call(mg.fractional_max_pool2d, x(*IMAGE), 2, rng=0),
+    "global_avg_pool2d": lambda: call(mg.global_avg_pool2d, x(*IMAGE)),
+    "log_softmax": lambda: call(mg.log_softmax, x(2, 3), -1),
+    "matmul": lambda: call(mg.matmul, x(2, 3), x(3, 4)),
+    "matrix_transpose": lambda: call(mg.matrix_transpose, x(2, 3)),
+    "max_pool2d": lambda: call(mg.max_pool2d, x(*IMAGE), 2),
+    "mse_loss": lambda: call(mg.mse_loss, x(2, 3), x(2, 3)),
+    "pad": lambda: call(mg.pad, x(2, 3), [(1, 0), (1, 1)]),
+    "permute_dims": lambda: call(mg.permute_dims, x(2, 3), (1, 0)),
+    "reshape": lambda: call(mg.reshape, x(2, 3), (3, 2)),
+    "softmax": lambda: call(mg.softmax, x(2, 3), -1),
+    "squeeze": lambda: call(mg.squeeze, x(1, 3), 0),
+    "stack": lambda: call(mg.stack, [x(3), x(3)], 0),
+    "sum_to": lambda: call(mg.sum_to, x(2, 3), shape=(3,)),
+    "tensor": lambda: call(mg.tensor, [1.0, 2.0]),
+    "unfold": lambda: call(mg.unfold, x(*IMAGE), 2),
+    "where": lambda: call(mg.where, np.array([True, False, True]), x(2, 3), x(3)),
+    # derivatives, and what is around them
+    "Primitive": lambda: call(mg.Primitive, lambda a: a),
+    "Tensor": lambda: call(mg.Tensor, [1.0, 2.0]),
+    "compile": lambda: call(mg.compile, square),
+    "elementwise": lambda: call(mg.elementwise, mg.Primitive(lambda a: a), 1.0),
+    "fused": lambda: call(mg.fused, square, lambda a: (a, None)),
+    "general": lambda: call(mg.general, mg.Primitive(lambda a: a), [square], [square]),
+    "linear": lambda: call(mg.linear, mg.Primitive(lambda a: a), square),
+    "primitive": lambda: call(mg.primitive, lambda a: a),
+    "get_num_threads": lambda: call(mg.get_num_threads),
+    "set_num_threads": lambda: call(mg.set_num_threads, mg.get_num_threads()),
+    "ggnvp": lambda: call(mg.ggnvp, lambda p: mg.mul(p, p), mg.sum, (x(3),), (np.ones(3),)),
+    "grad": lambda: call(lambda f, argnums, p: mg.grad(f, argnums)(p), square, 0, np.ones(3)),
+    "gradcheck": lambda: call(mg.gradcheck, square, np.ones(2)),
+    "graph": lambda: call(mg.graph, square(x(3))),
+    "hessian": lambda: call(lambda f, p: mg.hessian(f)(p), square, np.ones(3)),
+    "hvp": lambda: call(mg.hvp, square, (np.ones(3),), (np.ones(3),)),
+    "jacobian": lambda: call(lambda f, p: mg.jacobian(f)(p), square, np.ones(3)),
+    "jvp": lambda: call(mg.jvp, square, (np.ones(3),), (np.ones(3),)),
+    "linearize": lambda: call(mg.linearize, square, np.ones(3)),
+    "linearize_ggn": lambda: call(mg.linearize_ggn, lambda p: (square(p), p), (np.ones(3),)),
+    "linearize_grad": lambda: call(mg.linearize_grad, square, (np.ones(3),)),
+    "no_grad": lambda: call(mg.no_grad),
+    "pull": lambda: call(lambda y, xs: mg.pull(y, xs), *(lambda p: (square(p), [p]))(x(3))),
+    "push": lambda: call(lambda ys, xs, vs: mg.push(ys, xs, vs), *(lambda p: ([square(p)], [p], [np.ones(3)]))(x(3))),
+    "seed": lambda: call(mg.seed, 0),
+    "value_and_grad": lambda: call(lambda f, argnums, p: mg.value_and_grad(f, argnums)(p), square, 0, np.ones(3)),
+    "vjp": lambda: call(mg.vjp, square, np.ones(3)),
+    # methods
+    **{
+        f"Tensor.{n}": lambda n=n: call(getattr(mg.Tensor, n), x(2, 3))
+        for n in ["T", "abs", "detach", "exp", "log", "mT", "relu", "sigmoid", "sqrt", "tanh"]
+        if callable(getattr(mg.Tensor, n))
+    },
+    **{f"Tensor.{n}": lambda n=n: call(getattr(mg.Tensor, n), x(2, 3), axis=1) for n in REDUCE.split()},
+    "Tensor.argmax": lambda: call(mg.Tensor.argmax, x(2, 3), 1),
+    "Tensor.astype": lambda: call(mg.Tensor.astype, x(2, 3), "float32"),
+    "Tensor.backward": lambda: call(mg.Tensor.backward, x(2, 3) * 2, np.ones((2, 3))),
+    "Tensor.clip": lambda: call(mg.Tensor.clip, x(3), 0.3, 0.6),
+    "Tensor.flatten": lambda: call(mg.Tensor.flatten, x(2, 3), 0),
+    "Tensor.item": lambda: call(mg.Tensor.item, x(1)),
+    "Tensor.permute_dims": lambda: call(mg.Tensor.permute_dims, x(2, 3), 1, 0),
+    "Tensor.reshape": lambda: call(mg.Tensor.reshape, x(2, 3), 3, 2),
+    "Tensor.squeeze": lambda: call(mg.Tensor.squeeze, x(1, 3), 0),
+    **{
+        f"Tensor.__{n}__": lambda n=n: call(getattr(mg.Tensor, f"__{n}__"), x(2, 3), x(3))
+        for n in ["add", "radd", "sub", "rsub", "mul", "rmul", "truediv", "rtruediv", "pow", "rpow", "lt", "le", "gt", "ge", "eq", "ne"]
+    },
+    "Tensor.__matmul__": lambda: call(mg.Tensor.__matmul__, x(2, 3), x(3, 2)),
+    "Tensor.__rmatmul__": lambda: call(mg.Tensor.__rmatmul__, x(3, 2), x(2, 3)),
+    "Tensor.__getitem__": lambda: call(mg.Tensor.__getitem__, x(2, 3), (0, slice(1, 3))),
+    # layers
+    **{
+        f"nn.{n}": lambda n=n: call(lambda v, n=n: getattr(nn, n)()(v), x(2, 3))
+        for n in ["GELU", "Identity", "LogSoftmax", "ReLU", "SiLU", "Sigmoid", "Softmax", "Tanh"]
+    },
+    "nn.AdaptiveAvgPool2d": lambda: call(nn.AdaptiveAvgPool2d, 1),
+    "nn.AvgPool2d": lambda: call(nn.AvgPool2d, 2),
+    "nn.BatchNorm1d": lambda: call(nn.BatchNorm1d, 3),
+    "nn.BatchNorm2d": lambda: call(nn.BatchNorm2d, 3),
+    "nn.Buffer": lambda: call(nn.Buffer, np.ones(3)),
+    "nn.Conv2d": lambda: call(nn.Conv2d, 2, 3, 3),
+    "nn.CrossEntropyLoss": lambda: call(nn.CrossEntropyLoss),
+    "nn.DropConnect": lambda: call(nn.DropConnect, nn.Linear(3, 2), 0.5),
+    "nn.Dropout": lambda: call(nn.Dropout, 0.5),
+    "nn.Dropout2d": lambda: call(nn.Dropout2d, 0.5),
+    "nn.ELU": lambda: call(nn.ELU, 1.0),
+    "nn.Flatten": lambda: call(nn.Flatten, 1),
+    "nn.FractionalMaxPool2d": lambda: call(nn.FractionalMaxPool2d, 2),
+    "nn.LeakyReLU": lambda: call(nn.LeakyReLU, 0.1),
+    "nn.Linear": lambda: call(nn.Linear, 3, 2),
+    "nn.MSELoss": lambda: call(nn.MSELoss),
+    "nn.MaxPool2d": lambda: call(nn.MaxPool2d, 2),
+    "nn.Module": lambda: call(net(), images()),
+    "nn.Parameter": lambda: call(nn.Parameter, np.ones(3)),
+    "nn.Residual": lambda: call(nn.Residual, nn.Linear(3, 3)),
+    "nn.Sequential": lambda: call(nn.Sequential, nn.Linear(3, 3), nn.ReLU()),
+    "nn.Softplus": lambda: call(nn.Softplus, 1.0),
+    "nn.StochasticDepth": lambda: call(nn.StochasticDepth, 0.5),
+    "nn.averaged": lambda: call(nn.averaged, nn.Sequential(nn.Dropout(0.5, rng=0)), np.ones((2, 3), F32)),
+    "nn.expected_depth": lambda: call(nn.expected_depth, net()),
+    "nn.gradient_noise_": lambda: call(nn.gradient_noise_, [leaf()], 1, rng=0),
+    "nn.l1_penalty": lambda: call(nn.l1_penalty, net()),
+    "nn.l2_penalty": lambda: call(nn.l2_penalty, net()),
+    "nn.linear_decay": lambda: call(nn.linear_decay, 3, 0.5),
+    "nn.max_norm_": lambda: call(nn.max_norm_, net(), 1.0),
+    "nn.summary": lambda: call(nn.summary, net(), images()),
+    "nn.weights": lambda: call(nn.weights, net()),
+    "nn.init.fans": lambda: call(nn.init.fans, (3, 2)),
+    **{
+        f"nn.init.{n}": lambda n=n: call(getattr(nn.init, n), (3, 2))
+        for n in ["zeros", "ones", "uniform", "normal", "xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal"]
+    },
+    "nn.models.lenet": lambda: call(nn.models.lenet, 10),
+    "nn.models.resnet8": lambda: call(nn.models.resnet8, 10),
+    # optimizers
+    **{
+        f"optim.{n}": lambda n=n: call(getattr(optim, n), [leaf()], 0.1)
+        for n in ["AdaGrad", "Adadelta", "AdaHessian", "Adam", "AdamW", "Adamax", "LAMB", "Lion", "Muon", "NAdam", "RAdam", "RMSProp", "SGD", "SQN", "Sophia", "Momentum", "Nesterov"]
+    },
+    **{
+        f"optim.{n}": lambda n=n: call(getattr(optim, n), [leaf()])
+        for n in ["BFGS", "LBFGS", "Newton", "NewtonCG", "NonlinearCG", "TrustRegionNewtonCG"]
+    },
+    "optim.Average": lambda: call(optim.Average, [leaf()], optim.averaging.ema(0.9)),
+    "optim.clip_grad_norm": lambda: call(optim.clip_grad_norm, [leaf()], 1.0),
+    "optim.clip_grad_value": lambda: call(optim.clip_grad_value, [leaf()], 1.0),
+    "optim.minimize": lambda: call(optim.minimize, square, np.ones(2)),
+    "optim.averaging.ema": lambda: call(optim.averaging.ema, 0.9),
+    "optim.averaging.equal": lambda: call(optim.averaging.equal),
+    "optim.schedules.constant": lambda: call(optim.schedules.constant, 0.1),
+    "optim.schedules.step_decay": lambda: call(optim.schedules.step_decay, 0.1, 2, 0.5),
+    "optim.schedules.multi_step": lambda: call(optim.schedules.multi_step, 0.1, [1, 3], 0.5),
+    "optim.schedules.exponential": lambda: call(optim.schedules.exponential, 0.1, 0.5),
+    "optim.schedules.inverse": lambda: call(optim.schedules.inverse, 0.1, 0.5),
+    "optim.schedules.polynomial": lambda: call(optim.schedules.polynomial, 0.1, 4, 1.0, 0.0),
+    "optim.schedules.cosine": lambda: call(optim.schedules.cosine, 0.1, 4),
+    "optim.schedules.warmup": lambda: call(optim.schedules.warmup, 0.1, 4),
+    "optim.schedules.one_cycle": lambda: call(optim.schedules.one_cycle, 0.1, 4),
+    "optim.schedules.warm_restarts": lambda: call(optim.schedules.warm_restarts, 0.1, 4),
+    "optim.schedules.sequence": lambda: call(optim.schedules.sequence, [0.1, 0.2], [3]),
+    # data
+    "data.Affine": lambda: call(data.Affine, 10.0, 0.1, 0.1, 1.0),
+    "data.ColorJitter": lambda: call(data.ColorJitter, 0.1, 0.1, 0.1, 0.1),
+    "data.Compose": lambda: call(data.Compose, data.HorizontalFlip(), data.VerticalFlip()),
+    "data.CutMix": lambda: call(data.CutMix, 3, 1.0),
+    "data.Cutout": lambda: call(data.Cutout, 1, 0.0),
+    "data.Dataset": lambda: call(data.Dataset, images(), np.arange(6)),
+    "data.GaussianNoise": lambda: call(data.GaussianNoise, 0.1),
+    "data.HorizontalFlip": lambda: call(data.HorizontalFlip, 0.5),
+    "data.Lighting": lambda: call(data.Lighting, np.eye(3), np.ones(3), 0.1),
+    "data.Lighting.fit": lambda: call(data.Lighting.fit, images(), 0.1),
+    "data.Loader": lambda: call(data.Loader, data.Dataset(images(), np.arange(6)), 2),
+    "data.Loader.look": lambda: call(loader().look, 0, [1, 2]),
+    "data.Loader.load_state_dict": lambda: call(loader().load_state_dict, loader().state_dict()),
+    "data.Mixup": lambda: call(data.Mixup, 3, 1.0),
+    "data.Normalize": lambda: call(data.Normalize, np.zeros(3), np.ones(3)),
+    "data.Normalize.fit": lambda: call(data.Normalize.fit, images()),
+    "data.RandomCrop": lambda: call(data.RandomCrop, 1, (2, 2)),
+    "data.RandomErasing": lambda: call(data.RandomErasing, 0.5, (0.1, 0.2), (0.5, 2.0), 0.0),
+    "data.Streams": lambda: call(data.Streams, 0, 0, np.arange(3)),
+    "data.VerticalFlip": lambda: call(data.VerticalFlip, 0.5),
+    **{
+        f"data.{type(made).__name__}.__call__": lambda made=made: call(made, images(), streams())
+        for made in (
+            data.Affine(10), data.ColorJitter(0.1), data.Compose(), data.Cutout(1), data.GaussianNoise(0.1),
+            data.HorizontalFlip(), data.VerticalFlip(), data.Normalize([0.1], [1.0]), data.RandomCrop(1), data.RandomErasing(),
+            data.Lighting(np.eye(1), np.ones(1)),
+        )
+    },
+    **{
+        f"data.{type(made).__name__}.__call__": lambda made=made: call(made, images(), images(), streams())
+        for made in (data.Mixup(3), data.CutMix(3))
+    },
+    "data.cifar10": lambda: call(data.cifar10, "there/is/no/such/folder"),
+    "data.cifar100": lambda: call(data.cifar100, "there/is/no/such/folder"),
+    "data.digits": lambda: call(data.digits),
+    "data.end_with_parent": lambda: call(data.end_with_parent),
+    "data.mnist": lambda: call(data.mnist, "there/is/no/such/folder"),
+    "data.read": lambda: call(data.read, "there/is/no/such/folder"),
+    "data.read_idx": lambda: call(data.read_idx, "there/is/no/such/file"),
+    "data.warp": lambda: call(data.warp, images(1), np.array([[[1.0, 0, 0], [0, 1, 0]]])),
+    # training
+    "train.Audit": lambda: call(train.Audit, net()),
+    "train.Averaging": lambda: call(train.Averaging, net()),
+    "train.CSVLog": lambda: call(train.CSVLog, "log.csv"),
+    "train.EarlyStopping": lambda: call(train.EarlyStopping),
+    "train.GradualUnfreezing": lambda: call(train.GradualUnfreezing, net(), [["1"]], 1),
+    "train.MembersFailed": lambda: call(train.MembersFailed, {}, {0: "an error"}),
+    "train.State": lambda: (lambda m: call(train.State, m, optim.SGD(m.parameters(), lr=0.1), loader(), epochs=1))(net()),
+    "train.TensorBoardLog": lambda: call(train.TensorBoardLog, "logs"),
+    "train.after_step": lambda: call(train.after_step, square),
+    "train.before_step": lambda: call(train.before_step, square),
+    "train.calibration": lambda: call(train.calibration, PROBS, LABELS),
+    "train.disagreement": lambda: call(train.disagreement, np.stack([PROBS, PROBS]), LABELS),
+    "train.discriminative_rates": lambda: call(train.discriminative_rates, net(), 0.1),
+    "train.ensemble": lambda: call(train.ensemble, lambda seed: net(), 1, ThreadPoolExecutor(1)),
+    "train.evaluate": lambda: call(train.evaluate, net(), loader()),
+    "train.fit": lambda: (lambda m: call(train.fit, m, optim.SGD(m.parameters(), lr=0.1), loader(), epochs=1, progress=False))(
+        net()
+    ),
+    "train.freeze": lambda: call(train.freeze, net(), "1.*"),
+    "train.judge": lambda: call(train.judge, [net(), net()], loader()),
+    "train.load_pretrained": lambda: call(train.load_pretrained, net(), net().state_dict()),
+    "train.load_tree": lambda: call(train.load_tree, "there/is/no/such/file"),
+    "train.load_weights": lambda: call(train.load_weights, net(), "there/is/no/such/file"),
+    "train.lr_range": lambda: (lambda m: call(train.lr_range, m, optim.SGD(m.parameters(), lr=0.1), loader(0), low=1e-3, steps=20))(net()),
+    "train.predict": lambda: call(train.predict, net(), loader()),
+    "train.probabilities": lambda: call(train.probabilities, [net()], loader()),
+    "train.processes": lambda: call(train.processes, 1),
+    "train.recalibrate_batch_norm": lambda: call(train.recalibrate_batch_norm, normed(), loader()),
+    "train.replace_head": lambda: call(train.replace_head, net(), "1", nn.Linear(4, 2)),
+    "train.save_tree": lambda: call(train.save_tree, {"a": np.ones(2)}, "tree.npz"),
+    "train.save_weights": lambda: call(train.save_weights, net(), "weights.npz"),
+    "train.snapshots": lambda: (
+        lambda m: call(
+            train.snapshots, m, optim.SGD(m.parameters(), lr=0.1), loader(), cycles=1, epochs=1, progress=False
+        )
+    )(net()),
+    "train.unfreeze": lambda: call(train.unfreeze, net(), "1.*"),
+    # pictures
+    "viz.curves": lambda: call(viz.curves, RECORDS),
+    "viz.lr_range": lambda: call(viz.lr_range, RATES),
+    "viz.preview": lambda: call(viz.preview, [("plain", loader(), 1)], 2),
+    "viz.reliability": lambda: call(viz.reliability, train.calibration(PROBS, LABELS)),
+    "viz.schedules": lambda: call(viz.schedules, 0.1, 3),
+    "viz.spectrum": lambda: call(viz.spectrum, optim.curvature.Density(np.array([[0.0, 1.0]]), np.array([[0.5, 0.5]]))),
+    # the laboratory
+    "lab.DigitsNet": lambda: call(lab.DigitsNet, 4),
+    "lab.doctor": lambda: call(lab.doctor, net(), images(24), np.arange(24) % 3),
+    "lab.scenes": lambda: call(lab.scenes, 2, 16),
+    "lab.usual_transforms": lambda: call(lab.usual_transforms, data.Dataset(images(), np.arange(6))),
+    "lab.lecture.Recipe": lambda: call(lab.lecture.Recipe, 20),
+    "lab.lecture.effects": lambda: call(lab.lecture.effects, [("dropout", -1.0, 0.5, "better")]),
+    "lab.playground.Racer": lambda: call(lab.playground.Racer, "SGD", "SGD", 0.1),
+    "lab.playground.race": lambda: call(lab.playground.race, lab.playground.SURFACES["saddle"], ["sgd"], budget=3),
+}  # fmt: skip
+
+# what is not called to compute something: results, exceptions, bases, subpackages, and what runs for minutes
+NO_CALLS = {
+    "ops", "nn.Averaged", "nn.Summary", "nn.init", "nn.models", "optim.Optimizer", "optim.Result", "optim.averaging",
+    "optim.curvature", "optim.schedules", "data.ChecksumWarning", "data.Mix", "data.Split", "train.CheckpointError",
+    "train.Evaluation", "train.RateRange", "lab.Diagnosis", "lab.Findings", "lab.Settings", "lab.Warmed", "lab.lecture",
+    "lab.playground", "lab.report", "lab.svm_accuracy", "lab.train_digits", "lab.training_step", "lab.warm_up",
+}  # fmt: skip
