@@ -7,6 +7,7 @@ leaving.py    what must not leave the tape in silence
 tensor.py     tensors, and the doors through which arrays come, are computed, and go
 convert.py    the way from integers and float16 to it, and back
 primitive.py  recorded functions, the three kinds of derivative, and what the chain rule itself needs
+seed.py       what a walk begins with
 walks.py      up and down the tape
 fused.py      the fast form of a composition, which stays the truth
 stale.py      whether a tape can still be walked
