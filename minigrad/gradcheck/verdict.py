@@ -158,12 +158,12 @@ def _contradiction(e: Evidence, i: int) -> tuple[float | None, Kink | None]:
         margin = changes + floor + _JUMP * e.scale[i]
         if not (got < slopes.min() - margin or got > slopes.max() + margin):
             return None, None
-    kink = None
-    if e.kink(i, _PARTS[0]) is not None:
+    kink, near = None, e.kink(i, _PARTS[0])
+    if near is not None:
         kink = e.kink(i, _BESIDE)
         one = e.of_function and e.places[i] is not None  # along a direction several kinks do not add up
         agree = float(np.abs(slopes[:, 0] - slopes[:, 1]).max()) <= margin
-        if kink is None or not (kink.count == 1 or (one and (agree or kink.count <= _MOST))):
+        if kink is None or kink.count < near.count or not (kink.count == 1 or (one and (agree or kink.count <= _MOST))):
             return None, None  # beside x no slope is that of the limit, and many dead units have a convention each
     if changes > 0.25 * np.abs(slopes).max() + floor:  # far from the limit
         return None, None
