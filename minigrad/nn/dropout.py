@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..ops import conv, elementwise, linalg, noise, shape
-from ..ranges import COUNT, check
+from ..ranges import COUNT, FRACTION, check, choice
 from ..tape import Array, Tensor, no_grad, total
 from ..typing import ArrayLike, Rng
 from .layers import Conv2d, Linear, own_generator
@@ -36,8 +36,8 @@ class Dropout(Module):
 
     def __init__(self, p: float = 0.5, scaling: str = "inverted", *, rng: Rng = None) -> None:
         name = type(self).__name__
-        noise.check_probability(name, p)
-        noise.check_choice(name, "scaling", scaling, "inverted", "test")
+        check(name, FRACTION, p=p)
+        check(name, noise.SCALING, scaling=scaling)
         self.p, self.scaling, self.rng = p, scaling, own_generator(rng)
 
     def forward(self, x: ArrayLike) -> Tensor:
@@ -84,10 +84,10 @@ class DropConnect(Module):
     ) -> None:
         if not isinstance(layer, Linear | Conv2d):
             raise TypeError(f"DropConnect: layer is a {type(layer).__name__}; it must be a Linear or a Conv2d")
-        noise.check_probability("DropConnect", p)
-        noise.check_choice("DropConnect", "mode", mode, "batch", "row")
-        noise.check_choice("DropConnect", "scaling", scaling, "inverted", "test")
-        noise.check_choice("DropConnect", "inference", inference, "mean", "gaussian")
+        check("DropConnect", FRACTION, p=p)
+        check("DropConnect", noise.MODE, mode=mode)
+        check("DropConnect", noise.SCALING, scaling=scaling)
+        check("DropConnect", choice("mean", "gaussian"), inference=inference)
         if inference == "gaussian" and activation is None:
             raise ValueError("DropConnect: inference='gaussian' averages over the activation; give it, e.g. mg.relu")
         self.layer, self.activation = layer, activation

@@ -13,11 +13,13 @@ import numpy as np
 
 from .. import random
 from ..ops import conv, linalg, pool, shape
-from ..ranges import COUNT, INSIDE, WHOLE, check, told
+from ..ranges import COUNT, INSIDE, WHOLE, check, choice
 from ..tape import Tensor, effectful, total
 from ..typing import ArrayLike, DTypeLike, OneOrTwo, Rng
 from . import init
 from .module import Module, Parameter
+
+_PADDING = choice("same", "valid")._replace(text="'same', 'valid', an int or two ints")
 
 
 class Sequential(Module):
@@ -342,8 +344,7 @@ def _padding(padding: OneOrTwo, stride: conv.Pair) -> Any:
     """'same', 'valid' or a pair of ints."""
     if not isinstance(padding, str):
         return conv.pair("Conv2d", "padding", padding, 0)
-    if padding not in ("same", "valid"):
-        raise ValueError(f"Conv2d: padding is {told(padding)}; it must be 'same', 'valid', an int or two ints")
+    check("Conv2d", _PADDING, padding=padding)
     if padding == "same" and stride != (1, 1):
         raise ValueError(f"Conv2d: padding='same' needs stride 1, not {stride}")
     return padding
@@ -353,6 +354,6 @@ def _ratios(name: str, ratio: Any) -> tuple[float, float]:
     two = ratio if isinstance(ratio, tuple | list | np.ndarray) else (ratio, ratio)
     if len(two) != 2 or not all(map(INSIDE.holds, two)):
         raise ValueError(
-            f"{name}: output_ratio is {told(ratio)}; it must be a number, or two, in (0, 1): output over input"
+            f"{name}: output_ratio is {INSIDE.told(ratio)}; it must be a number, or two, in (0, 1): output over input"
         )
     return float(two[0]), float(two[1])

@@ -44,9 +44,9 @@ class StochasticDepth(Module):
         *,
         rng: Rng = None,
     ) -> None:
-        noise.check_probability("StochasticDepth", p)
-        noise.check_choice("StochasticDepth", "mode", mode, "batch", "row")
-        noise.check_choice("StochasticDepth", "scaling", scaling, "inverted", "test")
+        check("StochasticDepth", FRACTION, p=p)
+        check("StochasticDepth", noise.MODE, mode=mode)
+        check("StochasticDepth", noise.SCALING, scaling=scaling)
         self.p, self.mode, self.scaling, self.rng = p, mode, scaling, own_generator(rng)
 
     def __call__(self, shortcut: Any, branch: Callable[[], Any]) -> Tensor:

@@ -206,7 +206,7 @@ BAD = {
     "conv: channels": (lambda: nn.Conv2d(3, 4, 3)(np.ones((1, 2, 5, 5), F32)), ValueError, "x has 2 channels, weight"),
     "conv: dtype": (lambda: nn.Conv2d(1, 1, 1)(np.ones((1, 1, 2, 2))), TypeError, "conv2d: x is float64"),
     "conv: groups": (lambda: nn.Conv2d(3, 4, 3, groups=2), ValueError, "groups=2 must divide in_channels=3"),
-    "conv: padding": (lambda: nn.Conv2d(3, 4, 3, padding="full"), ValueError, "padding is the str 'full'"),
+    "conv: padding": (lambda: nn.Conv2d(3, 4, 3, padding="full"), ValueError, "padding is 'full'; it must be 'same'"),
     "conv: same, strided": (lambda: nn.Conv2d(3, 4, 3, 2, "same"), ValueError, "padding='same' needs stride 1"),
     "conv: kernel": (lambda: nn.Conv2d(3, 4, 0), ValueError, "Conv2d: kernel_size is 0"),
     "conv: no channels": (lambda: nn.Conv2d(3, 0, 3), ValueError, "Conv2d: out_channels is 0"),
