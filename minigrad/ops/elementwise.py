@@ -327,6 +327,7 @@ def clip(x: Any, low: float | None = None, high: float | None = None) -> Tensor:
     array([-1. ,  0.5,  1. ])
     """
     if low is not None and high is not None and not (_is_real(low) and _is_real(high) and low < high):
+        x = x if isinstance(x, Tensor) else Tensor(x)
         x = _where(low, x, condition=dispatch(_stuck, x, low, high))
     x = x if low is None else maximum(x, low)
     return x if high is None else minimum(x, high)
