@@ -113,7 +113,7 @@ def named(f: Callable[P, R]) -> Callable[P, R]:
         except ERRORS as error:
             if _strange(error):
                 raise
-            name = f.__name__.strip("_")
+            name = f.__name__.lstrip("_").removesuffix("__")
             if "." in f.__qualname__ and "<locals>" not in f.__qualname__:  # a method
                 name = type(args[0]).__name__ if f.__name__.startswith("__") else f.__qualname__
             raise explained(error, name, *_given(f, args, kwargs))  # noqa: B904

@@ -13,13 +13,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..errors import check_function
 from ..ops import conv, elementwise, linalg, noise, shape
-from ..ranges import COUNT, FRACTION, check, choice
+from ..ranges import FRACTION, check, choice, whole
 from ..tape import Array, Tensor, no_grad, total
 from ..typing import ArrayLike, Rng
 from .layers import Conv2d, Linear, own_generator
 from .modes import draws, modes_restored
-from .module import Module
+from .module import MODULE, Module
 
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(32)  # E f(z) ≈ Σ w f(node), z standard normal
 
@@ -88,6 +89,7 @@ class DropConnect(Module):
         check("DropConnect", noise.MODE, mode=mode)
         check("DropConnect", noise.SCALING, scaling=scaling)
         check("DropConnect", choice("mean", "gaussian"), inference=inference)
+        check_function("DropConnect", "activation", activation, None)
         if inference == "gaussian" and activation is None:
             raise ValueError("DropConnect: inference='gaussian' averages over the activation; give it, e.g. mg.relu")
         self.layer, self.activation = layer, activation
@@ -188,9 +190,9 @@ def averaged(
     >>> mean.round(1), std.round(1)
     (array([1., 1., 1., 1.]), array([1., 1., 1., 1.]))
     """
-    check("averaged", COUNT, n=n)
-    if n < 2:
-        raise ValueError(f"averaged: n is {n}; a mean and a spread need at least 2 draws")
+    check("averaged", MODULE, model=model)
+    check("averaged", whole("a whole number from 2 to 10^6", 2, 10**6), n=n)  # a mean and a spread need two
+    check_function("averaged", "transform", transform, None)
     drawing = [m for m in model.modules() if draws(m)]
     if not drawing:
         raise ValueError(f"averaged: no layer of this {type(model).__name__} draws; there is nothing to average")

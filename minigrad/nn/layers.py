@@ -12,8 +12,9 @@ from typing import Any, Self
 import numpy as np
 
 from .. import random
+from ..errors import named
 from ..ops import conv, linalg, pool, shape
-from ..ranges import COUNT, INSIDE, WHOLE, check, choice
+from ..ranges import COUNT, INSIDE, SWITCH, WHOLE, check, choice
 from ..tape import Tensor, effectful, total
 from ..typing import ArrayLike, DTypeLike, OneOrTwo, Rng
 from . import init
@@ -40,18 +41,21 @@ class Sequential(Module):
         """Add a module at the end; returns self."""
         return self._hold([*self, module])
 
+    @named
     def extend(self, modules: Iterable[Module]) -> Self:
         """Add modules at the end; returns self."""
         return self._hold([*self, *modules])
 
     __iadd__ = extend
 
+    @named
     def insert(self, index: int, module: Module) -> Self:
         """Add a module before that place; returns self."""
         modules = list(self)
         modules.insert(index, module)
         return self._hold(modules)
 
+    @named
     def pop(self, index: int = -1) -> Module:
         """Take the module at that place out, and return it."""
         modules = list(self)
@@ -88,20 +92,24 @@ class Sequential(Module):
     def __len__(self) -> int:
         return len(list(iter(self)))
 
+    @named
     def __getitem__(self, index: int | slice) -> Any:
         chosen = list(self)[index]
         return Sequential(*chosen) if isinstance(chosen, list) else chosen
 
+    @named
     def __setitem__(self, index: int | slice, module: Any) -> None:
         modules = list(self)
         modules[index] = module
         self._hold(modules)
 
+    @named
     def __delitem__(self, index: int | slice) -> None:
         modules = list(self)
         del modules[index]
         self._hold(modules)
 
+    @named
     def __add__(self, modules: Iterable[Module]) -> Sequential:
         return Sequential(*self, *modules)
 
@@ -144,6 +152,7 @@ class Linear(Module):
         rng: Rng = None,
     ) -> None:
         check("Linear", COUNT, in_features=in_features, out_features=out_features)
+        check("Linear", SWITCH, bias=bias)
         rng = random.generator(rng)
         self.in_features, self.out_features = in_features, out_features
         size = (out_features, in_features)
@@ -201,6 +210,7 @@ class Conv2d(Module):
         rng: Rng = None,
     ) -> None:
         check("Conv2d", COUNT, in_channels=in_channels, out_channels=out_channels, groups=groups)
+        check("Conv2d", SWITCH, bias=bias)
         if in_channels % groups or out_channels % groups:
             raise ValueError(
                 f"Conv2d: groups={groups} must divide in_channels={in_channels} and out_channels={out_channels}"
@@ -316,10 +326,10 @@ class AdaptiveAvgPool2d(Module):
 
     def forward(self, x: ArrayLike) -> Tensor:
         x = shape.as_tensor(x)
-        conv.check_image("adaptive_avg_pool2d", x)
+        conv.check_image("AdaptiveAvgPool2d", x)
         (h, w), (oh, ow) = x.shape[2:], self.output_size
         if h % oh or w % ow:
-            raise ValueError(f"adaptive_avg_pool2d: output size {(oh, ow)} does not divide the image's {(h, w)}")
+            raise ValueError(f"AdaptiveAvgPool2d: output size {(oh, ow)} does not divide the image's {(h, w)}")
         return pool.avg_pool2d(x, (h // oh, w // ow))
 
 

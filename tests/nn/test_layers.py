@@ -184,7 +184,7 @@ def test_gradient_of_a_model_with_dropout_by_complex_step():
 def test_adaptive_pooling_is_the_mean_of_equal_windows():
     x = np.arange(48.0).reshape(1, 1, 6, 8)
     assert np.array_equal(nn.AdaptiveAvgPool2d((2, 4))(x).data, x.reshape(1, 1, 2, 3, 4, 2).mean((3, 5)))
-    with pytest.raises(ValueError, match=r"adaptive_avg_pool2d: output size \(4, 4\) does not divide .* \(6, 8\)"):
+    with pytest.raises(ValueError, match=r"AdaptiveAvgPool2d: output size \(4, 4\) does not divide .* \(6, 8\)"):
         nn.AdaptiveAvgPool2d(4)(x)
 
 
@@ -232,7 +232,7 @@ BAD = {
     "depth: shapes": (
         lambda: nn.StochasticDepth(0.0)(np.ones((2, 3)), lambda: np.ones((2, 1))),
         ValueError,
-        "stochastic_depth: the shortcut has shape (2, 3), the branch (2, 1)",
+        "StochasticDepth: the shortcut has shape (2, 3), the branch (2, 1)",
     ),
     "init: fans": (lambda: nn.init.kaiming_normal((3,)), ValueError, "shape (3,) has no fan-in"),
     "init: mode": (lambda: nn.init.kaiming_uniform((3, 3), mode="fan"), ValueError, "mode is 'fan'"),
