@@ -50,7 +50,7 @@ def shown(value: Any) -> str:
 def brief(value: Any) -> str:
     """The value in a few words, without its type."""
     try:
-        text = repr(value.item() if isinstance(value, np.generic) else value)
+        text = str(value) if isinstance(value, np.number) else repr(value)
     except Exception:  # whatever a stranger's repr does, there is something else to say
         return "…"
     return text if len(text) <= 60 and "\n" not in text else text[:56].partition("\n")[0] + " …"

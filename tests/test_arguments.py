@@ -97,7 +97,7 @@ def outcome(name, slot, wrong):
     """What is wrong with how the call ends: nothing, if it works or minigrad says clearly why not."""
     f, args, kwargs = CALLS[name]()
     value = wrong()
-    if slot == "callback" and callable(value):
+    if slot in ("callback", "loss") and callable(value):
         return None  # what it does is the caller's
     if isinstance(slot, int):
         args = (*args[:slot], value, *args[slot + 1 :])
@@ -147,7 +147,11 @@ def called(name):
     if last.startswith("__"):
         operations = mg.__all__ if owner in nn.__all__ else []  # a layer is told as what it computes
         return [owner, *operations] if owner != "Tensor" else [OPERATIONS.get(plain, plain.removeprefix("r"))]
-    return [f"{owner}.{last}", owner] if owner[:1].isupper() and owner != "Tensor" else [OPERATIONS.get(last, last)]
+    return (
+        [f"{owner}.{last}", owner, *[last] * (owner == "Module")]
+        if owner[:1].isupper() and owner != "Tensor"
+        else [OPERATIONS.get(last, last)]
+    )
 
 
 OPERATIONS = {"truediv": "div", "rtruediv": "div", "pow": "power", "rpow": "power", "Primitive": "primitive"}
@@ -166,7 +170,7 @@ def shows(text, value):
         found += ["array", str(array.dtype), array.dtype.type.__name__, *map(repr, array.ravel().tolist())]
         found += [type(entry).__name__ for entry in array.flat]
     elif isinstance(value, Iterable):
-        entries = [1, 1.0] if isinstance(value, Iterator) or [*value][:1] == [[1.0]] else [*value]
+        entries = [1, 1.0] if isinstance(value, Iterator) or repr([*value][:1]) == "[[1.0]]" else [*value]
         found += ["int64", "|S5", *map(repr, entries), *(type(entry).__name__ for entry in entries)]
     return callable(value) or any(part and part.lower() in text.lower() for part in found)
 

@@ -201,7 +201,7 @@ def averaged(
         for m in drawing:
             m.training = True
         outputs = (model(x) if transform is None else transform(model(x)) for _ in range(n))
-        return _moments(y.data for y in outputs)
+        return _moments(shape.as_tensor(y).data for y in outputs)
 
 
 def _moments(values: Iterable[Array]) -> Averaged:
@@ -212,5 +212,5 @@ def _moments(values: Iterable[Array]) -> Averaged:
         else:
             step = y - mean
             mean += step / n
-            squares += step * (y - mean)
+            squares += (np.conj(step) * (y - mean)).real
     return Averaged(mean.astype(y.dtype), np.sqrt(squares / (n - 1)).astype(y.dtype))

@@ -22,7 +22,7 @@ import numpy as np
 
 from ..errors import named
 from ..ranges import SWITCH, check, instance
-from ..tape import Array, Tensor, attributes, copied, effectful, state
+from ..tape import Array, Tensor, as_array, attributes, copied, effectful, state
 from ..typing import ArrayLike, DTypeLike
 
 
@@ -170,7 +170,6 @@ class Module:
 
     # ---- modes
 
-    @named
     @effectful
     def train(self, mode: bool = True) -> Self:
         """Set `training` here and in all modules below, but for those `frozen`, which stay in test mode; returns self."""
@@ -224,7 +223,6 @@ class Module:
         """
         return {path: x.read().copy() for path, x in _found(self) if isinstance(x, _STATE)}
 
-    @named
     @effectful
     def load_state_dict(self, values: dict[str, Any], strict: bool = True) -> LoadedKeys:
         """Copy arrays into the parameters and buffers of the same path, in the dtype that those have.
@@ -233,8 +231,9 @@ class Module:
         dtype that cannot be cast; nothing is changed then. Returns the paths passed over.
         """
         check("load_state_dict", SWITCH, strict=strict)
+        check("load_state_dict", instance(Mapping, "a dict of arrays by path"), values=values)
         own = {path: x for path, x in _found(self) if isinstance(x, _STATE)}
-        arrays = {path: np.asarray(v.data if isinstance(v, Tensor) else v) for path, v in values.items()}
+        arrays = {path: as_array(v, None, "load_state_dict") for path, v in values.items()}
         missing = [path for path in own if path not in arrays]
         unexpected = [path for path in arrays if path not in own]
         problems = []

@@ -117,7 +117,7 @@ def gradient_noise_(
     check("gradient_noise_", NUMBER, gamma=gamma)
     look("gradient noise depends on the number of the step")
     source = np.random.default_rng([rng, step]) if isinstance(rng, int | np.integer) else random.generator(rng)
-    deviation = float((eta / (1 + step) ** gamma) ** 0.5)
+    deviation = float((eta / (1.0 + step) ** gamma) ** 0.5)
     effect(_add_noise, params.parameters() if isinstance(params, Module) else _listed(params), deviation, source)
 
 
