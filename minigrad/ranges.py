@@ -34,24 +34,24 @@ class Range(NamedTuple):
         return brief(value) if right else shown(value)
 
 
-def number(text: str, least: float = -np.inf, most: float = np.inf) -> Range:
+def number(least: float = -np.inf, most: float = np.inf, text: str = "") -> Range:
     """A finite real number in [least, most], NumPy's included and booleans not."""
 
     def holds(value: Any) -> bool:
         real = isinstance(value, Real) and not isinstance(value, bool)
         return real and bool(-np.inf < value < np.inf and least <= value <= most)
 
-    return Range(holds, text)
+    return Range(holds, text or f"in [{least}, {most}]")
 
 
-def whole(text: str, least: float = -np.inf, most: float = np.inf) -> Range:
+def whole(least: float = -np.inf, most: float = np.inf, text: str = "") -> Range:
     """A whole number in [least, most], NumPy's included and booleans not."""
 
     def holds(value: Any) -> bool:
         integer = isinstance(value, int | np.integer) and not isinstance(value, bool)
         return integer and bool(least <= value <= most)
 
-    return Range(holds, text)
+    return Range(holds, text or f"a whole number from {least} to {most}")
 
 
 def choice(*texts: str) -> Range:
@@ -71,16 +71,16 @@ def two(each: Range, text: str) -> Range:
     return Range(lambda v: isinstance(v, kind) and len(v) == 2 and all(map(each.holds, v)), text, kind)
 
 
-NUMBER = number("a number")
-NOT_NEGATIVE = number("≥ 0", 0)
-POSITIVE = number("> 0", np.nextafter(0, 1))
-FRACTION = number("in [0, 1)", 0, np.nextafter(1, 0))
-INSIDE = number("in (0, 1)", np.nextafter(0, 1), np.nextafter(1, 0))
-UNIT = number("in [0, 1]", 0, 1)
-AT_LEAST_ONE = number("a number ≥ 1", 1)
-WHOLE = whole("a whole number")
-INDEX = whole("a whole number ≥ 0", 0)
-COUNT = whole("a whole number ≥ 1", 1)
+NUMBER = number(text="a number")
+NOT_NEGATIVE = number(0, text="≥ 0")
+POSITIVE = number(np.nextafter(0, 1), text="> 0")
+FRACTION = number(0, np.nextafter(1, 0), "in [0, 1)")
+INSIDE = number(np.nextafter(0, 1), np.nextafter(1, 0), "in (0, 1)")
+UNIT = number(0, 1)
+AT_LEAST_ONE = number(1, text="a number ≥ 1")
+WHOLE = whole(text="a whole number")
+INDEX = whole(0, text="a whole number ≥ 0")
+COUNT = whole(1, text="a whole number ≥ 1")
 SWITCH = instance(bool | np.bool_, "True or False")
 PATH = instance(str | os.PathLike, "a path")
 ANYTHING = instance(object, "")

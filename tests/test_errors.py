@@ -378,7 +378,7 @@ CASES = {
     "race: budget": (
         lambda: lab.playground.race(lab.playground.SURFACES["saddle"], ["sgd"], 0),
         ValueError,
-        ["race: budget is 0", "≥ 1"],
+        ["race: budget is 0", "whole number from 1"],
     ),
     "race: surface": (
         lambda: lab.playground.race("saddle", ["sgd"]),

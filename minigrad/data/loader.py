@@ -70,7 +70,7 @@ class Loader:
         check("Loader", SWITCH, shuffle=shuffle, drop_last=drop_last)
         if drop_last and batch_size > len(dataset):
             raise ValueError(f"Loader: drop_last leaves no batch of {batch_size} of {len(dataset)} samples")
-        check("Loader", whole("a whole number in [0, 2^63)", 0, 2**63 - 1), seed=seed)
+        check("Loader", whole(0, 2**63 - 1, "a whole number in [0, 2^63)"), seed=seed)
         check_function("Loader", "transform", transform, None)  # data.Compose joins several
         check_function("Loader", "mix", mix, None)
         check("Loader", _WORKERS, workers=workers)

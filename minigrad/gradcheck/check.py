@@ -77,7 +77,7 @@ def gradcheck(
     started = time.perf_counter()
     check_function("gradcheck", "f", f)
     check_function("gradcheck", "loss", loss, None)
-    check("gradcheck", whole("a whole number from 1 to 20", 1, 20), order=order)
+    check("gradcheck", whole(1, 20), order=order)
     check("gradcheck", INDEX, entries=entries, samples=samples, directions=directions, seed=seed)
     check("gradcheck", NOT_NEGATIVE, rtol=rtol)
     check("gradcheck", SWITCH.or_none, check_inputs=check_inputs)

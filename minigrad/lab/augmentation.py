@@ -48,7 +48,7 @@ def scenes(count: int = 10, size: int = 32, seed: int = 0) -> data.Dataset:
     >>> scenes(4)
     Dataset(x: float32 (4, 3, 32, 32), y: int64 (4,))
     """
-    check("scenes", whole("a whole number from 1 to 10^6", 1, 10**6), count=count, size=size)
+    check("scenes", whole(1, 10**6), count=count, size=size)
     check("scenes", INDEX, seed=seed)
     rng = np.random.default_rng(seed)
     fine = 4 * size  # drawn large, then averaged

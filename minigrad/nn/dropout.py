@@ -191,7 +191,7 @@ def averaged(
     (array([1., 1., 1., 1.]), array([1., 1., 1., 1.]))
     """
     check("averaged", MODULE, model=model)
-    check("averaged", whole("a whole number from 2 to 10^6", 2, 10**6), n=n)  # a mean and a spread need two
+    check("averaged", whole(2, 10**6), n=n)  # a mean and a spread need two
     check_function("averaged", "transform", transform, None)
     drawing = [m for m in model.modules() if draws(m)]
     if not drawing:

@@ -115,7 +115,7 @@ def linear_decay(blocks: int, p: float) -> list[float]:
     >>> linear_decay(4, 0.5)
     [0.125, 0.25, 0.375, 0.5]
     """
-    check("linear_decay", whole("a whole number from 0 to 10^6", 0, 10**6), blocks=blocks)
+    check("linear_decay", whole(0, 10**6), blocks=blocks)
     check("linear_decay", FRACTION, p=p)
     return [p * block / blocks for block in range(1, blocks + 1)]
 

@@ -26,7 +26,7 @@ def preview(rows: Sequence[tuple[str, data.Loader, int]], epochs: int = 5, path:
     >>> len(preview([("mixup", loader, 1)], epochs=4).axes)
     5
     """
-    check("preview", whole("a whole number from 1 to 1000", 1, 1000), epochs=epochs)
+    check("preview", whole(1, 1000), epochs=epochs)
     if not isinstance(rows, list | tuple) or not all(isinstance(row, tuple) and len(row) == 3 for row in rows):
         raise TypeError(f"preview: rows is {shown(rows)}; it must be a list of (title, loader, sample)")
     if not rows:

@@ -34,7 +34,7 @@ def schedules(
     rates = dict(rates) if isinstance(rates, Mapping) else {"learning rate": rates}
     if not rates:
         raise ValueError("schedules: there is nothing to plot; give a schedule, or a dict of schedules by name")
-    check("schedules", whole(f"a whole number from 1 to {_MOST:,}", 1, _MOST), steps=steps)
+    check("schedules", whole(1, _MOST), steps=steps)
     check("schedules", _RATE, **{str(name): rate for name, rate in rates.items()})
     across = min(len(rates), _ACROSS)
     down = math.ceil(len(rates) / across)

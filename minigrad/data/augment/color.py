@@ -36,7 +36,7 @@ class ColorJitter:
     hue: float = 0.0
 
     def __post_init__(self) -> None:
-        check("ColorJitter", number("in [0, 0.5]", 0, 0.5), hue=self.hue)
+        check("ColorJitter", number(0, 0.5), hue=self.hue)
         check("ColorJitter", NOT_NEGATIVE, **vars(self))
 
     def __call__(self, x: Array, streams: Streams) -> Array:

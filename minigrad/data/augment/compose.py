@@ -52,7 +52,7 @@ def check_images(name: str, x: Array, streams: Streams, channels: int | None = N
 
 def check_pair(name: str, setting: str, pair: tuple[float, float], low: float, high: float) -> None:
     """Raise unless the pair is a range within [low, high]."""
-    limits = two(number("", low, high), f"(least, most), within [{low}, {high}]")
+    limits = two(number(low, high), f"(least, most), within [{low}, {high}]")
     check(name, limits._replace(holds=lambda v: limits.holds(v) and v[0] <= v[1]), **{setting: pair})
 
 

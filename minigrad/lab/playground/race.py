@@ -18,7 +18,7 @@ from ... import optim
 from ...errors import named, shown
 from ...optim import descent
 from ...optim.vector import Function
-from ...ranges import COUNT, INDEX, check, instance
+from ...ranges import INDEX, check, instance, whole
 from ...tape import Array, Tensor
 from .surfaces import Surface
 
@@ -83,7 +83,7 @@ def race(
     (array([[-9.,  2.],
            [ 0.,  0.]]), 'newton')
     """
-    check("race", COUNT, budget=budget)
+    check("race", whole(1, 10**6), budget=budget)
     check("race", INDEX, seed=seed)
     check("race", instance(Surface, "a Surface, e.g. of SURFACES"), surface=surface)
     if not isinstance(racers, list | tuple) or not all(isinstance(racer, str | Racer) for racer in racers):
