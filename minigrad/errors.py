@@ -12,7 +12,7 @@ import inspect
 import os
 import re
 from collections.abc import Callable, Iterable
-from numbers import Number, Real
+from numbers import Number
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -44,12 +44,13 @@ def shown(value: Any) -> str:
         return f"{dtype} {shape}"
     if value is None:
         return "None"
-    return f"{_brief(value)} ({type(value).__name__})"
+    return f"{brief(value)} ({type(value).__name__})"
 
 
-def _brief(value: Any) -> str:
+def brief(value: Any) -> str:
+    """The value in a few words, without its type."""
     try:
-        text = repr(value)
+        text = str(value) if isinstance(value, np.number) else repr(value)
     except Exception:  # whatever a stranger's repr does, there is something else to say
         return "…"
     return text if len(text) <= 60 and "\n" not in text else text[:56].partition("\n")[0] + " …"
@@ -112,7 +113,7 @@ def named(f: Callable[P, R]) -> Callable[P, R]:
         except ERRORS as error:
             if _strange(error):
                 raise
-            name = f.__name__.strip("_")
+            name = f.__name__.lstrip("_").removesuffix("__")
             if "." in f.__qualname__ and "<locals>" not in f.__qualname__:  # a method
                 name = type(args[0]).__name__ if f.__name__.startswith("__") else f.__qualname__
             raise explained(error, name, *_given(f, args, kwargs))  # noqa: B904
@@ -125,49 +126,6 @@ def _given(f: Callable, args: tuple, kwargs: dict[str, Any]) -> tuple[Iterable[s
         return (), inspect.signature(f).bind_partial(*args, **kwargs).arguments
     except TypeError:
         return map(shown, args), kwargs
-
-
-# ---- what settings are held to: they name the setting, and whoever is called names itself --------------------------------
-
-
-def is_whole(value: Any, least: float = -np.inf) -> bool:
-    """Whether it is a whole number, NumPy's included and booleans not, and at least that.
-
-    >>> is_whole(np.int64(3)), is_whole(True), is_whole(2.0), is_whole(0, 1)
-    (True, False, False, False)
-    """
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= least)
-
-
-def is_switch(value: Any) -> bool:
-    """Whether it is True or False, NumPy's included, or one of the ints 0 and 1."""
-    return isinstance(value, bool | np.bool_) or (is_whole(value) and value in (0, 1))
-
-
-def is_number(value: Any, low: float = -np.inf, high: float = np.inf) -> bool:
-    """Whether it is a finite real number, NumPy's included and booleans not, within [low, high].
-
-    >>> is_number(np.float32(0.5), 0, 1), is_number("0.5"), is_number(float("nan")), is_number(2, 0, 1)
-    (True, False, False, False)
-    """
-    real = isinstance(value, Real) and not isinstance(value, bool)
-    return real and bool(-np.inf < value < np.inf and low <= value <= high)
-
-
-def require(
-    name: str, setting: str, value: Any, good: bool, want: str, kinds: Any = Number, error: type[Exception] = ValueError
-) -> None:
-    """Raise the error unless the setting is good. Of a value of another kind than wanted, the type is told.
-
-    >>> require("dropout", "p", "half", is_number("half", 0, 1), "in [0, 1]")
-    Traceback (most recent call last):
-    ValueError: dropout: p is 'half'; it must be in [0, 1], not a str
-    """
-    if not good:
-        other = value is not None and (isinstance(value, bool) or not isinstance(value, kinds))
-        verb = "" if want.startswith("lie") else "be "
-        kind = f", not a {type(value).__name__}" if other else ""
-        raise error(f"{name}: {setting} is {_brief(value)}; it must {verb}{want}{kind}")
 
 
 def check_function(name: str, setting: str, value: Any, *others: None) -> None:
@@ -184,7 +142,7 @@ def declaring(f: Callable[P, R]) -> Callable[P, R]:
             raise TypeError(f"{f.__name__}: op is {shown(op)}; it must be a primitive: mg.primitive(f)")
         for rule in rules:
             for one in rule if isinstance(rule, list | tuple) else [rule]:
-                if not callable(one) and not is_number(one):
+                if not callable(one) and not isinstance(one, Number):
                     raise TypeError(f"{f.__name__}: a rule is {shown(one)}; it must be a function of tensors")
         return declare(op, *rules, **options)
 

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from .errors import is_whole, require
+from .ranges import INDEX, Range, check
 
 _default = np.random.default_rng()
 _local = threading.local()
+_RNG = Range(INDEX.holds, "a numpy.random.Generator, a whole number ≥ 0, or None")
 
 
 def seed(n: int) -> None:
@@ -27,7 +28,7 @@ def seed(n: int) -> None:
     >>> a == b
     True
     """
-    require("seed", "n", n, is_whole(n, 0), "a whole number ≥ 0")
+    check("seed", INDEX, n=n)
     _default.bit_generator.state = np.random.default_rng(n).bit_generator.state
 
 
@@ -40,7 +41,7 @@ def generator(rng: np.random.Generator | int | None = None) -> np.random.Generat
     if rng is None:
         rng = _default
     elif not isinstance(rng, np.random.Generator):
-        require("generator", "rng", rng, is_whole(rng, 0), "a numpy.random.Generator, a whole number ≥ 0, or None")
+        check("generator", _RNG, rng=rng)
         return np.random.default_rng(rng)
     states = getattr(_local, "states", None)
     if states is not None and id(rng) not in states:

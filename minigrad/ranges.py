@@ -1,40 +1,89 @@
-"""What numbers that are given must be: each range once, with how to say it, and the check that says what is wrong."""
+"""What settings must be: each range once, with how to say it, and the check that says what is wrong."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .errors import is_number, is_whole
+from .errors import brief, shown
 
 
 class Range(NamedTuple):
-    """What holds for a number, and how to say it."""
+    """What holds for a value, how to say it, and the kind that it is of."""
 
     holds: Callable[[Any], bool]
     text: str
+    kind: Any = Real
 
     @property
     def or_none(self) -> Range:
         """The same, or None."""
-        return Range(lambda v: v is None or self.holds(v), f"{self.text}, or None")
+        return Range(lambda v: v is None or self.holds(v), f"{self.text}, or None", self.kind)
+
+    def told(self, value: Any) -> str:
+        """The value, with its type if that may be what is wrong.
+
+        >>> COUNT.told(2.5), COUNT.told("4"), COUNT.told(True), COUNT.told(None)
+        ('2.5', "'4' (str)", 'True (bool)', 'None')
+        """
+        right = isinstance(value, self.kind) and not isinstance(value, bool)
+        return brief(value) if right else shown(value)
 
 
-NUMBER = Range(is_number, "a number")
-NOT_NEGATIVE = Range(lambda v: is_number(v, 0), "≥ 0")
-POSITIVE = Range(lambda v: is_number(v) and v > 0, "> 0")
-FRACTION = Range(lambda v: is_number(v) and 0 <= v < 1, "in [0, 1)")
-INSIDE = Range(lambda v: is_number(v) and 0 < v < 1, "in (0, 1)")
-UNIT = Range(lambda v: is_number(v, 0, 1), "in [0, 1]")
-WHOLE = Range(is_whole, "a whole number")
-INDEX = Range(lambda v: is_whole(v, 0), "a whole number ≥ 0")
-AT_LEAST_ONE = Range(lambda v: is_number(v, 1), "a number ≥ 1")
-COUNT = Range(lambda v: is_whole(v, 1), "a whole number ≥ 1")
-SWITCH = Range(lambda v: isinstance(v, bool | np.bool_), "True or False")
-ANYTHING = Range(lambda v: True, "")
+def number(least: float = -np.inf, most: float = np.inf, text: str = "") -> Range:
+    """A finite real number in [least, most], NumPy's included and booleans not."""
+
+    def holds(value: Any) -> bool:
+        real = isinstance(value, Real) and not isinstance(value, bool)
+        return real and bool(-np.inf < value < np.inf and least <= value <= most)
+
+    return Range(holds, text or f"in [{least}, {most}]")
+
+
+def whole(least: float = -np.inf, most: float = np.inf, text: str = "") -> Range:
+    """A whole number in [least, most], NumPy's included and booleans not."""
+
+    def holds(value: Any) -> bool:
+        integer = isinstance(value, int | np.integer) and not isinstance(value, bool)
+        return integer and bool(least <= value <= most)
+
+    return Range(holds, text or f"a whole number from {least} to {most}")
+
+
+def choice(*texts: str) -> Range:
+    """One of these texts."""
+    *first, last = map(repr, texts)
+    return Range(lambda v: isinstance(v, str) and v in texts, f"{', '.join(first)} or {last}", str)
+
+
+def instance(kind: Any, text: str) -> Range:
+    """Anything of a class, or of one of several."""
+    return Range(lambda v: isinstance(v, kind), text, kind)
+
+
+def two(each: Range, text: str) -> Range:
+    """A tuple or list of two that are in the range."""
+    kind = tuple | list
+    return Range(lambda v: isinstance(v, kind) and len(v) == 2 and all(map(each.holds, v)), text, kind)
+
+
+NUMBER = number(text="a number")
+NOT_NEGATIVE = number(0, text="≥ 0")
+POSITIVE = number(np.nextafter(0, 1), text="> 0")
+FRACTION = number(0, np.nextafter(1, 0), "in [0, 1)")
+INSIDE = number(np.nextafter(0, 1), np.nextafter(1, 0), "in (0, 1)")
+UNIT = number(0, 1)
+AT_LEAST_ONE = number(1, text="a number ≥ 1")
+WHOLE = whole(text="a whole number")
+INDEX = whole(0, text="a whole number ≥ 0")
+COUNT = whole(1, text="a whole number ≥ 1")
+SWITCH = instance(bool | np.bool_, "True or False")
+PATH = instance(str | os.PathLike, "a path")
+ANYTHING = instance(object, "")
 
 
 def check(who: str, allowed: Range, **values: Any) -> None:
@@ -42,15 +91,8 @@ def check(who: str, allowed: Range, **values: Any) -> None:
 
     >>> check("Linear", COUNT, in_features=3, out_features="4")
     Traceback (most recent call last):
-    ValueError: Linear: out_features is the str '4'; it must be a whole number ≥ 1
+    ValueError: Linear: out_features is '4' (str); it must be a whole number ≥ 1
     """
     for name, value in values.items():
         if not allowed.holds(value):
-            raise ValueError(f"{who}: {name} is {told(value)}; it must be {allowed.text}")
-
-
-def told(value: Any) -> str:
-    """A number as it is written; anything else with its type, which may be what is wrong."""
-    if isinstance(value, Real) and not isinstance(value, bool):
-        return str(value)
-    return "None" if value is None else f"the {type(value).__name__} {value!r}"
+            raise ValueError(f"{who}: {name} is {allowed.told(value)}; it must be {allowed.text}")

@@ -72,7 +72,7 @@ RATES = SimpleNamespace(rates=np.array([0.1, 0.2]), losses=np.ones(2), smoothed=
 PROBS, LABELS = np.full((4, 2), 0.5), np.array([0, 1, 0, 1])
 
 IMAGE = (2, 2, 4, 4)
-UNARY = "abs cos elu exp gelu leaky_relu log log1p neg relu sigmoid silu sin softplus sqrt tanh"
+UNARY = "abs cos elu exp expm1 gelu leaky_relu log log1p neg relu sigmoid silu sin softplus sqrt tanh"
 BINARY = "add div maximum minimum mul power sub"
 REDUCE = "logsumexp max mean min std sum var"
 
@@ -163,10 +163,7 @@ CALLS: dict[str, Callable[[], Call]] = {
     "Tensor.__rmatmul__": lambda: call(mg.Tensor.__rmatmul__, x(3, 2), x(2, 3)),
     "Tensor.__getitem__": lambda: call(mg.Tensor.__getitem__, x(2, 3), (0, slice(1, 3))),
     # layers
-    **{
-        f"nn.{n}": lambda n=n: call(lambda v, n=n: getattr(nn, n)()(v), x(2, 3))
-        for n in ["GELU", "Identity", "LogSoftmax", "ReLU", "SiLU", "Sigmoid", "Softmax", "Tanh"]
-    },
+    **{f"nn.{n}": lambda n=n: call(getattr(nn, n)) for n in ["GELU", "Identity", "LogSoftmax", "ReLU", "SiLU", "Sigmoid", "Softmax", "Tanh"]},
     "nn.AdaptiveAvgPool2d": lambda: call(nn.AdaptiveAvgPool2d, 1),
     "nn.AvgPool2d": lambda: call(nn.AvgPool2d, 2),
     "nn.BatchNorm1d": lambda: call(nn.BatchNorm1d, 3),
@@ -184,12 +181,35 @@ CALLS: dict[str, Callable[[], Call]] = {
     "nn.Linear": lambda: call(nn.Linear, 3, 2),
     "nn.MSELoss": lambda: call(nn.MSELoss),
     "nn.MaxPool2d": lambda: call(nn.MaxPool2d, 2),
-    "nn.Module": lambda: call(net(), images()),
+    "nn.Module": lambda: call(nn.Module),
     "nn.Parameter": lambda: call(nn.Parameter, np.ones(3)),
     "nn.Residual": lambda: call(nn.Residual, nn.Linear(3, 3)),
     "nn.Sequential": lambda: call(nn.Sequential, nn.Linear(3, 3), nn.ReLU()),
     "nn.Softplus": lambda: call(nn.Softplus, 1.0),
     "nn.StochasticDepth": lambda: call(nn.StochasticDepth, 0.5),
+    **{f"nn.{type(made).__name__}.__call__": lambda made=made: call(made, x(2, 3)) for made in [
+        nn.GELU(), nn.Identity(), nn.LogSoftmax(), nn.ReLU(), nn.SiLU(), nn.Sigmoid(), nn.Softmax(), nn.Tanh(), nn.ELU(), nn.LeakyReLU(),
+        nn.Softplus(), nn.Flatten(), nn.Dropout(rng=0), nn.BatchNorm1d(3, dtype="d"), nn.Linear(3, 2, dtype="d"), nn.Residual(nn.Tanh()),
+        nn.Sequential(nn.Linear(3, 3, dtype="d"), nn.ReLU()), nn.DropConnect(nn.Linear(3, 2, dtype="d"), rng=0),
+    ]},
+    **{f"nn.{type(made).__name__}.__call__": lambda made=made: call(made, x(*IMAGE)) for made in [
+        nn.AdaptiveAvgPool2d(), nn.AvgPool2d(2), nn.MaxPool2d(2), nn.FractionalMaxPool2d(2, rng=0), nn.BatchNorm2d(2, dtype="d"),
+        nn.Conv2d(2, 3, 3, dtype="d"), nn.Dropout2d(rng=0),
+    ]},
+    "nn.CrossEntropyLoss.__call__": lambda: call(nn.CrossEntropyLoss(), x(4, 3), np.array([2, 0, 1, 2])),
+    "nn.MSELoss.__call__": lambda: call(nn.MSELoss(), x(2, 3), x(2, 3)),
+    "nn.Module.astype": lambda: call(net().astype, "float64"),
+    "nn.Module.load_state_dict": lambda: call(net().load_state_dict, net().state_dict()),
+    "nn.Module.requires_grad_": lambda: call(net().requires_grad_, False),
+    "nn.Module.train": lambda: call(net().train, False),
+    "nn.Sequential.append": lambda: call(net().append, nn.ReLU()),
+    "nn.Sequential.extend": lambda: call(net().extend, [nn.ReLU()]),
+    "nn.Sequential.insert": lambda: call(net().insert, 1, nn.ReLU()),
+    "nn.Sequential.__getitem__": lambda: call(nn.Sequential.__getitem__, net(), 0),
+    "nn.Sequential.__setitem__": lambda: call(nn.Sequential.__setitem__, net(), 0, nn.ReLU()),
+    "nn.Sequential.__delitem__": lambda: call(nn.Sequential.__delitem__, net(), 0),
+    "nn.Sequential.__add__": lambda: call(nn.Sequential.__add__, net(), [nn.ReLU()]),
+    "nn.Sequential.pop": lambda: call(net().pop, 0),
     "nn.averaged": lambda: call(nn.averaged, nn.Sequential(nn.Dropout(0.5, rng=0)), np.ones((2, 3), F32)),
     "nn.expected_depth": lambda: call(nn.expected_depth, net()),
     "nn.gradient_noise_": lambda: call(nn.gradient_noise_, [leaf()], 1, rng=0),
@@ -200,12 +220,17 @@ CALLS: dict[str, Callable[[], Call]] = {
     "nn.summary": lambda: call(nn.summary, net(), images()),
     "nn.weights": lambda: call(nn.weights, net()),
     "nn.init.fans": lambda: call(nn.init.fans, (3, 2)),
+    "nn.init.zeros": lambda: call(nn.init.zeros, (3, 2)),
+    "nn.init.ones": lambda: call(nn.init.ones, (3, 2)),
     **{
-        f"nn.init.{n}": lambda n=n: call(getattr(nn.init, n), (3, 2))
-        for n in ["zeros", "ones", "uniform", "normal", "xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal"]
+        f"nn.init.{n}": lambda n=n: call(getattr(nn.init, n), (3, 2), rng=0, dtype="float32")
+        for n in ["uniform", "normal", "xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal"]
     },
-    "nn.models.lenet": lambda: call(nn.models.lenet, 10),
-    "nn.models.resnet8": lambda: call(nn.models.resnet8, 10),
+    "nn.models.LeNet": lambda: call(nn.models.LeNet, 10, image_size=8),
+    "nn.models.ResNet": lambda: call(nn.models.ResNet, 1, width=2),
+    "nn.models.Subsample": lambda: call(nn.models.Subsample, 4, 2),
+    "nn.models.lenet": lambda: call(nn.models.lenet, 10, image_size=8),
+    "nn.models.resnet8": lambda: call(nn.models.resnet8, 10, width=2),
     # optimizers
     **{
         f"optim.{n}": lambda n=n: call(getattr(optim, n), [leaf()], 0.1)

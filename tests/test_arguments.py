@@ -27,10 +27,7 @@ PACKAGES = {"nn": nn, "optim": optim, "data": data, "train": train, "viz": viz, 
 
 # what is not held yet, by the beginning of its name, with the reason: to be emptied
 UNHELD: dict[str, str] = {
-    "gradcheck": "its settings are not checked",
-    "lab.DigitsNet": "made of layers, see nn",
     "lab.doctor": "takes seconds for each call",
-    "nn.": "constructors of layers are checked elsewhere",
     "train.": "arguments of the loop and of transfer are checked elsewhere",
 }
 
@@ -82,7 +79,10 @@ def limited(f, seconds=5):
 def slots(name):
     """The places for arguments of the valid call: positions, keywords, and optional parameters that it does not give."""
     f, args, kwargs = CALLS[name]()
-    found = [*range(name.startswith("Tensor."), len(args)), *kwargs]  # a method is not called on anything else
+    found = [
+        *range(name.startswith(("Tensor.", "nn.Sequential.__")), len(args)),
+        *kwargs,
+    ]  # a method is not called on anything else
     try:
         parameters = list(inspect.signature(f).parameters.values())
     except ValueError:
@@ -97,7 +97,7 @@ def outcome(name, slot, wrong):
     """What is wrong with how the call ends: nothing, if it works or minigrad says clearly why not."""
     f, args, kwargs = CALLS[name]()
     value = wrong()
-    if slot == "callback" and callable(value):
+    if slot in ("callback", "loss") and callable(value):
         return None  # what it does is the caller's
     if isinstance(slot, int):
         args = (*args[:slot], value, *args[slot + 1 :])
@@ -141,12 +141,17 @@ def complaint(name, error, value, f):
 def called(name):
     """What a message may call the function: operators as what they stand for, methods with their class or not."""
     *_, owner, last = ("", *name.split("."))
-    if "f" in inspect.signature(CALLS[name]()[0]).parameters:
+    if {"f", "model"} & {*inspect.signature(CALLS[name]()[0]).parameters}:
         return [last, *mg.__all__]  # a function of the caller's goes on with the argument
     plain = last.strip("_")
-    if plain != last:
-        return [owner if plain == "call" else OPERATIONS.get(plain, plain.removeprefix("r"))]
-    return [f"{owner}.{last}", owner] if owner[:1].isupper() and owner != "Tensor" else [OPERATIONS.get(last, last)]
+    if last.startswith("__"):
+        operations = mg.__all__ if owner in nn.__all__ else []  # a layer is told as what it computes
+        return [owner, *operations] if owner != "Tensor" else [OPERATIONS.get(plain, plain.removeprefix("r"))]
+    return (
+        [f"{owner}.{last}", owner, *[last] * (owner == "Module")]
+        if owner[:1].isupper() and owner != "Tensor"
+        else [OPERATIONS.get(last, last)]
+    )
 
 
 OPERATIONS = {"truediv": "div", "rtruediv": "div", "pow": "power", "rpow": "power", "Primitive": "primitive"}
@@ -165,7 +170,7 @@ def shows(text, value):
         found += ["array", str(array.dtype), array.dtype.type.__name__, *map(repr, array.ravel().tolist())]
         found += [type(entry).__name__ for entry in array.flat]
     elif isinstance(value, Iterable):
-        entries = [1, 1.0] if isinstance(value, Iterator) or [*value][:1] == [[1.0]] else [*value]
+        entries = [1, 1.0] if isinstance(value, Iterator) or repr([*value][:1]) == "[[1.0]]" else [*value]
         found += ["int64", "|S5", *map(repr, entries), *(type(entry).__name__ for entry in entries)]
     return callable(value) or any(part and part.lower() in text.lower() for part in found)
 

@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import check_function, is_switch, is_whole, named, require, shown
+from ..errors import check_function, named, shown
+from ..ranges import COUNT, INDEX, SWITCH, WHOLE, Range, check, whole
 from ..typing import Array
 from .augment.compose import Transform
 from .augment.mix import Mix, distributions
@@ -24,6 +25,7 @@ from .datasets import Dataset
 from .streams import Streams
 
 Batch = tuple[Array, Array]
+_WORKERS = Range(lambda v: isinstance(v, Executor) or INDEX.holds(v), "a whole number of threads ≥ 0, or an Executor")
 _PARTNERS, _MIXING = 1, 2  # uses of the samples' streams, apart from what transforms draw
 
 
@@ -64,20 +66,15 @@ class Loader:
             hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__")
         ):
             raise TypeError(f"Loader: dataset is {shown(dataset)}; it must be a data.Dataset: Dataset(x, y)")
-        for name, number in ("batch_size", batch_size), ("seed", seed), ("workers", workers), ("prefetch", prefetch):
-            given = is_whole(number) or isinstance(number, Executor | None)
-            require("Loader", name, number, given, "a whole number", error=TypeError)
-        require("Loader", "batch_size", batch_size, is_whole(batch_size, 1), "at least 1")
-        require("Loader", "shuffle", shuffle, is_switch(shuffle), "True or False")
-        require("Loader", "drop_last", drop_last, is_switch(drop_last), "True or False")
+        check("Loader", COUNT, batch_size=batch_size)
+        check("Loader", SWITCH, shuffle=shuffle, drop_last=drop_last)
         if drop_last and batch_size > len(dataset):
             raise ValueError(f"Loader: drop_last leaves no batch of {batch_size} of {len(dataset)} samples")
-        require("Loader", "seed", seed, is_whole(seed, 0) and seed < 2**63, "lie in [0, 2^63)")
+        check("Loader", whole(0, 2**63 - 1, "a whole number in [0, 2^63)"), seed=seed)
         check_function("Loader", "transform", transform, None)  # data.Compose joins several
         check_function("Loader", "mix", mix, None)
-        threads = isinstance(workers, Executor) or is_whole(workers, 0)
-        require("Loader", "workers", workers, threads, "a number of threads or an Executor")
-        require("Loader", "prefetch", prefetch, prefetch is None or is_whole(prefetch, 1), "at least 1")
+        check("Loader", _WORKERS, workers=workers)
+        check("Loader", COUNT.or_none, prefetch=prefetch)
         self.dataset, self.batch_size, self.shuffle, self.seed = dataset, batch_size, shuffle, seed
         self.transform, self.drop_last, self.mix = transform, drop_last, mix
         self.workers, self.prefetch = workers, prefetch
@@ -90,7 +87,7 @@ class Loader:
 
     @epoch.setter
     def epoch(self, epoch: int) -> None:
-        require("Loader", "epoch", epoch, is_whole(epoch, 0), "a whole number ≥ 0")
+        check("Loader", INDEX, epoch=epoch)
         self._epoch, self._position = epoch, (epoch, 0)
 
     def __len__(self) -> int:
@@ -119,7 +116,7 @@ class Loader:
         >>> loader.look(epoch=7, samples=[2, 0])
         (array([2., 0.]), array([2, 0]))
         """
-        require("Loader.look", "epoch", epoch, is_whole(epoch, 0), "a whole number ≥ 0")
+        check("Loader.look", INDEX, epoch=epoch)
         return _made(*self._recipe(epoch, np.atleast_1d(np.arange(len(self.dataset))[samples])))
 
     def state_dict(self) -> dict[str, int]:
@@ -129,7 +126,7 @@ class Loader:
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Go to that position. Raises ValueError if it is of another seed, batch size, order or number of samples."""
-        if not isinstance(state, dict) or not all(is_whole(state.get(key)) for key in ("epoch", "batch")):
+        if not isinstance(state, dict) or not all(WHOLE.holds(state.get(key)) for key in ("epoch", "batch")):
             raise TypeError(f"Loader: the state is {shown(state)}; it must be what state_dict() returned")
         for key, value in self._kind().items():
             if state.get(key) != value:

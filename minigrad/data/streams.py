@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import is_whole, named, require, shown
+from ..errors import named, shown
+from ..ranges import WHOLE, check
 from ..typing import Array
 
 _STEP = np.uint64(0x9E3779B97F4A7C15)  # 2⁶⁴ over the golden ratio
@@ -37,8 +38,7 @@ class Streams:
 
     @named
     def __init__(self, seed: int, epoch: int, samples: Any, use: int = 0) -> None:
-        for name, part in ("seed", seed), ("epoch", epoch), ("use", use):
-            require("Streams", name, part, is_whole(part), "a whole number")
+        check("Streams", WHOLE, seed=seed, epoch=epoch, use=use)
         given, samples = samples, np.asarray(samples)
         if samples.ndim != 1 or (samples.dtype.kind not in "iu" and samples.size):
             raise TypeError(f"Streams: samples are {shown(given)}; they must be whole numbers (N,)")

@@ -26,6 +26,8 @@ from typing import Any
 import numpy as np
 
 from .. import tree
+from ..errors import check_function
+from ..ranges import INDEX, NOT_NEGATIVE, SWITCH, check, whole
 from ..tape import Array, Node, Tensor, history
 from . import witness
 from .leaks import leaks
@@ -73,8 +75,12 @@ def gradcheck(
     (True, 'exact')
     """
     started = time.perf_counter()
-    if order < 1:
-        raise ValueError(f"gradcheck: order is {order}; it must be at least 1")
+    check_function("gradcheck", "f", f)
+    check_function("gradcheck", "loss", loss, None)
+    check("gradcheck", whole(1, 20), order=order)
+    check("gradcheck", INDEX, entries=entries, samples=samples, directions=directions, seed=seed)
+    check("gradcheck", NOT_NEGATIVE, rtol=rtol)
+    check("gradcheck", SWITCH.or_none, check_inputs=check_inputs)
 
     def examine(s: Subject, order: int, entries: int) -> list[Row]:
         return _Examination(s, order, entries, samples, directions, rtol).rows()

@@ -7,13 +7,14 @@ check. Every evaluation starts from the same running statistics and the same ran
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from .. import random, tree
+from ..errors import shown
 from ..ops.loss import cross_entropy
 from ..tape import Array, Tensor, alias, mul, pull, push, recording, sum_to, total, tracing
 
@@ -158,11 +159,19 @@ def _state(f: Any, params: Any) -> tuple[list[tuple[str, Tensor]], list[Tensor]]
     buffers = [b for _, b in f.named_buffers()] if hasattr(f, "named_buffers") else []
     if params is None:
         return (list(f.named_parameters()) if is_model(f) else []), buffers
+    if not isinstance(params, Iterable) or isinstance(params, str | Tensor | np.ndarray):
+        raise TypeError(
+            f"gradcheck: params is {shown(params)}; it must be a list of tensors, or a dict of them by name"
+        )
+    given: dict = params if isinstance(params, dict) else dict(enumerate(params))
+    for name, p in given.items():
+        if not isinstance(p, Tensor):
+            raise TypeError(f"gradcheck: params[{name!r}] is {shown(p)}; it must be a tensor")
     if isinstance(params, dict):
-        return list(params.items()), buffers
+        return list(given.items()), buffers
     own = {id(p): n for n, p in f.named_parameters()} if is_model(f) else {}
-    named = [(own.get(id(p)) or p.name or f"params[{i}]", p) for i, p in enumerate(params)]
-    others = [p for _, p in f.named_parameters() if id(p) not in {id(q) for q in params}] if is_model(f) else []
+    named = [(own.get(id(p)) or p.name or f"params[{i}]", p) for i, p in given.items()]
+    others = [p for _, p in f.named_parameters() if id(p) not in {id(q) for q in given.values()}] if is_model(f) else []
     return named, buffers + others
 
 

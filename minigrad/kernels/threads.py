@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 
-from ..errors import is_whole, require
+from ..ranges import COUNT, check
 
 WORTH = 20_000_000  # operations below which handing work to a second thread (some 75 microseconds) does not pay
 PASS = 50  # what reading and writing one number of an array costs, in operations of a register tile
@@ -36,7 +36,7 @@ def set_num_threads(n: int) -> None:
     The BLAS behind NumPy is held to one, in the whole process: large products are cut over minigrad's threads instead.
     """
     global _threads
-    require("set_num_threads", "n", n, is_whole(n, 1), "at least 1")
+    check("set_num_threads", COUNT, n=n)
     _threads = int(n)
     hold_blas()
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from .. import data
-from ..errors import is_whole, named, require, shown
+from ..errors import named, shown
+from ..ranges import INDEX, check, whole
 from ..typing import Array
 
 
@@ -47,10 +48,8 @@ def scenes(count: int = 10, size: int = 32, seed: int = 0) -> data.Dataset:
     >>> scenes(4)
     Dataset(x: float32 (4, 3, 32, 32), y: int64 (4,))
     """
-    for name, value, least in ("count", count, 1), ("size", size, 1), ("seed", seed, 0):
-        require(
-            "scenes", name, value, is_whole(value, least) and value < 10**6, f"a whole number ≥ {least}, below 10^6"
-        )
+    check("scenes", whole(1, 10**6), count=count, size=size)
+    check("scenes", INDEX, seed=seed)
     rng = np.random.default_rng(seed)
     fine = 4 * size  # drawn large, then averaged
     drawn = np.stack([_scene(fine, rng.random(12)) for _ in range(count)])

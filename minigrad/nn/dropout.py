@@ -13,13 +13,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..errors import check_function
 from ..ops import conv, elementwise, linalg, noise, shape
-from ..ranges import COUNT, check
+from ..ranges import FRACTION, check, choice, whole
 from ..tape import Array, Tensor, no_grad, total
 from ..typing import ArrayLike, Rng
 from .layers import Conv2d, Linear, own_generator
 from .modes import draws, modes_restored
-from .module import Module
+from .module import MODULE, Module
 
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(32)  # E f(z) ≈ Σ w f(node), z standard normal
 
@@ -36,8 +37,8 @@ class Dropout(Module):
 
     def __init__(self, p: float = 0.5, scaling: str = "inverted", *, rng: Rng = None) -> None:
         name = type(self).__name__
-        noise.check_probability(name, p)
-        noise.check_choice(name, "scaling", scaling, "inverted", "test")
+        check(name, FRACTION, p=p)
+        check(name, noise.SCALING, scaling=scaling)
         self.p, self.scaling, self.rng = p, scaling, own_generator(rng)
 
     def forward(self, x: ArrayLike) -> Tensor:
@@ -84,10 +85,11 @@ class DropConnect(Module):
     ) -> None:
         if not isinstance(layer, Linear | Conv2d):
             raise TypeError(f"DropConnect: layer is a {type(layer).__name__}; it must be a Linear or a Conv2d")
-        noise.check_probability("DropConnect", p)
-        noise.check_choice("DropConnect", "mode", mode, "batch", "row")
-        noise.check_choice("DropConnect", "scaling", scaling, "inverted", "test")
-        noise.check_choice("DropConnect", "inference", inference, "mean", "gaussian")
+        check("DropConnect", FRACTION, p=p)
+        check("DropConnect", noise.MODE, mode=mode)
+        check("DropConnect", noise.SCALING, scaling=scaling)
+        check("DropConnect", choice("mean", "gaussian"), inference=inference)
+        check_function("DropConnect", "activation", activation, None)
         if inference == "gaussian" and activation is None:
             raise ValueError("DropConnect: inference='gaussian' averages over the activation; give it, e.g. mg.relu")
         self.layer, self.activation = layer, activation
@@ -188,9 +190,9 @@ def averaged(
     >>> mean.round(1), std.round(1)
     (array([1., 1., 1., 1.]), array([1., 1., 1., 1.]))
     """
-    check("averaged", COUNT, n=n)
-    if n < 2:
-        raise ValueError(f"averaged: n is {n}; a mean and a spread need at least 2 draws")
+    check("averaged", MODULE, model=model)
+    check("averaged", whole(2, 10**6), n=n)  # a mean and a spread need two
+    check_function("averaged", "transform", transform, None)
     drawing = [m for m in model.modules() if draws(m)]
     if not drawing:
         raise ValueError(f"averaged: no layer of this {type(model).__name__} draws; there is nothing to average")
@@ -199,7 +201,7 @@ def averaged(
         for m in drawing:
             m.training = True
         outputs = (model(x) if transform is None else transform(model(x)) for _ in range(n))
-        return _moments(y.data for y in outputs)
+        return _moments(shape.as_tensor(y).data for y in outputs)
 
 
 def _moments(values: Iterable[Array]) -> Averaged:
@@ -210,5 +212,5 @@ def _moments(values: Iterable[Array]) -> Averaged:
         else:
             step = y - mean
             mean += step / n
-            squares += step * (y - mean)
+            squares += (np.conj(step) * (y - mean)).real
     return Averaged(mean.astype(y.dtype), np.sqrt(squares / (n - 1)).astype(y.dtype))

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 
 from .. import random
+from ..errors import named
 from ..ranges import NOT_NEGATIVE, NUMBER, check
 from ..tape import Array
 from ..typing import DTypeLike, Rng, Shape
 
 
+@named
 def fans(shape: Shape) -> tuple[int, int]:
     """The fan-in and fan-out of a weight: how many inputs an output sees, and how many outputs an input reaches.
 
@@ -28,16 +30,19 @@ def fans(shape: Shape) -> tuple[int, int]:
     return shape[1] * window, shape[0] * window
 
 
+@named
 def zeros(shape: Shape, *, dtype: DTypeLike = np.float32) -> Array:
     """All zero."""
     return np.zeros(shape, dtype)
 
 
+@named
 def ones(shape: Shape, *, dtype: DTypeLike = np.float32) -> Array:
     """All one."""
     return np.ones(shape, dtype)
 
 
+@named
 def uniform(
     shape: Shape,
     low: float = 0.0,
@@ -51,6 +56,7 @@ def uniform(
     return random.generator(rng).uniform(low, high, shape).astype(dtype)
 
 
+@named
 def normal(
     shape: Shape,
     mean: float = 0.0,
@@ -65,6 +71,7 @@ def normal(
     return random.generator(rng).normal(mean, std, shape).astype(dtype)
 
 
+@named
 def xavier_uniform(shape: Shape, *, gain: float = 1.0, **draw: Any) -> Array:
     """Uniform with variance gain² · 2 / (fan-in + fan-out) (Glorot, Bengio 2010)."""
     check("xavier_uniform", NOT_NEGATIVE, gain=gain)
@@ -72,12 +79,14 @@ def xavier_uniform(shape: Shape, *, gain: float = 1.0, **draw: Any) -> Array:
     return uniform(shape, -bound, bound, **draw)
 
 
+@named
 def xavier_normal(shape: Shape, *, gain: float = 1.0, **draw: Any) -> Array:
     """Gaussian with variance gain² · 2 / (fan-in + fan-out) (Glorot, Bengio 2010)."""
     check("xavier_normal", NOT_NEGATIVE, gain=gain)
     return normal(shape, 0.0, gain * math.sqrt(2 / sum(fans(shape))), **draw)
 
 
+@named
 def kaiming_uniform(shape: Shape, *, a: float = 0.0, mode: str = "fan_in", **draw: Any) -> Array:
     """Uniform with variance 2 / ((1 + a²) fan), for units leaky with slope a (He et al. 2015).
 
@@ -89,6 +98,7 @@ def kaiming_uniform(shape: Shape, *, a: float = 0.0, mode: str = "fan_in", **dra
     return uniform(shape, -bound, bound, **draw)
 
 
+@named
 def kaiming_normal(shape: Shape, *, a: float = 0.0, mode: str = "fan_in", **draw: Any) -> Array:
     """Gaussian with variance 2 / ((1 + a²) fan), for units leaky with slope a (He et al. 2015)."""
     return normal(shape, 0.0, _kaiming_std(shape, a, mode), **draw)

@@ -12,12 +12,15 @@ from typing import Any, Self
 import numpy as np
 
 from .. import random
+from ..errors import named
 from ..ops import conv, linalg, pool, shape
-from ..ranges import COUNT, INSIDE, WHOLE, check, told
+from ..ranges import COUNT, INSIDE, SWITCH, WHOLE, check, choice
 from ..tape import Tensor, effectful, total
 from ..typing import ArrayLike, DTypeLike, OneOrTwo, Rng
 from . import init
 from .module import Module, Parameter
+
+_PADDING = choice("same", "valid")._replace(text="'same', 'valid', an int or two ints")
 
 
 class Sequential(Module):
@@ -38,18 +41,21 @@ class Sequential(Module):
         """Add a module at the end; returns self."""
         return self._hold([*self, module])
 
+    @named
     def extend(self, modules: Iterable[Module]) -> Self:
         """Add modules at the end; returns self."""
         return self._hold([*self, *modules])
 
     __iadd__ = extend
 
+    @named
     def insert(self, index: int, module: Module) -> Self:
         """Add a module before that place; returns self."""
         modules = list(self)
         modules.insert(index, module)
         return self._hold(modules)
 
+    @named
     def pop(self, index: int = -1) -> Module:
         """Take the module at that place out, and return it."""
         modules = list(self)
@@ -86,20 +92,24 @@ class Sequential(Module):
     def __len__(self) -> int:
         return len(list(iter(self)))
 
+    @named
     def __getitem__(self, index: int | slice) -> Any:
         chosen = list(self)[index]
         return Sequential(*chosen) if isinstance(chosen, list) else chosen
 
+    @named
     def __setitem__(self, index: int | slice, module: Any) -> None:
         modules = list(self)
         modules[index] = module
         self._hold(modules)
 
+    @named
     def __delitem__(self, index: int | slice) -> None:
         modules = list(self)
         del modules[index]
         self._hold(modules)
 
+    @named
     def __add__(self, modules: Iterable[Module]) -> Sequential:
         return Sequential(*self, *modules)
 
@@ -142,6 +152,7 @@ class Linear(Module):
         rng: Rng = None,
     ) -> None:
         check("Linear", COUNT, in_features=in_features, out_features=out_features)
+        check("Linear", SWITCH, bias=bias)
         rng = random.generator(rng)
         self.in_features, self.out_features = in_features, out_features
         size = (out_features, in_features)
@@ -199,6 +210,7 @@ class Conv2d(Module):
         rng: Rng = None,
     ) -> None:
         check("Conv2d", COUNT, in_channels=in_channels, out_channels=out_channels, groups=groups)
+        check("Conv2d", SWITCH, bias=bias)
         if in_channels % groups or out_channels % groups:
             raise ValueError(
                 f"Conv2d: groups={groups} must divide in_channels={in_channels} and out_channels={out_channels}"
@@ -314,10 +326,10 @@ class AdaptiveAvgPool2d(Module):
 
     def forward(self, x: ArrayLike) -> Tensor:
         x = shape.as_tensor(x)
-        conv.check_image("adaptive_avg_pool2d", x)
+        conv.check_image("AdaptiveAvgPool2d", x)
         (h, w), (oh, ow) = x.shape[2:], self.output_size
         if h % oh or w % ow:
-            raise ValueError(f"adaptive_avg_pool2d: output size {(oh, ow)} does not divide the image's {(h, w)}")
+            raise ValueError(f"AdaptiveAvgPool2d: output size {(oh, ow)} does not divide the image's {(h, w)}")
         return pool.avg_pool2d(x, (h // oh, w // ow))
 
 
@@ -342,8 +354,7 @@ def _padding(padding: OneOrTwo, stride: conv.Pair) -> Any:
     """'same', 'valid' or a pair of ints."""
     if not isinstance(padding, str):
         return conv.pair("Conv2d", "padding", padding, 0)
-    if padding not in ("same", "valid"):
-        raise ValueError(f"Conv2d: padding is {told(padding)}; it must be 'same', 'valid', an int or two ints")
+    check("Conv2d", _PADDING, padding=padding)
     if padding == "same" and stride != (1, 1):
         raise ValueError(f"Conv2d: padding='same' needs stride 1, not {stride}")
     return padding
@@ -353,6 +364,6 @@ def _ratios(name: str, ratio: Any) -> tuple[float, float]:
     two = ratio if isinstance(ratio, tuple | list | np.ndarray) else (ratio, ratio)
     if len(two) != 2 or not all(map(INSIDE.holds, two)):
         raise ValueError(
-            f"{name}: output_ratio is {told(ratio)}; it must be a number, or two, in (0, 1): output over input"
+            f"{name}: output_ratio is {INSIDE.told(ratio)}; it must be a number, or two, in (0, 1): output over input"
         )
     return float(two[0]), float(two[1])

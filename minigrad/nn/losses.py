@@ -16,6 +16,7 @@ class CrossEntropyLoss(Module):
 
     def __init__(self, *, reduction: str = "mean", label_smoothing: float = 0.0) -> None:
         check("CrossEntropyLoss", UNIT, label_smoothing=label_smoothing)
+        check("CrossEntropyLoss", loss.REDUCTION, reduction=reduction)
         self.reduction, self.label_smoothing = reduction, label_smoothing
 
     def forward(self, logits: ArrayLike, labels: ArrayLike) -> Tensor:
@@ -26,6 +27,7 @@ class MSELoss(Module):
     """(x − target)², averaged over all entries unless `reduction` is 'sum' or 'none'."""
 
     def __init__(self, *, reduction: str = "mean") -> None:
+        check("MSELoss", loss.REDUCTION, reduction=reduction)
         self.reduction = reduction
 
     def forward(self, x: ArrayLike, target: Any) -> Tensor:

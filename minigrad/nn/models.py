@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import named
 from ..ops import elementwise, pool, shape
-from ..ranges import COUNT, FRACTION, check
+from ..ranges import COUNT, FRACTION, SWITCH, check, choice
 from ..tape import Tensor
 from ..typing import ArrayLike, DTypeLike, Rng
 from . import init
@@ -58,6 +59,7 @@ class LeNet(Module):
         return self.fc3(self.dropout(elementwise.relu(self.fc2(x))))
 
 
+@named
 def lenet(num_classes: int = 10, in_channels: int = 1, **options: Any) -> LeNet:
     """A LeNet for 28×28 images, or others of `image_size`; options are those of `LeNet`.
 
@@ -129,8 +131,8 @@ class ResNet(Module):
         dtype: DTypeLike = np.float32,
         rng: Rng = None,
     ) -> None:
-        if shortcut not in ("A", "B"):
-            raise ValueError(f"resnet: shortcut is {shortcut!r}; it must be 'A' or 'B'")
+        check("ResNet", choice("A", "B"), shortcut=shortcut)
+        check("ResNet", SWITCH, zero_gamma=zero_gamma)
         check("ResNet", COUNT, blocks=blocks, num_classes=num_classes, in_channels=in_channels, width=width)
         check("ResNet", FRACTION, stochastic_depth=stochastic_depth, dropout=dropout)
         rng = own_generator(rng)
@@ -161,6 +163,7 @@ class ResNet(Module):
         return self.fc(self.dropout(pool.global_avg_pool2d(x)))
 
 
+@named
 def resnet8(num_classes: int = 10, in_channels: int = 3, **options: Any) -> ResNet:
     """ResNet-8: one block in each stage; options are those of `ResNet`.
 
@@ -170,21 +173,25 @@ def resnet8(num_classes: int = 10, in_channels: int = 3, **options: Any) -> ResN
     return ResNet(1, num_classes, in_channels, **options)
 
 
+@named
 def resnet20(num_classes: int = 10, in_channels: int = 3, **options: Any) -> ResNet:
     """ResNet-20: three blocks in each stage, 0.27 million parameters; options are those of `ResNet`."""
     return ResNet(3, num_classes, in_channels, **options)
 
 
+@named
 def resnet32(num_classes: int = 10, in_channels: int = 3, **options: Any) -> ResNet:
     """ResNet-32: five blocks in each stage, 0.46 million parameters; options are those of `ResNet`."""
     return ResNet(5, num_classes, in_channels, **options)
 
 
+@named
 def resnet44(num_classes: int = 10, in_channels: int = 3, **options: Any) -> ResNet:
     """ResNet-44: seven blocks in each stage, 0.66 million parameters; options are those of `ResNet`."""
     return ResNet(7, num_classes, in_channels, **options)
 
 
+@named
 def resnet56(num_classes: int = 10, in_channels: int = 3, **options: Any) -> ResNet:
     """ResNet-56: nine blocks in each stage, 0.85 million parameters; options are those of `ResNet`."""
     return ResNet(9, num_classes, in_channels, **options)

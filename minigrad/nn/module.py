@@ -20,7 +20,9 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from ..tape import Array, Tensor, attributes, copied, effectful, state
+from ..errors import named
+from ..ranges import SWITCH, check, instance
+from ..tape import Array, Tensor, as_array, attributes, copied, effectful, state
 from ..typing import ArrayLike, DTypeLike
 
 
@@ -33,6 +35,7 @@ class Parameter(Tensor):
 
     __slots__ = ()
 
+    @named
     def __init__(self, data: ArrayLike) -> None:
         super().__init__(copied(data), requires_grad=True)
         self.handed = None
@@ -43,6 +46,7 @@ class Buffer(Tensor):
 
     __slots__ = ()
 
+    @named
     def __init__(self, data: ArrayLike) -> None:
         super().__init__(copied(data))
         self.handed = None
@@ -113,6 +117,8 @@ class Module:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        if "__init__" in vars(cls) and cls.__module__.startswith(__package__.partition(".")[0] + "."):
+            cls.__init__ = named(cls.__init__)  # type: ignore[method-assign]
         for name, x in vars(cls).items():
             found = _walk(x) if isinstance(x, Module) else [("", x)]
             if any(isinstance(y, _STATE) for _, y in found):
@@ -167,6 +173,7 @@ class Module:
     @effectful
     def train(self, mode: bool = True) -> Self:
         """Set `training` here and in all modules below, but for those `frozen`, which stay in test mode; returns self."""
+        check("train", SWITCH, mode=mode)
         for m in self.modules():
             if m.training is not (now := mode and not m.frozen):
                 m.training = now
@@ -189,6 +196,7 @@ class Module:
         for p in self.parameters():
             p.grad = None
 
+    @named
     @effectful
     def astype(self, dtype: DTypeLike) -> Self:
         """Turn parameters, their gradients and float buffers into another float dtype, in place; returns self.
@@ -222,8 +230,10 @@ class Module:
         Raises one ValueError that lists every missing path, unexpected path (unless not `strict`), wrong shape and
         dtype that cannot be cast; nothing is changed then. Returns the paths passed over.
         """
+        check("load_state_dict", SWITCH, strict=strict)
+        check("load_state_dict", instance(Mapping, "a dict of arrays by path"), values=values)
         own = {path: x for path, x in _found(self) if isinstance(x, _STATE)}
-        arrays = {path: np.asarray(v.data if isinstance(v, Tensor) else v) for path, v in values.items()}
+        arrays = {path: as_array(v, None, "load_state_dict") for path, v in values.items()}
         missing = [path for path in own if path not in arrays]
         unexpected = [path for path in arrays if path not in own]
         problems = []
@@ -260,6 +270,7 @@ class Module:
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{hint}")
 
 
+MODULE = instance(Module, "a Module")
 _STATE = (Parameter, Buffer)
 _OWNED = (Parameter, Buffer, Module)
 _CONTAINERS = (list, tuple, dict)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..ops import conv, norm, shape
-from ..ranges import COUNT, POSITIVE, UNIT, check
+from ..ranges import COUNT, POSITIVE, SWITCH, UNIT, check
 from ..tape import Array, Tensor, constant, effect, real_dtype, snapshot
 from ..typing import ArrayLike, DTypeLike
 from .module import Buffer, Module, Parameter
@@ -36,6 +36,7 @@ class _BatchNorm(Module):
         check(name, COUNT, num_features=num_features)
         check(name, POSITIVE, eps=eps)
         check(name, UNIT.or_none, momentum=momentum)
+        check(name, SWITCH, affine=affine, track_running_stats=track_running_stats)
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         zeros, ones = np.zeros(num_features, dtype), np.ones(num_features, dtype)
         self.weight = Parameter(ones) if affine else None

@@ -12,13 +12,19 @@ from fnmatch import fnmatchcase
 import numpy as np
 
 from .. import random
+from ..errors import named, shown
 from ..ops import elementwise, reduce
-from ..ranges import NOT_NEGATIVE, NUMBER, POSITIVE, check
+from ..ranges import INDEX, NOT_NEGATIVE, NUMBER, POSITIVE, Range, check
 from ..tape import Tensor, effect, look, total
 from ..typing import Rng
 from .module import Module
 
+_PATTERNS = Range(
+    lambda v: isinstance(v, list | tuple | set) and all(isinstance(p, str) for p in v), "a list of patterns", list
+)
 
+
+@named
 def weights(model: Module, leave_out: Sequence[str] = ()) -> list[Tensor]:
     """The model's parameters with two or more axes: matrices and kernels, not biases, nor scales and shifts of norms.
 
@@ -30,8 +36,7 @@ def weights(model: Module, leave_out: Sequence[str] = ()) -> list[Tensor]:
     >>> [p.shape for p in weights(net)], [p.shape for p in weights(net, leave_out=["2.*"])]
     ([(4, 3), (2, 4)], [(4, 3)])
     """
-    if isinstance(leave_out, str):
-        raise TypeError(f"weights: leave_out is the string {leave_out!r}; give a list of patterns")
+    check("weights", _PATTERNS, leave_out=leave_out)
     named = model.named_parameters()
     for pattern in leave_out:
         if not any(fnmatchcase(path, pattern) for path, _ in named):
@@ -41,6 +46,7 @@ def weights(model: Module, leave_out: Sequence[str] = ()) -> list[Tensor]:
     return [p for path, p in named if p.ndim >= 2 and not any(fnmatchcase(path, pattern) for pattern in leave_out)]
 
 
+@named
 def l2_penalty(model: Module | Iterable[Tensor], leave_out: Sequence[str] = ()) -> Tensor:
     """Σ w² over the model's `weights`, or over all entries of the given tensors.
 
@@ -53,11 +59,13 @@ def l2_penalty(model: Module | Iterable[Tensor], leave_out: Sequence[str] = ()) 
     return total(reduce.sum(w * w) for w in _chosen("l2_penalty", model, leave_out))
 
 
+@named
 def l1_penalty(model: Module | Iterable[Tensor], leave_out: Sequence[str] = ()) -> Tensor:
     """Σ |w| over the model's `weights`, or over all entries of the given tensors: it draws small weights to zero."""
     return total(reduce.sum(elementwise.abs(w)) for w in _chosen("l1_penalty", model, leave_out))
 
 
+@named
 def max_norm_(model: Module | Iterable[Tensor], limit: float, leave_out: Sequence[str] = ()) -> None:
     """After a step: scale the weights into each unit down to the norm `limit` where they exceed it, in place.
 
@@ -85,6 +93,7 @@ def _limit_norms(w: Tensor, limit: float) -> None:
         w.data = (w.read() * np.minimum(1, limit / np.maximum(norms, limit))).astype(w.dtype)
 
 
+@named
 def gradient_noise_(
     params: Module | Iterable[Tensor],
     step: int,
@@ -103,11 +112,12 @@ def gradient_noise_(
     >>> round(float(p.grad.std()), 2)  # √(1/√100) = 0.316, but for chance
     0.31
     """
-    check("gradient_noise_", NOT_NEGATIVE, step=step, eta=eta)
+    check("gradient_noise_", INDEX, step=step)
+    check("gradient_noise_", NOT_NEGATIVE, eta=eta)
     check("gradient_noise_", NUMBER, gamma=gamma)
     look("gradient noise depends on the number of the step")
     source = np.random.default_rng([rng, step]) if isinstance(rng, int | np.integer) else random.generator(rng)
-    deviation = float((eta / (1 + step) ** gamma) ** 0.5)
+    deviation = float((eta / (1.0 + step) ** gamma) ** 0.5)
     effect(_add_noise, params.parameters() if isinstance(params, Module) else _listed(params), deviation, source)
 
 
@@ -118,7 +128,11 @@ def _add_noise(params: Sequence[Tensor], deviation: float, source: np.random.Gen
 
 
 def _listed(tensors: Iterable[Tensor]) -> list[Tensor]:
-    return [tensors] if isinstance(tensors, Tensor) else list(tensors)  # of one tensor, not its rows
+    listed = [tensors] if isinstance(tensors, Tensor) else list(tensors)  # of one tensor, not its rows
+    for i, x in enumerate(listed):
+        if not isinstance(x, Tensor):
+            raise TypeError(f"regularise: tensor {i} is {shown(x)}; give a Module, or a list of tensors")
+    return listed
 
 
 def _chosen(name: str, model: Module | Iterable[Tensor], leave_out: Sequence[str]) -> list[Tensor]:

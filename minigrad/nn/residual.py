@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from .. import random
+from ..errors import check_function, named
 from ..ops import noise, shape
-from ..ranges import FRACTION, INDEX, check
+from ..ranges import FRACTION, check, whole
 from ..tape import Tensor, draw, look, skip
 from ..typing import ArrayLike, Rng
 from .layers import own_generator
@@ -44,9 +45,9 @@ class StochasticDepth(Module):
         *,
         rng: Rng = None,
     ) -> None:
-        noise.check_probability("StochasticDepth", p)
-        noise.check_choice("StochasticDepth", "mode", mode, "batch", "row")
-        noise.check_choice("StochasticDepth", "scaling", scaling, "inverted", "test")
+        check("StochasticDepth", FRACTION, p=p)
+        check("StochasticDepth", noise.MODE, mode=mode)
+        check("StochasticDepth", noise.SCALING, scaling=scaling)
         self.p, self.mode, self.scaling, self.rng = p, mode, scaling, own_generator(rng)
 
     def __call__(self, shortcut: Any, branch: Callable[[], Any]) -> Tensor:
@@ -63,11 +64,11 @@ class StochasticDepth(Module):
         y = shape.as_tensor(branch())
         if y.shape != shortcut.shape:
             raise ValueError(
-                f"stochastic_depth: the shortcut has shape {shortcut.shape}, the branch {y.shape}; they must be one"
+                f"StochasticDepth: the shortcut has shape {shortcut.shape}, the branch {y.shape}; they must be one"
             )
         if drops and self.mode == "row":
             size = (len(shortcut), *[1] * (shortcut.ndim - 1))
-            return shortcut + noise.drop("stochastic_depth", y, size, self.p, self.scaling, True, self.rng)
+            return shortcut + noise.drop("StochasticDepth", y, size, self.p, self.scaling, True, self.rng)
         factor = noise.factor(self.p, self.scaling, self.training)
         return shortcut + (y if factor == 1 else y * factor)
 
@@ -92,6 +93,8 @@ class Residual(Module):
         shortcut: Callable[[Any], Any] | None = None,
         drop: float | StochasticDepth = 0.0,
     ) -> None:
+        check_function("Residual", "branch", branch)
+        check_function("Residual", "shortcut", shortcut, None)
         self.branch = branch
         self.shortcut = shortcut
         if not isinstance(drop, StochasticDepth):
@@ -103,6 +106,7 @@ class Residual(Module):
         return self.drop(x if self.shortcut is None else self.shortcut(x), lambda: self.branch(x))
 
 
+@named
 def linear_decay(blocks: int, p: float) -> list[float]:
     """The drop probabilities p_l = l/L · p of blocks l = 1 … L: early blocks, whose features all others use, stay.
 
@@ -111,11 +115,12 @@ def linear_decay(blocks: int, p: float) -> list[float]:
     >>> linear_decay(4, 0.5)
     [0.125, 0.25, 0.375, 0.5]
     """
-    check("linear_decay", INDEX, blocks=blocks)
+    check("linear_decay", whole(0, 10**6), blocks=blocks)
     check("linear_decay", FRACTION, p=p)
     return [p * block / blocks for block in range(1, blocks + 1)]
 
 
+@named
 def expected_depth(model: Module) -> float:
     """How many residual branches of the model are executed on average in training: the sum of their survival.
 

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import random, tree
+from ..ranges import check
 from ..tape import Array, Node, Tensor, history, recording, state
-from .module import Module, Parameter, holdings
+from .module import MODULE, Module, Parameter, holdings
 from .residual import StochasticDepth, expected_depth
 
 
@@ -76,6 +77,7 @@ def summary(model: Module, *inputs: Any) -> Summary:
     ----------------------------------------------------------
     total                                16               64 B
     """
+    check("summary", MODULE, model=model)
     model = copy.deepcopy(model)
     named = model.named_modules()
     shapes: dict[int, tuple[int, ...]] = {}

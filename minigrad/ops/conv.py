@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import kernels
 from ..errors import named
-from ..ranges import COUNT, WHOLE, check, told
+from ..ranges import COUNT, WHOLE, check
 from ..tape import ENTRIES, INTEGERS, Array, Tensor, linear, primitive
 from ..typing import ArrayLike, OneOrTwo
 from .shape import as_tensor, reshape
@@ -24,7 +24,7 @@ def pair(name: str, what: str, value: Any, least: int) -> Pair:
     """`value`, an int or two ints, as a pair of ints ≥ least, or an error in op's name."""
     two = value if isinstance(value, tuple | list | np.ndarray) else (value, value)
     if len(two) != 2 or not all(WHOLE.holds(v) and v >= least for v in two):
-        raise ValueError(f"{name}: {what} is {told(value)}; it must be an int or a pair of ints ≥ {least}")
+        raise ValueError(f"{name}: {what} is {WHOLE.told(value)}; it must be an int or a pair of ints ≥ {least}")
     return int(two[0]), int(two[1])
 
 

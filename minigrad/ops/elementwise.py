@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -309,13 +310,25 @@ minimum.branch = lambda y, a, b: _wins(b, a)
 maximum.numbers = minimum.numbers = ENTRIES
 
 
+def _is_real(bound: Any) -> bool:
+    return isinstance(bound, Real)
+
+
+def _stuck(x: Array, low: Array, high: Array) -> Array:
+    """Where all three are one number: there x would get half of low's half."""
+    return (np.real(x) == np.real(low)) & (np.real(low) == np.real(high))
+
+
 @named
 def clip(x: Any, low: float | None = None, high: float | None = None) -> Tensor:
-    """x limited to [low, high]; None leaves a side open.
+    """x limited to [low, high]; None leaves a side open. Where low ≥ high it is `high`, as in NumPy, and x has no slope.
 
     >>> clip(Tensor(np.array([-2.0, 0.5, 2.0])), -1, 1).data
     array([-1. ,  0.5,  1. ])
     """
+    if low is not None and high is not None and not (_is_real(low) and _is_real(high) and low < high):
+        x = x if isinstance(x, Tensor) else Tensor(x)
+        x = _where(low, x, condition=dispatch(_stuck, x, low, high))
     x = x if low is None else maximum(x, low)
     return x if high is None else minimum(x, high)
 

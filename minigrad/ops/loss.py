@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..errors import named, require, shown
-from ..ranges import UNIT, check
+from ..errors import named, shown
+from ..ranges import UNIT, check, choice
 from ..tape import FLOATS, Array, Tensor, constant, dispatch, effect, fused, general, in_floats, primitive, private
 from ..typing import ArrayLike
 from .elementwise import where
 from .indexing import getitem
 from .reduce import _softmax, mean, sum
 from .shape import as_tensor, normal_axis
+
+REDUCTION = choice("mean", "sum", "none")
 
 
 @named
@@ -120,7 +122,7 @@ def cross_entropy(
         raise ValueError(f"cross_entropy: the batch is empty (logits {logits.shape}); its mean is not defined")
     effect(_check_probabilities if soft else _check_range, labels, k)
     check("cross_entropy", UNIT, label_smoothing=label_smoothing)
-    _check_reduction("cross_entropy", reduction)
+    check("cross_entropy", REDUCTION, reduction=reduction)
     if soft:
         return _soft_cross_entropy(logits, as_tensor(target), float(label_smoothing), reduction)
     return _cross_entropy(logits, labels=labels, smoothing=float(label_smoothing), reduction=reduction)
@@ -165,11 +167,6 @@ def _unsigned(dtype: np.dtype) -> np.dtype:
     return np.dtype(f"{dtype.byteorder}u{dtype.itemsize}")
 
 
-def _check_reduction(name: str, reduction: str) -> None:
-    good = isinstance(reduction, str) and reduction in ("mean", "sum", "none")
-    require(name, "reduction", reduction, good, "'mean', 'sum' or 'none'", str)
-
-
 def reduced(losses: Tensor, reduction: str) -> Tensor:
     """The losses themselves, their sum or their mean."""
     return mean(losses) if reduction == "mean" else sum(losses) if reduction == "sum" else losses
@@ -181,7 +178,7 @@ def mse_loss(x: ArrayLike, target: ArrayLike, *, reduction: str = "mean") -> Ten
     x, target = as_tensor(x), as_tensor(target)
     if x.shape != target.shape:
         raise ValueError(f"mse_loss: x has shape {x.shape}, target has shape {target.shape}; they must be the same")
-    _check_reduction("mse_loss", reduction)
+    check("mse_loss", REDUCTION, reduction=reduction)
     if x.dtype.char not in FLOATS or target.dtype.char not in FLOATS:
         return in_floats(mse_loss, x, target, reduction=reduction)
     d = x - target

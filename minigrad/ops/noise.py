@@ -10,23 +10,15 @@ from __future__ import annotations
 import numpy as np
 
 from .. import random
-from ..errors import named, require
-from ..ranges import FRACTION, check
+from ..errors import named
+from ..ranges import FRACTION, check, choice
 from ..tape import Array, Tensor, draw, mul, real_dtype, wrap
 from ..typing import ArrayLike, Rng
 from .conv import check_image
 from .shape import as_tensor
 
-
-def check_probability(name: str, p: float) -> None:
-    """Raise unless p can be the probability of dropping."""
-    check(name, FRACTION, p=p)
-
-
-def check_choice(name: str, what: str, value: str, *choices: str) -> None:
-    """Raise unless the setting called `what` is one of the choices."""
-    good = isinstance(value, str) and value in choices
-    require(name, what, value, good, " or ".join(map(repr, choices)), str)
+SCALING = choice("inverted", "test")
+MODE = choice("batch", "row")
 
 
 def factor(p: float, scaling: str, training: bool) -> float:
@@ -49,8 +41,8 @@ def mask(rng: Rng, size: tuple[int, ...], dtype: np.dtype, p: float, value: floa
 
 def drop(name: str, x: Tensor, size: tuple[int, ...], p: float, scaling: str, training: bool, rng: Rng) -> Tensor:
     """x times a mask of `size`, which broadcasts against x, or in test mode times the mean of that mask."""
-    check_probability(name, p)
-    check_choice(name, "scaling", scaling, "inverted", "test")
+    check(name, FRACTION, p=p)
+    check(name, SCALING, scaling=scaling)
     if x.dtype.kind not in "fc":
         raise TypeError(f"{name}: x is {x.dtype}; what survives is scaled, so it must be a float tensor")
     if p == 0:

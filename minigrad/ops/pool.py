@@ -13,13 +13,17 @@ import numpy as np
 
 from .. import kernels, random
 from ..errors import named
+from ..ranges import check, choice
 from ..tape import ENTRIES, INTEGERS, Array, Tensor, as_array, dispatch, draw, fused, linear, primitive
 from ..typing import ArrayLike, OneOrTwo
 from .conv import Pair, check_image, pair, windows
 from .indexing import getitem
-from .noise import check_choice
+from .noise import MODE
 from .reduce import mean
 from .shape import as_tensor, permute_dims, reshape
+
+REGIONS = choice("overlapping", "disjoint")
+SEQUENCE = choice("pseudorandom", "random")
 
 
 @primitive
@@ -160,9 +164,9 @@ def fractional_max_pool2d(
 
 def check_regions(name: str, regions: str, sequence: str, mode: str) -> None:
     """Raise unless these settings of fractional max-pooling exist."""
-    check_choice(name, "regions", regions, "overlapping", "disjoint")
-    check_choice(name, "sequence", sequence, "pseudorandom", "random")
-    check_choice(name, "mode", mode, "batch", "row")
+    check(name, REGIONS, regions=regions)
+    check(name, SEQUENCE, sequence=sequence)
+    check(name, MODE, mode=mode)
 
 
 def region_edges(size: int, n: int, overlap: int, sequence: str, count: int, rng: np.random.Generator) -> Array:

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import is_whole, named, shown
+from ..errors import named, shown
+from ..ranges import INDEX, WHOLE
 from ..tape import ENTRIES, Array, Tensor, broadcast_to, linear, primitive
 from ..typing import ArrayLike
 
@@ -158,12 +159,12 @@ def _widths(name: str, widths: Any, x: Tensor) -> tuple[tuple[int, int], ...]:
     """(before, after) for each axis: as in np.pad, a number or a pair may stand for all of them."""
     widths = widths.tolist() if isinstance(widths, np.ndarray) else widths
     each = list(widths) if isinstance(widths, (list, tuple)) else [widths]
-    if len(each) == 2 and all(is_whole(w) for w in each):
+    if len(each) == 2 and all(map(WHOLE.holds, each)):
         each = [each]
     if len(each) == 1:
         each *= x.ndim
-    pairs = [(w, w) if is_whole(w) else tuple(w) if isinstance(w, (list, tuple)) else () for w in each]
-    if len(pairs) != x.ndim or any(len(w) != 2 or not all(is_whole(n, 0) for n in w) for w in pairs):
+    pairs = [(w, w) if WHOLE.holds(w) else tuple(w) if isinstance(w, (list, tuple)) else () for w in each]
+    if len(pairs) != x.ndim or any(len(w) != 2 or not all(map(INDEX.holds, w)) for w in pairs):
         raise ValueError(
             f"{name}: widths {shown(widths)} do not fit shape {x.shape}; give a whole number ≥ 0, a pair of them "
             "(before, after), or one of these for each axis"

@@ -11,12 +11,12 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from ..errors import named, require
-from ..ranges import FRACTION, check
+from ..errors import named
+from ..ranges import FRACTION, check, choice, instance
 from ..tape import Array, Tensor, effectful
 
 Weight = Callable[[int], float]
-_FORMS = "plain", "warmup", "corrected"
+_FORM = choice("plain", "warmup", "corrected")
 
 
 def ema(decay: float = 0.995, form: str = "plain") -> Weight:
@@ -34,7 +34,7 @@ def ema(decay: float = 0.995, form: str = "plain") -> Weight:
     [0.1, 0.818, 1.0]
     """
     check("ema", FRACTION, decay=decay)
-    require("ema", "form", form, isinstance(form, str) and form in _FORMS, "'plain', 'warmup' or 'corrected'", str)
+    check("ema", _FORM, form=form)
     if form == "plain":
         return lambda t: 1 - decay
     if form == "warmup":
@@ -66,10 +66,8 @@ class Average:
 
     @named
     def __init__(self, tensors: Iterable[Tensor], weight: Weight | None = None) -> None:
-        require("Average", "tensors", tensors, isinstance(tensors, Iterable), "a list of float leaf tensors")
-        require(
-            "Average", "weight", weight, weight is None or callable(weight), "a function of t, e.g. ema(0.99), or None"
-        )
+        check("Average", instance(Iterable, "a list of float leaf tensors"), tensors=tensors)
+        check("Average", instance(Callable | None, "a function of t, e.g. ema(0.99), or None"), weight=weight)
         self.tensors, self.weight = list(tensors), ema() if weight is None else weight
         if not self.tensors:
             raise ValueError("Average: there are no tensors to average")

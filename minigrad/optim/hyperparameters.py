@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import MISSING, InitVar, dataclass, field, fields
 from typing import Annotated, Any, Literal, NamedTuple, dataclass_transform, get_args, get_origin, get_type_hints
 
+from .. import ranges
 from ..ranges import ANYTHING, COUNT, FRACTION, INDEX, NOT_NEGATIVE, NUMBER, POSITIVE, SWITCH, UNIT, Range, check
 
 ONCE = object()  # marks a hyperparameter of the optimizer, which groups do not have
@@ -38,9 +39,7 @@ Epsilon = Annotated[NotNegative, "added to what is divided by, against division 
 EpsInside = Annotated[bool, "add eps under the root, not to the root"]
 Betas = Annotated[
     tuple[float, float],
-    Range(
-        lambda v: isinstance(v, tuple | list) and len(v) == 2 and all(map(FRACTION.holds, v)), "two numbers in [0, 1)"
-    ),
+    ranges.two(FRACTION, "two numbers in [0, 1)"),
     "what the two running means keep of their value, (β₁, β₂)",
 ]
 Power = Annotated[
@@ -80,14 +79,13 @@ def _plain(hint: Any) -> Any:
 def _read(name: str, hint: Any, default: Any, given: bool) -> Hyperparameter:
     kind, notes = _plain(hint), get_args(hint)[1:] if get_origin(hint) is Annotated else ()
     if kind is bool:
-        ranges = [SWITCH]
+        found = [SWITCH]
     elif get_origin(kind) is Literal:
-        *first, last = map(repr, choices := get_args(kind))
-        ranges = [Range(lambda v: isinstance(v, str) and v in choices, f"{', '.join(first)} or {last}")]
+        found = [ranges.choice(*get_args(kind))]
     else:
-        ranges = [ANYTHING, *(note for note in notes if isinstance(note, Range))]
+        found = [ANYTHING, *(note for note in notes if isinstance(note, Range))]
     meaning = ["", *(note for note in notes if isinstance(note, str))][-1]
-    return Hyperparameter(name, default, ranges[-1], meaning, ONCE in notes, given)
+    return Hyperparameter(name, default, found[-1], meaning, ONCE in notes, given)
 
 
 @dataclass_transform(field_specifiers=(field,))

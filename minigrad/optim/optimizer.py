@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..ranges import NOT_NEGATIVE, told
+from ..ranges import NOT_NEGATIVE, check
 from ..tape import Array, Freed, Tensor, effect, effectful, history, pull, recording
 from .hyperparameters import Declared
 
@@ -207,8 +207,7 @@ class Optimizer(Declared, _HasParams):
         rate = lr(self.steps) if callable(lr) else lr
         if isinstance(rate, np.ndarray) and not rate.ndim:  # of np.where, for one
             rate = rate.item()
-        if not NOT_NEGATIVE.holds(rate):
-            raise ValueError(f"{self._who}: lr is {told(rate)} at step {self.steps}; it must be {NOT_NEGATIVE.text}")
+        check(self._who, NOT_NEGATIVE, **{f"lr at step {self.steps}": rate})
         return float(rate)
 
     def _check(self, options: dict[str, Any]) -> None:

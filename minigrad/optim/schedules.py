@@ -10,8 +10,7 @@ import bisect
 import math
 from collections.abc import Callable, Sequence
 
-from ..errors import require
-from ..ranges import AT_LEAST_ONE, INSIDE, NOT_NEGATIVE, check
+from ..ranges import AT_LEAST_ONE, INSIDE, NOT_NEGATIVE, check, instance
 
 Schedule = Callable[[int], float]
 
@@ -150,7 +149,7 @@ def sequence(schedules: Sequence[float | Schedule], milestones: Sequence[int]) -
     [0.1, 0.1, 0.1, 1.0, 1.0, 0.1, 0.1]
     """
     milestones = _ascending("sequence", milestones)
-    require("sequence", "schedules", schedules, isinstance(schedules, list | tuple), "a list of schedules")
+    check("sequence", instance(list | tuple, "a list of schedules"), schedules=schedules)
     if len(schedules) != len(milestones) + 1:
         counts = f"{len(schedules)} schedules and {len(milestones)} milestones"
         raise ValueError(f"sequence: there are {counts}; give one milestone fewer than schedules")

@@ -21,7 +21,8 @@ from typing import Annotated, Any, Literal
 import numpy as np
 
 from .. import random
-from ..errors import named, require
+from ..errors import named
+from ..ranges import check, instance
 from ..tape import Array, Tensor, effectful
 from . import descent
 from .hyperparameters import (
@@ -75,7 +76,7 @@ class SecondOrder(Optimizer):
         listed = isinstance(self.buffers, Iterable) and not isinstance(self.buffers, Tensor | np.ndarray)
         self.buffers = list(self.buffers) if listed else [self.buffers]  # type: ignore[list-item]
         for i, b in enumerate(self.buffers):
-            require(self._who, f"buffers[{i}]", b, isinstance(b, Tensor), "a tensor")
+            check(self._who, instance(Tensor, "a tensor"), **{f"buffers[{i}]": b})
         self.counts = Counts()
         self.n_iter = self.n_skipped = self.n_damped = 0
         self.status = self.message = "no step was taken"

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from .. import data
-from ..errors import is_whole, named, require, shown
+from ..errors import named, shown
 from ..escape import mathtext
+from ..ranges import check, whole
 from ..typing import Array
 from . import style
 
@@ -25,7 +26,7 @@ def preview(rows: Sequence[tuple[str, data.Loader, int]], epochs: int = 5, path:
     >>> len(preview([("mixup", loader, 1)], epochs=4).axes)
     5
     """
-    require("preview", "epochs", epochs, is_whole(epochs, 1) and epochs <= 1000, "a whole number from 1 to 1000")
+    check("preview", whole(1, 1000), epochs=epochs)
     if not isinstance(rows, list | tuple) or not all(isinstance(row, tuple) and len(row) == 3 for row in rows):
         raise TypeError(f"preview: rows is {shown(rows)}; it must be a list of (title, loader, sample)")
     if not rows:

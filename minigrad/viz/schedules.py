@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import is_number, is_whole, named, require
+from ..errors import named
 from ..escape import mathtext
+from ..ranges import NUMBER, Range, check, whole
 from . import style
 
 _ACROSS = 4
 _MOST = 10_000_000  # steps, which are drawn one by one
+_RATE = Range(lambda v: callable(v) or NUMBER.holds(v), "a number, or a function of the step")
 
 
 @named
@@ -32,10 +34,8 @@ def schedules(
     rates = dict(rates) if isinstance(rates, Mapping) else {"learning rate": rates}
     if not rates:
         raise ValueError("schedules: there is nothing to plot; give a schedule, or a dict of schedules by name")
-    require("schedules", "steps", steps, is_whole(steps, 1), "at least 1, and whole")
-    require("schedules", "steps", steps, steps <= _MOST, f"at most {_MOST:,}")
-    for name, rate in rates.items():
-        require("schedules", str(name), rate, callable(rate) or is_number(rate), "a number, or a function of the step")
+    check("schedules", whole(1, _MOST), steps=steps)
+    check("schedules", _RATE, **{str(name): rate for name, rate in rates.items()})
     across = min(len(rates), _ACROSS)
     down = math.ceil(len(rates) / across)
     width, height = (6.0, 3.0) if len(rates) == 1 else (2.6 * across, 1.9 * down)

@@ -6,9 +6,9 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from ..errors import require
 from ..escape import mathtext
 from ..extras import extra
+from ..ranges import PATH, check, instance
 
 INK, GRID = "#3e4c59", "#e4e7eb"  # of texts, and of what should not be looked at
 BLUE, PALE, ORANGE, GREY = (
@@ -19,6 +19,7 @@ BLUE, PALE, ORANGE, GREY = (
 )  # what matters, what it is held against, beware, no matter
 
 Path = str | os.PathLike | None
+_TEXT = instance(str, "a text")
 
 
 def figure(width: float, height: float, who: str) -> Any:
@@ -38,7 +39,7 @@ def quiet(axes: Any, *, grid: bool = True, size: float = 9) -> None:
 
 def label(axes: Any, *, x: str = "", y: str = "", title: str = "", size: float = 10) -> None:
     """Name the axes, and give them a title at the left."""
-    require("figure", "title", title, isinstance(title, str), "a text")
+    check("figure", _TEXT, title=title)
     axes.set_xlabel(x, color=INK, fontsize=size)
     axes.set_ylabel(y, color=INK, fontsize=size)
     axes.set_title(title, color=INK, fontsize=size + 1, loc="left")
@@ -51,8 +52,8 @@ def legend(axes: Any, place: str, size: float = 9) -> None:
 
 def finished(made: Any, title: str, path: Path, *, dpi: int = 150) -> Any:
     """The figure with a title; with `path`, it is also saved there, and the ending says in which format."""
-    require("figure", "title", title, isinstance(title, str), "a text")
-    require("figure", "path", path, path is None or isinstance(path, str | os.PathLike), "a path, or None")
+    check("figure", _TEXT, title=title)
+    check("figure", PATH.or_none, path=path)
     if title:
         made.suptitle(mathtext(title), color=INK, fontsize=12)
     if path is not None:

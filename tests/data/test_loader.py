@@ -228,7 +228,7 @@ def test_bad_settings_are_named(setting):
 
 @pytest.mark.parametrize("name", ["batch_size", "seed", "workers", "prefetch"])
 def test_settings_are_whole_numbers(name):
-    with pytest.raises(TypeError, match=f"{name} is 2.5; it must be a whole number"):
+    with pytest.raises(ValueError, match=f"{name} is 2.5; it must be a whole number"):
         Loader(IMAGES, **({"batch_size": 8} | {name: 2.5}))
     assert len(Loader(IMAGES, **({"batch_size": 8} | {name: np.int64(8)}))) == 7
 

@@ -147,7 +147,7 @@ def test_the_number_of_threads_is_checked_and_reaches_blas():
     assert kernels.get_num_threads() == 2
     kernels.set_num_threads(1)
     assert all(pool["num_threads"] == 1 for pool in threadpool_info() if pool["user_api"] == "blas")
-    with pytest.raises(ValueError, match="n is 0; it must be at least 1"):
+    with pytest.raises(ValueError, match="n is 0; it must be a whole number ≥ 1"):
         kernels.set_num_threads(0)
     assert kernels.get_num_threads() == 1
 

@@ -103,7 +103,7 @@ def test_sequential_changes_nothing_when_it_is_given_no_module():
         lambda: net.__setitem__(0, None),
         lambda: net.__setitem__(slice(0, 1), [abs]),
     ):
-        with pytest.raises(TypeError, match=r"Sequential: item \d is a \w+; it must be a Module"):
+        with pytest.raises(TypeError, match=r"Sequential(\.\w+)?: item \d is a \w+; it must be a Module"):
             change()
         assert list(net) == [a, b] and [path for path, _ in net.named_modules()] == ["", "0", "1"]
     assert net.pop() is b and net.insert(0, b) is net and list(net) == [b, a]
@@ -184,7 +184,7 @@ def test_gradient_of_a_model_with_dropout_by_complex_step():
 def test_adaptive_pooling_is_the_mean_of_equal_windows():
     x = np.arange(48.0).reshape(1, 1, 6, 8)
     assert np.array_equal(nn.AdaptiveAvgPool2d((2, 4))(x).data, x.reshape(1, 1, 2, 3, 4, 2).mean((3, 5)))
-    with pytest.raises(ValueError, match=r"adaptive_avg_pool2d: output size \(4, 4\) does not divide .* \(6, 8\)"):
+    with pytest.raises(ValueError, match=r"AdaptiveAvgPool2d: output size \(4, 4\) does not divide .* \(6, 8\)"):
         nn.AdaptiveAvgPool2d(4)(x)
 
 
@@ -206,7 +206,7 @@ BAD = {
     "conv: channels": (lambda: nn.Conv2d(3, 4, 3)(np.ones((1, 2, 5, 5), F32)), ValueError, "x has 2 channels, weight"),
     "conv: dtype": (lambda: nn.Conv2d(1, 1, 1)(np.ones((1, 1, 2, 2))), TypeError, "conv2d: x is float64"),
     "conv: groups": (lambda: nn.Conv2d(3, 4, 3, groups=2), ValueError, "groups=2 must divide in_channels=3"),
-    "conv: padding": (lambda: nn.Conv2d(3, 4, 3, padding="full"), ValueError, "padding is the str 'full'"),
+    "conv: padding": (lambda: nn.Conv2d(3, 4, 3, padding="full"), ValueError, "padding is 'full'; it must be 'same'"),
     "conv: same, strided": (lambda: nn.Conv2d(3, 4, 3, 2, "same"), ValueError, "padding='same' needs stride 1"),
     "conv: kernel": (lambda: nn.Conv2d(3, 4, 0), ValueError, "Conv2d: kernel_size is 0"),
     "conv: no channels": (lambda: nn.Conv2d(3, 0, 3), ValueError, "Conv2d: out_channels is 0"),
@@ -232,7 +232,7 @@ BAD = {
     "depth: shapes": (
         lambda: nn.StochasticDepth(0.0)(np.ones((2, 3)), lambda: np.ones((2, 1))),
         ValueError,
-        "stochastic_depth: the shortcut has shape (2, 3), the branch (2, 1)",
+        "StochasticDepth: the shortcut has shape (2, 3), the branch (2, 1)",
     ),
     "init: fans": (lambda: nn.init.kaiming_normal((3,)), ValueError, "shape (3,) has no fan-in"),
     "init: mode": (lambda: nn.init.kaiming_uniform((3, 3), mode="fan"), ValueError, "mode is 'fan'"),

@@ -287,8 +287,8 @@ def test_bad_targets(name):
 
 
 BAD = {
-    "pattern": (lambda: nn.l2_penalty(net(), ["fc*"]), ValueError, "weights: no parameter matches 'fc*'; there are 0.weight, 0.bias"),
-    "string": (lambda: nn.weights(net(), "4.*"), TypeError, "leave_out is the string '4.*'; give a list of patterns"),
+    "pattern": (lambda: nn.l2_penalty(net(), ["fc*"]), ValueError, "l2_penalty: no parameter matches 'fc*'; there are 0.weight, 0.bias"),
+    "string": (lambda: nn.weights(net(), "4.*"), ValueError, "leave_out is '4.*' (str); it must be a list of patterns"),
     "paths of a list": (lambda: nn.l1_penalty(net().parameters(), ["4.*"]), ValueError, "l1_penalty: leave_out names paths"),
     "no weights": (lambda: nn.l2_penalty(nn.ReLU()), ValueError, "l2_penalty: there are no weights"),
     "limit": (lambda: nn.max_norm_(net(), 0.0), ValueError, "max_norm_: limit is 0.0; it must be > 0"),

@@ -1,5 +1,7 @@
 """Values of the operations against NumPy and closed forms; derivatives at kinks; orders and adjoints: tests/cases.py."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -107,6 +109,20 @@ def test_ties_share_the_gradient():
     assert np.allclose(mg.grad(lambda x: x.max())(np.array([2.0, 1.0, 2.0])).data, [0.5, 0, 0.5])
     ties = np.zeros((1, 1, 2, 2))
     assert np.array_equal(mg.grad(lambda x: mg.max_pool2d(x, 2).sum())(ties).data.ravel(), [1, 0, 0, 0])
+
+
+@pytest.mark.parametrize("kind", ["numbers", "arrays", "tensors"])
+def test_clip_is_flat_where_there_is_no_room(kind):
+    """All orders of x, low and high: x has slope 1 between the bounds, ½ at one of them, and 0 where they meet or cross."""
+    for low, high, value in itertools.product((-1.0, 0.0, 1.0), repeat=3):
+        wrapped = {"numbers": float, "arrays": lambda v: np.full(2, v), "tensors": lambda v: mg.tensor([v, v])}[kind]
+        x, f = np.full(2, value), lambda x: mg.clip(x, wrapped(low), wrapped(high))
+        slope = 0 if low >= high else 1 if low < value < high else 0.5 if value in (low, high) else 0
+        assert np.array_equal(f(x).data, np.clip(x, low, high))
+        assert np.array_equal(mg.grad(lambda x: f(x).sum())(x).data, [slope, slope])
+        assert np.array_equal(mg.jvp(f, (x,), (np.ones(2),))[1].data, [slope, slope])
+        assert np.array_equal(f(x + 1e-30j).data.imag, slope * np.full(2, 1e-30))
+    assert np.isnan(mg.clip([np.nan, 1.0], 1.0, 1.0).data).tolist() == [True, False]
 
 
 def test_nan_is_never_hidden():

@@ -46,7 +46,7 @@ def test_hyperparameters_of_a_group_may_change_between_steps():
         opt.step()
     assert p.data[0] == pytest.approx(1 - 1 - 0.1 - 0.01)
     opt.param_groups[0]["lr"] = float("nan")
-    with pytest.raises(ValueError, match="SGD: lr is nan at step 3; it must be ≥ 0"):
+    with pytest.raises(ValueError, match="SGD: lr at step 3 is nan; it must be ≥ 0"):
         opt.step()
     assert opt.steps == 3
 
@@ -125,19 +125,23 @@ BAD = {
     "group's rate": (grouped({"params": [p], "lr": -1}), ValueError, "Adam: lr is -1; it must be ≥ 0"),
     "rate": (lambda: optim.SGD([p], lr=-1), ValueError, "SGD: lr is -1; it must be ≥ 0"),
     "rate of NaN": (lambda: optim.Lion([p], lr=float("nan")), ValueError, "Lion: lr is nan; it must be ≥ 0"),
-    "rate of text": (lambda: optim.SGD([p], lr="0.1"), ValueError, "SGD: lr is the str '0.1'; it must be ≥ 0"),
+    "rate of text": (lambda: optim.SGD([p], lr="0.1"), ValueError, "SGD: lr is '0.1' (str); it must be ≥ 0"),
     "momentum": (lambda: optim.SGD([p], 0.1, momentum=-0.9), ValueError, "momentum is -0.9"),
     "decay": (lambda: optim.SGD([p], 0.1, weight_decay=-1), ValueError, "weight_decay is -1"),
     "nesterov": (lambda: optim.SGD([p], 0.1, nesterov=True), ValueError, "unless momentum > 0 and dampening is 0"),
-    "betas": (lambda: optim.Adam([p], betas=(0.9, 1.0)), ValueError, "betas is the tuple (0.9, 1.0)"),
-    "one beta": (lambda: optim.Lion([p], betas=0.9), ValueError, "betas is 0.9; it must be two numbers in [0, 1)"),
+    "betas": (lambda: optim.Adam([p], betas=(0.9, 1.0)), ValueError, "betas is (0.9, 1.0)"),
+    "one beta": (
+        lambda: optim.Lion([p], betas=0.9),
+        ValueError,
+        "betas is 0.9 (float); it must be two numbers in [0, 1)",
+    ),
     "rho": (lambda: optim.Adadelta([p], rho=1.0), ValueError, "Adadelta: rho is 1.0; it must be in [0, 1)"),
     "eps": (lambda: optim.AdamW([p], eps=-1e-8), ValueError, "AdamW: eps is -1e-08"),
-    "switch": (lambda: optim.RMSProp([p], centered=1), ValueError, "centered is 1; it must be True or False"),
+    "switch": (lambda: optim.RMSProp([p], centered=1), ValueError, "centered is 1 (int); it must be True or False"),
     "shifted": (
         lambda: optim.Nesterov([p], 0.1, shifted="yes"),
         ValueError,
-        "shifted is the str 'yes'; it must be True or False",
+        "shifted is 'yes' (str); it must be True or False",
     ),
     "steps": (lambda: optim.Muon([p], ns_steps=0), ValueError, "ns_steps is 0; it must be a whole number ≥ 1"),
     "adam's decay": (lambda: optim.AdamW([p], weight_decay=-1), ValueError, "AdamW: weight_decay is -1"),

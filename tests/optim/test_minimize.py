@@ -308,7 +308,7 @@ def test_pairs_without_curvature_are_counted(method, reject):
         (
             lambda: optim.minimize(rosenbrock, [0.0, 0.0], "bfgs", on_reject="no"),
             ValueError,
-            "on_reject is the str 'no'",
+            "on_reject is 'no'; it must be 'skip'",
         ),
         (lambda: optim.minimize(rosenbrock, [0.0, 0.0], "cg", history_size=3), TypeError, "cg: .*history_size"),
         (lambda: optim.minimize(rosenbrock, []), ValueError, "x0 is empty"),
@@ -317,7 +317,7 @@ def test_pairs_without_curvature_are_counted(method, reject):
         (
             lambda: optim.minimize(rosenbrock, [0.0, 0.0], max_iter=-1),
             ValueError,
-            "max_iter is -1; it must be ≥ 0",
+            "max_iter is -1; it must be a whole number ≥ 0",
         ),
         (lambda: optim.minimize(rosenbrock, [0.0, 0.0], history_size=2.5), ValueError, "history_size is 2.5"),
         (lambda: optim.minimize(rosenbrock, [0.0, 0.0], curvature=math.nan), ValueError, "curvature is nan"),

@@ -411,10 +411,10 @@ def test_states_that_do_not_fit_are_refused():
         ({"max_iter": 0}, "max_iter is 0"),
         ({"max_evaluations": 0}, "max_evaluations is 0"),
         ({"gtol": -1}, "gtol is -1"),
-        ({"on_noise": "cry"}, "on_noise is the str 'cry'"),
+        ({"on_noise": "cry"}, "on_noise is 'cry'; it must be"),
         ({"weight_decay": -1}, "weight_decay is -1"),
         ({"history_size": 0}, "history_size is 0"),
-        ({"on_reject": "cry"}, "on_reject is the str 'cry'"),
+        ({"on_reject": "cry"}, "on_reject is 'cry'; it must be"),
     ],
 )
 def test_options_out_of_range(options, text):
@@ -424,7 +424,7 @@ def test_options_out_of_range(options, text):
 
 def test_options_of_the_others():
     p = mg.tensor([1.0], requires_grad=True)
-    with pytest.raises(ValueError, match="curvature is the str 'fisher'"):
+    with pytest.raises(ValueError, match="curvature is 'fisher'; it must be"):
         optim.NewtonCG([p], curvature="fisher")
     with pytest.raises(ValueError, match="damping is -1"):
         optim.NewtonCG([p], damping=-1)

@@ -27,5 +27,5 @@ def test_all_schedules_are_plotted_in_one_call(tmp_path):
 def test_what_cannot_be_plotted_is_refused():
     with pytest.raises(ValueError, match="schedules: there is nothing to plot"):
         viz.schedules({}, 10)
-    with pytest.raises(ValueError, match="schedules: steps is 0; it must be at least 1"):
+    with pytest.raises(ValueError, match="schedules: steps is 0; it must be a whole number from 1"):
         viz.schedules(0.1, 0)

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import is_number, require, shown
+from ...errors import shown
+from ...ranges import NOT_NEGATIVE, Range, check, number
 from ...typing import Array
 from ..streams import Streams
 from .compose import check_images
@@ -35,9 +36,8 @@ class ColorJitter:
     hue: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in "brightness", "contrast", "saturation":
-            require("ColorJitter", name, getattr(self, name), is_number(getattr(self, name), 0), "≥ 0")
-        require("ColorJitter", "hue", self.hue, is_number(self.hue, 0, 0.5), "in [0, 0.5]")
+        check("ColorJitter", number(0, 0.5), hue=self.hue)
+        check("ColorJitter", NOT_NEGATIVE, **vars(self))
 
     def __call__(self, x: Array, streams: Streams) -> Array:
         check_images("ColorJitter", x, streams, 3 if self.saturation or self.hue else None)
@@ -119,7 +119,7 @@ class Lighting:
     std: float = 0.1
 
     def __post_init__(self) -> None:
-        require("Lighting", "std", self.std, is_number(self.std, 0), "≥ 0")
+        check("Lighting", NOT_NEGATIVE, std=self.std)
         shapes = np.shape(_numbers("Lighting", self.vectors)), np.shape(_numbers("Lighting", self.values))
         good = len(shapes[1]) == 1 and shapes[0] == 2 * shapes[1]
         if not good:
@@ -154,7 +154,7 @@ class GaussianNoise:
     std: float
 
     def __post_init__(self) -> None:
-        require("GaussianNoise", "std", self.std, is_number(self.std, 0), "≥ 0")
+        check("GaussianNoise", NOT_NEGATIVE, std=self.std)
 
     def __call__(self, x: Array, streams: Streams) -> Array:
         check_images("GaussianNoise", x, streams)
@@ -182,7 +182,7 @@ class Normalize:
             raise ValueError(
                 f"Normalize: mean and std are of shapes {shapes}; they must be (C,), one of each for a channel"
             )
-        require("Normalize", "std", self.std, bool(np.all(std > 0)), "above 0", object)
+        check("Normalize", Range(lambda _: bool(np.all(std > 0)), "> 0 in every channel", object), std=self.std)
 
     @classmethod
     def fit(cls, x: Array) -> Normalize:

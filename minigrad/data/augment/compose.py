@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ...errors import check_function, is_number, require, shown
+from ...errors import check_function, shown
+from ...ranges import check, number, two
 from ...typing import Array
 from ..streams import Streams
 
@@ -51,9 +52,8 @@ def check_images(name: str, x: Array, streams: Streams, channels: int | None = N
 
 def check_pair(name: str, setting: str, pair: tuple[float, float], low: float, high: float) -> None:
     """Raise unless the pair is a range within [low, high]."""
-    two = isinstance(pair, tuple | list) and len(pair) == 2 and all(is_number(v, low, high) for v in pair)
-    good = two and bool(pair[0] <= pair[1])
-    require(name, setting, pair, good, f"(least, most), within [{low}, {high}]", (tuple, list))
+    limits = two(number(low, high), f"(least, most), within [{low}, {high}]")
+    check(name, limits._replace(holds=lambda v: limits.holds(v) and v[0] <= v[1]), **{setting: pair})
 
 
 def chosen(p: float, streams: Streams) -> Array:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...errors import is_number, is_whole, require
+from ...ranges import INDEX, NUMBER, UNIT, check
 from ...typing import Array
 from ..streams import Streams
 from .compose import check_images, check_pair
@@ -45,10 +45,10 @@ class RandomErasing:
     fill: float | None = 0.0
 
     def __post_init__(self) -> None:
-        require("RandomErasing", "p", self.p, is_number(self.p, 0, 1), "in [0, 1]")
+        check("RandomErasing", UNIT, p=self.p)
         check_pair("RandomErasing", "area", self.area, 0, 1)
         check_pair("RandomErasing", "ratio", self.ratio, 1e-3, 1e3)
-        require("RandomErasing", "fill", self.fill, self.fill is None or is_number(self.fill), "a number, or None")
+        check("RandomErasing", NUMBER.or_none, fill=self.fill)
 
     def __call__(self, x: Array, streams: Streams) -> Array:
         check_images("RandomErasing", x, streams)
@@ -85,8 +85,8 @@ class Cutout:
     fill: float = 0.0
 
     def __post_init__(self) -> None:
-        require("Cutout", "size", self.size, is_whole(self.size, 0), "an int ≥ 0")
-        require("Cutout", "fill", self.fill, is_number(self.fill), "a number")
+        check("Cutout", INDEX, size=self.size)
+        check("Cutout", NUMBER, fill=self.fill)
 
     def __call__(self, x: Array, streams: Streams) -> Array:
         check_images("Cutout", x, streams)

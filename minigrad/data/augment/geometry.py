@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...errors import is_number, is_whole, require, shown
+from ...errors import shown
+from ...ranges import COUNT, INDEX, NOT_NEGATIVE, SWITCH, UNIT, check, two
 from ...typing import Array
 from ..streams import Streams
 from .compose import check_images, chosen
@@ -28,10 +29,9 @@ class RandomCrop:
     reflect: bool = False
 
     def __post_init__(self) -> None:
-        require("RandomCrop", "padding", self.padding, is_whole(self.padding, 0), "an int ≥ 0")
-        good = self.size is None or (isinstance(self.size, tuple | list) and len(self.size) == 2)
-        good = good and all(is_whole(n, 1) for n in self.size or ())
-        require("RandomCrop", "size", self.size, good, "(height, width), ints ≥ 1")
+        check("RandomCrop", INDEX, padding=self.padding)
+        check("RandomCrop", two(COUNT, "(height, width), whole numbers ≥ 1").or_none, size=self.size)
+        check("RandomCrop", SWITCH, reflect=self.reflect)
 
     def __call__(self, x: Array, streams: Streams) -> Array:
         check_images("RandomCrop", x, streams)
@@ -55,7 +55,7 @@ class HorizontalFlip:
     p: float = 0.5
 
     def __post_init__(self) -> None:
-        require("HorizontalFlip", "p", self.p, is_number(self.p, 0, 1), "in [0, 1]")
+        check("HorizontalFlip", UNIT, p=self.p)
 
     def __call__(self, x: Array, streams: Streams) -> Array:
         check_images("HorizontalFlip", x, streams)
@@ -69,7 +69,7 @@ class VerticalFlip:
     p: float = 0.5
 
     def __post_init__(self) -> None:
-        require("VerticalFlip", "p", self.p, is_number(self.p, 0, 1), "in [0, 1]")
+        check("VerticalFlip", UNIT, p=self.p)
 
     def __call__(self, x: Array, streams: Streams) -> Array:
         check_images("VerticalFlip", x, streams)
@@ -124,8 +124,7 @@ class Affine:
     shift: float = 0.0
 
     def __post_init__(self) -> None:
-        for setting, bound in vars(self).items():
-            require("Affine", setting, bound, is_number(bound, 0), "a number ≥ 0")
+        check("Affine", NOT_NEGATIVE, **vars(self))
 
     def __call__(self, x: Array, streams: Streams) -> Array:
         check_images("Affine", x, streams)

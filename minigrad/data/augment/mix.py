@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...errors import is_number, is_whole, require
+from ...ranges import COUNT, POSITIVE, check
 from ...typing import Array
 from ..streams import Streams
 from .compose import check_images
@@ -92,8 +92,8 @@ def distributions(y: Array, partners: Array, share: Array, classes: int) -> Arra
 
 def _check_settings(mix: Mixup | CutMix) -> None:
     name = type(mix).__name__
-    require(name, "classes", mix.classes, is_whole(mix.classes, 1), "an int above 0")
-    require(name, "alpha", mix.alpha, is_number(mix.alpha, 0) and mix.alpha > 0, "above 0")
+    check(name, COUNT, classes=mix.classes)
+    check(name, POSITIVE, alpha=mix.alpha)
 
 
 def _check_partners(name: str, x: Array, partners: Array, streams: Streams) -> None:

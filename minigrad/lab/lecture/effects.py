@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ...errors import is_number, named, require, shown
+from ...errors import named, shown
+from ...ranges import NOT_NEGATIVE, check, choice
 from ...viz import style
 
 _COLORS = {"better": style.BLUE, "worse": style.ORANGE, "no clear difference": style.GREY}
@@ -29,8 +30,8 @@ def effects(
     if not rows:
         raise ValueError("effects: there are no rows")
     for row in rows:
-        require("effects", "a verdict", row[3], row[3] in [*_COLORS], " or ".join(_COLORS), str)
-    require("effects", "limit", limit, limit is None or is_number(limit, 0), "a number ≥ 0, or None")
+        check("effects", choice(*_COLORS), verdict=row[3])
+    check("effects", NOT_NEGATIVE.or_none, limit=limit)
     rows = sorted(rows, key=lambda row: -row[1])
     figure = style.figure(8.4, 1.1 + 0.27 * len(rows), "lab.lecture.effects")
     axes = figure.subplots()

@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ... import optim
-from ...errors import is_whole, named, require, shown
+from ...errors import named, shown
 from ...optim import descent
 from ...optim.vector import Function
+from ...ranges import INDEX, check, instance, whole
 from ...tape import Array, Tensor
 from .surfaces import Surface
 
@@ -82,9 +83,9 @@ def race(
     (array([[-9.,  2.],
            [ 0.,  0.]]), 'newton')
     """
-    require("race", "budget", budget, is_whole(budget, 1), "at least 1 gradient")
-    require("race", "seed", seed, is_whole(seed, 0), "a whole number ≥ 0")
-    require("race", "surface", surface, isinstance(surface, Surface), "a Surface, e.g. of SURFACES")
+    check("race", whole(1, 10**6), budget=budget)
+    check("race", INDEX, seed=seed)
+    check("race", instance(Surface, "a Surface, e.g. of SURFACES"), surface=surface)
     if not isinstance(racers, list | tuple) or not all(isinstance(racer, str | Racer) for racer in racers):
         raise TypeError(f"race: racers is {shown(racers)}; it must be a list of names of OPTIMIZERS, or of Racers")
     rates, at = dict(rates or {}), np.array(surface.start if start is None else start, float)
