@@ -108,7 +108,7 @@ def problem(seed):
 
     def f(x):
         y = of_f * family(x / of_x, a)
-        seen.append((x.data.copy(), y.item()))
+        seen.append((x.data.copy(), y.detach().item()))
         return y
 
     return f, x0, seen, rng
