@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 import minigrad as mg
 from minigrad import data, lab, nn, optim, train, viz
-from minigrad.errors import HOME
+from minigrad.errors import HOME, is_whole
 
 PACKAGES = {"nn": nn, "optim": optim, "data": data, "train": train, "viz": viz, "lab": lab}
 
@@ -29,9 +29,7 @@ PACKAGES = {"nn": nn, "optim": optim, "data": data, "train": train, "viz": viz, 
 UNHELD: dict[str, str] = {
     "gradcheck": "its settings are not checked",
     "lab.DigitsNet": "made of layers, see nn",
-    "lab.doctor": "takes seconds for each call",
     "nn.": "constructors of layers are checked elsewhere",
-    "train.": "arguments of the loop and of transfer are checked elsewhere",
 }
 
 
@@ -99,6 +97,8 @@ def outcome(name, slot, wrong):
     value = wrong()
     if slot == "callback" and callable(value):
         return None  # what it does is the caller's
+    if slot in ("epochs", "cycles") and is_whole(value, 100):
+        return None  # it takes as long as was asked for
     if isinstance(slot, int):
         args = (*args[:slot], value, *args[slot + 1 :])
     else:
@@ -110,7 +110,7 @@ def judged(name, act, value, f):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            limited(act)
+            limited(act, 60 if name in SLOW else 5)
             return None
         except TooLong:
             return "it does not end"

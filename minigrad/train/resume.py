@@ -13,6 +13,7 @@ from typing import Any, Self
 from ..ranges import COUNT, check
 from .averaging import swapped
 from .checkpoint import CheckpointError, load_tree, number, save_tree, save_weights, sweep, write_atomically
+from .given import check_path
 from .state import State
 
 CHECKPOINT, METRICS, WEIGHTS = "checkpoint.safetensors", "metrics.jsonl", "weights.safetensors"
@@ -31,6 +32,8 @@ class Saving:
 
     def __init__(self, state: State, out: str | os.PathLike | None, resume: bool, every: int | None) -> None:
         check("fit", COUNT.or_none, checkpoint_every=every)
+        if out is not None:
+            check_path("fit", "out", out)
         if out is None and (resume or every is not None):
             raise ValueError("fit: checkpoints need a folder; give it as out=…")
         self.state, self.every = state, every

@@ -12,13 +12,16 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import named
 from ..kernels import get_num_threads
 from ..nn import Module, modes
 from ..optim import Optimizer
+from ..ranges import INDEX, check
 from ..tape import Array, Tensor
 from .averaging import Averaging
 from .checkpoint import CheckpointError
 from .evaluate import Batches, Running
+from .given import check_batches, check_callbacks, check_kind, check_loss, check_model, check_optimizer
 from .settings import arrays, as_here, as_json, at, described, numbers, other_rates, past_rates, text
 
 Batch = tuple[Array, Array]
@@ -33,6 +36,7 @@ class State:
     so far. `stopped` says that this epoch is the last.
     """
 
+    @named
     def __init__(
         self,
         model: Module,
@@ -45,6 +49,16 @@ class State:
         callbacks: Sequence[Callable[[State], Any]] = (),
         **settings: Any,
     ) -> None:
+        check_model("State", model)
+        check_optimizer("State", optimizer)
+        check_batches("State", train, "train")
+        if test is not None:
+            check_batches("State", test, "test")
+        check("State", INDEX, epochs=epochs)
+        check_callbacks("State", callbacks)
+        if "loss" in settings:
+            check_loss("State", settings["loss"])
+        check_kind("State", "average", average, average is None or isinstance(average, Averaging), "a train.Averaging")
         if average is not None and average.model is not model:
             raise ValueError("fit: the average is that of another model; give train.Averaging(model, …)")
         self.model, self.optimizer, self.train, self.test = model, optimizer, train, test
@@ -253,7 +267,7 @@ def _unfrozen(own: dict[str, Any]) -> dict[str, Any]:
 
 
 def _warn(text: str) -> None:
-    warnings.warn(f"fit: {text}", stacklevel=8)  # whoever called `fit`
+    warnings.warn(f"fit: {text}", stacklevel=10)  # whoever called `fit`
 
 
 def _saved(thing: Any) -> Any:
