@@ -72,7 +72,7 @@ RATES = SimpleNamespace(rates=np.array([0.1, 0.2]), losses=np.ones(2), smoothed=
 PROBS, LABELS = np.full((4, 2), 0.5), np.array([0, 1, 0, 1])
 
 IMAGE = (2, 2, 4, 4)
-UNARY = "abs cos elu exp gelu leaky_relu log log1p neg relu sigmoid silu sin softplus sqrt tanh"
+UNARY = "abs cos elu exp expm1 gelu leaky_relu log log1p neg relu sigmoid silu sin softplus sqrt tanh"
 BINARY = "add div maximum minimum mul power sub"
 REDUCE = "logsumexp max mean min std sum var"
 

@@ -142,8 +142,8 @@ class Average:
                 f"Average: the state is that of other tensors; it differs in {', '.join(differing)}: "
                 f"{[given.get(k) for k in differing]} in the state, {[wanted.get(k) for k in differing]} here"
             )
-        self.count = int(state["count"])
-        self.values = [np.array(state[str(i)], np.float64) for i in range(len(self.tensors))]
+        values = [np.array(state[str(i)], np.float64) for i in range(len(self.tensors))]
+        self.count, self.values = int(state["count"]), values
 
     def _outside(self, name: str) -> None:
         if self.inside:

@@ -119,8 +119,7 @@ class EarlyStopping:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what `state_dict` gave."""
-        self.best, self.best_epoch = state["best"], state["best_epoch"]
-        self._kept = state["kept"]
+        self.best, self.best_epoch, self._kept = state["best"], state["best_epoch"], state["kept"]
 
     def __repr__(self) -> str:
         own = {key: value for key, value in vars(self).items() if key not in ("best", "best_epoch", "_kept")}

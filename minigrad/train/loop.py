@@ -17,14 +17,14 @@ from ..nn import Module
 from ..ops.loss import cross_entropy
 from ..ops.shape import concat
 from ..optim import Optimizer, clip_grad_norm
-from ..ranges import COUNT, INDEX, POSITIVE, SWITCH, check
+from ..ranges import COUNT, POSITIVE, SWITCH, check
 from ..tape import Array, as_array
 from .averaging import Averaging, swapped
 from .evaluate import Batches, Loss, evaluated
-from .given import named_within, outputs, pairs, value_of
+from .given import check_loss, named_within, outputs, pairs, value_of
 from .progress import bar
 from .resume import Saving
-from .state import Batch, Epoch, State
+from .state import Batch, Epoch, State, check_run
 
 
 @named_within
@@ -69,8 +69,9 @@ def fit(
     and warns if it lacks some that require grad. Raises FloatingPointError as soon as the loss is not finite,
     CheckpointError (a ValueError) if the checkpoint is that of other settings, which are named.
     """
+    check_run("fit", model, optimizer, train, test, epochs, average, callbacks)
+    check_loss("fit", loss)
     check("fit", COUNT, accumulate=accumulate)
-    check("fit", INDEX, epochs=epochs)
     if clip_norm != math.inf:  # which only measures
         check("fit", POSITIVE.or_none, clip_norm=clip_norm)
     check("fit", SWITCH, resume=resume, progress=progress)
@@ -123,6 +124,14 @@ def _check_optimizer(model: Module, optimizer: Optimizer, clip_norm: float | Non
     if not any(id(p) in held for _, p in named):
         what = f"fit: this {who} holds none of the {len(named)} parameters of this {kind}"
         raise ValueError(f"{what}; give {who}(model.parameters(), …)")
+    if not any(p.requires_grad for p in optimizer.params):
+        raise ValueError(f"fit: all parameters of this {who} are frozen; let some learn (train.unfreeze)")
+    if optimizer.steps and "lr" in optimizer.defaults and not any(map(optimizer._rate, optimizer.param_groups)):
+        warnings.warn(
+            f"fit: the rate of this {who} is 0 after the {optimizer.steps} steps that it has taken: nothing will be "
+            "learnt; make a new optimizer, or a schedule that is longer",
+            stacklevel=5,
+        )
     left = [path for path, p in named if p.requires_grad and id(p) not in held]
     if left:
         told = ", ".join(left[:3]) + f" and {len(left) - 3} more" * (len(left) > 3)

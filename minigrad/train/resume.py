@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -46,7 +47,12 @@ class Saving:
             self._begin(self.out, resume)
 
     def _begin(self, out: Path, resume: bool) -> None:
-        out.mkdir(parents=True, exist_ok=True)
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OSError(error.errno, f"fit: out is no folder that can be made: {error.strerror}", str(out)) from error
+        if not os.access(out, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, "fit: out is a folder that cannot be written to", str(out))
         sweep(out)
         path = out / CHECKPOINT
         if path.exists() and resume:
