@@ -20,7 +20,8 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from ..tape import Array, Tensor, attributes, copied, effectful, state
+from ..errors import shown
+from ..tape import Array, Tensor, as_array, attributes, copied, effectful, state
 from ..typing import ArrayLike, DTypeLike
 
 
@@ -223,7 +224,9 @@ class Module:
         dtype that cannot be cast; nothing is changed then. Returns the paths passed over.
         """
         own = {path: x for path, x in _found(self) if isinstance(x, _STATE)}
-        arrays = {path: np.asarray(v.data if isinstance(v, Tensor) else v) for path, v in values.items()}
+        if not isinstance(values, Mapping):
+            raise TypeError(f"load_state_dict: the state dict is {shown(values)}; it must be a dict of arrays by path")
+        arrays = {path: as_array(v, name=f"load_state_dict: {path}") for path, v in values.items()}
         missing = [path for path in own if path not in arrays]
         unexpected = [path for path in arrays if path not in own]
         problems = []

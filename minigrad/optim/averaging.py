@@ -14,6 +14,7 @@ import numpy as np
 from ..errors import named, require
 from ..ranges import FRACTION, check
 from ..tape import Array, Tensor, effectful
+from .optimizer import entries
 
 Weight = Callable[[int], float]
 _FORMS = "plain", "warmup", "corrected"
@@ -135,7 +136,10 @@ class Average:
     def load_state_dict(self, state: dict[str, Array]) -> None:
         """Take an average over, exactly. Raises ValueError, and changes nothing, if it is that of other tensors."""
         wanted = {"count": ()} | {str(i): v.shape for i, v in enumerate(self.values)}
-        given = {key: np.shape(value) for key, value in state.items()}
+        found, problems = entries(state)
+        if problems:
+            raise ValueError("\n  ".join(["Average: the state and this average differ", *problems]))
+        given = {key: value.shape for key, value in found.items()}
         if wanted != given:
             differing = sorted(k for k in wanted.keys() | given.keys() if wanted.get(k) != given.get(k))
             raise ValueError(

@@ -147,19 +147,34 @@ def test_a_shared_parameter_is_not_given_two_values():
     model.load_state_dict(model.state_dict())
 
 
-RULES = "AdaGrad Adadelta Adam AdamW Adamax LAMB Lion Muon NAdam RAdam RMSProp SGD Momentum Nesterov".split()
-METHODS = "AdaHessian BFGS LBFGS Newton NonlinearCG Sophia SQN".split()
+RULES = [
+    "AdaGrad",
+    "Adadelta",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "LAMB",
+    "Lion",
+    "Muon",
+    "NAdam",
+    "RAdam",
+    "RMSProp",
+    "SGD",
+    "Momentum",
+]
+NEED_RATE = ["SGD", "Momentum", "Nesterov", "SQN"]
+METHODS = ["Nesterov", "AdaHessian", "BFGS", "LBFGS", "Newton", "NonlinearCG", "Sophia", "SQN"]
 
 
 def moved(name, shape=(2, 3), steps=2):
     """An optimizer of this kind after some steps."""
     p = nn.Parameter(np.linspace(0.5, 2, int(np.prod(shape))).reshape(shape))
-    optimizer = getattr(optim, name)([p, *([nn.Parameter(np.ones(2))] if len(shape) > 1 else [])])
+    params = [p, *([nn.Parameter(np.ones(2))] if len(shape) > 1 else [])]
+    options = {"hutchinson": True} if name == "Sophia" else {"lr": 0.01} if name in NEED_RATE else {}
+    optimizer = getattr(optim, name)(params, **options)
     for _ in range(steps):
         if name in METHODS:
-            output = [(q * q * q).sum() for q in optimizer.params]
-            loss = lambda: sum((q * q * q).sum() for q in optimizer.params)  # noqa: E731
-            optimizer.step((lambda: (loss(), output[0])) if optimizer.needs_outputs else loss)
+            optimizer.step(lambda: sum(((q * q * q).sum() for q in params), 0.0))
         else:
             for q in optimizer.params:
                 q.grad = np.ones_like(q.data)
@@ -167,7 +182,7 @@ def moved(name, shape=(2, 3), steps=2):
     return optimizer
 
 
-@cases(120)
+@cases(60)
 @given(st.data())
 def test_an_optimizer_takes_a_state_or_is_left_as_it_was(draw):
     name = draw.draw(st.sampled_from(RULES + METHODS))
@@ -186,7 +201,7 @@ def test_an_optimizer_refuses_the_state_of_other_shapes(name):
     if not any("." in key and not key.startswith("groups") for key in optimizer.state_dict()):
         return  # it remembers nothing of its parameters
     before = optimizer.state_dict()
-    with pytest.raises(ValueError, match="^load_state_dict: "):
+    with pytest.raises(ValueError, match=r"^load_state_dict: "):
         optimizer.load_state_dict(moved(name, (8,)).state_dict())
     assert same(optimizer.state_dict(), before)
 
@@ -242,9 +257,7 @@ def test_a_run_whose_callback_fails_to_load_is_left_as_it_was(tmp_path):
         optimizer = optim.Adam(model.parameters(), 0.1)
         before = model.state_dict(), optimizer.state_dict()
         try:
-            train.fit(
-                model, optimizer, batches, epochs=3, callbacks=[Fails()], out=tmp_path, progress=False, **options
-            )
+            train.fit(model, optimizer, batches, epochs=3, callbacks=[Fails()], out=tmp_path, progress=False, **options)
         except RuntimeError as error:
             assert str(error) == "mine"
             assert same(model.state_dict(), before[0]) and same(optimizer.state_dict(), before[1])
@@ -269,7 +282,7 @@ def test_a_model_that_a_run_was_resumed_with_can_be_resumed_again(tmp_path):
 def test_out_must_be_a_folder(tmp_path, below):
     (tmp_path / "file").write_text("mine")
     model = nn.Linear(2, 2, rng=0)
-    with pytest.raises(OSError, match="fit: out is no folder that can be made: .*file"):
+    with pytest.raises(OSError, match=r"fit: out is no folder that can be made: .*file"):
         train.fit(model, optim.SGD(model.parameters(), lr=0.1), [], epochs=1, out=tmp_path / "file" / below)
     assert (tmp_path / "file").read_text() == "mine"
 
