@@ -124,14 +124,14 @@ def _check_optimizer(model: Module, optimizer: Optimizer, clip_norm: float | Non
     if not any(id(p) in held for _, p in named):
         what = f"fit: this {who} holds none of the {len(named)} parameters of this {kind}"
         raise ValueError(f"{what}; give {who}(model.parameters(), …)")
-    if not any(p.requires_grad for p in optimizer.params):
-        raise ValueError(f"fit: all parameters of this {who} are frozen; let some learn (train.unfreeze)")
     if optimizer.steps and "lr" in optimizer.defaults and not any(map(optimizer._rate, optimizer.param_groups)):
         warnings.warn(
             f"fit: the rate of this {who} is 0 after the {optimizer.steps} steps that it has taken: nothing will be "
             "learnt; make a new optimizer, or a schedule that is longer",
             stacklevel=5,
         )
+    if not any(p.requires_grad for p in [*model.parameters(), *optimizer.params]):
+        raise ValueError("fit: all parameters are frozen; let some learn (train.unfreeze)")
     left = [path for path, p in named if p.requires_grad and id(p) not in held]
     if left:
         told = ", ".join(left[:3]) + f" and {len(left) - 3} more" * (len(left) > 3)

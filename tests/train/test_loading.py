@@ -138,15 +138,6 @@ def test_a_number_beyond_the_dtype_changes_nothing():
     assert same(model.state_dict(), before)
 
 
-def test_a_shared_parameter_is_not_given_two_values():
-    model = nn.Sequential(nn.Linear(2, 2, rng=0), nn.Linear(2, 2, rng=1))
-    state = model.state_dict()
-    model[1].weight = model[0].weight
-    with pytest.raises(ValueError, match=r"one tensor: 0.weight and 1.weight in the model, two that differ"):
-        model.load_state_dict(state)
-    model.load_state_dict(model.state_dict())
-
-
 RULES = [
     "AdaGrad",
     "Adadelta",
