@@ -97,7 +97,7 @@ def outcome(name, slot, wrong):
     value = wrong()
     if slot == "callback" and callable(value):
         return None  # what it does is the caller's
-    if slot in ("epochs", "cycles") and is_whole(value, 100):
+    if slot in ("epochs", "cycles", "budget") and is_whole(value, 100):
         return None  # it takes as long as was asked for
     if isinstance(slot, int):
         args = (*args[:slot], value, *args[slot + 1 :])
