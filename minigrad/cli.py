@@ -100,8 +100,8 @@ def train(epochs: int | None, seed: int, out: Path, resume: bool, checkpoint_eve
             settings, out=out, resume=resume, checkpoint_every=checkpoint_every, progress=not quiet,
             callbacks=[makers[name]() for name in logs],
         )  # fmt: skip
-    except training.CheckpointError as error:
-        raise click.ClickException(str(error)) from error
+    except (training.CheckpointError, OSError) as error:
+        raise click.ClickException("\n".join([str(error), *getattr(error, "__notes__", [])])) from error
     except KeyboardInterrupt as stop:
         click.echo(f"\n{stop}\nThe same command with --resume goes on from there.", err=True)
         raise SystemExit(130) from None

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from ..errors import named
+from ..errors import named, shown
 from ..ranges import SWITCH, check, instance
 from ..tape import Array, Tensor, as_array, attributes, copied, effectful, state
 from ..typing import ArrayLike, DTypeLike
@@ -233,7 +233,9 @@ class Module:
         check("load_state_dict", SWITCH, strict=strict)
         check("load_state_dict", instance(Mapping, "a dict of arrays by path"), values=values)
         own = {path: x for path, x in _found(self) if isinstance(x, _STATE)}
-        arrays = {path: as_array(v, None, "load_state_dict") for path, v in values.items()}
+        if not isinstance(values, Mapping):
+            raise TypeError(f"load_state_dict: the state dict is {shown(values)}; it must be a dict of arrays by path")
+        arrays = {path: as_array(v, name=f"load_state_dict: {path}") for path, v in values.items()}
         missing = [path for path in own if path not in arrays]
         unexpected = [path for path in arrays if path not in own]
         problems = []
@@ -250,8 +252,9 @@ class Module:
         if problems:
             head = f"load_state_dict: {type(self).__name__} and the state dict differ"
             raise ValueError("\n  ".join([head, *problems]))
-        for path in shared:
-            own[path].data = np.array(arrays[path], own[path].dtype, order="C")
+        into = {path: np.array(arrays[path], own[path].dtype, order="C") for path in shared}
+        for path, array in into.items():
+            own[path].data = array
         return LoadedKeys(missing, unexpected)
 
     # ---- what it shows

@@ -14,6 +14,7 @@ import numpy as np
 from ..errors import named
 from ..ranges import FRACTION, check, choice, instance
 from ..tape import Array, Tensor, effectful
+from .optimizer import entries
 
 Weight = Callable[[int], float]
 _FORM = choice("plain", "warmup", "corrected")
@@ -133,15 +134,18 @@ class Average:
     def load_state_dict(self, state: dict[str, Array]) -> None:
         """Take an average over, exactly. Raises ValueError, and changes nothing, if it is that of other tensors."""
         wanted = {"count": ()} | {str(i): v.shape for i, v in enumerate(self.values)}
-        given = {key: np.shape(value) for key, value in state.items()}
+        found, problems = entries(state)
+        if problems:
+            raise ValueError("\n  ".join(["Average: the state and this average differ", *problems]))
+        given = {key: value.shape for key, value in found.items()}
         if wanted != given:
             differing = sorted(k for k in wanted.keys() | given.keys() if wanted.get(k) != given.get(k))
             raise ValueError(
                 f"Average: the state is that of other tensors; it differs in {', '.join(differing)}: "
                 f"{[given.get(k) for k in differing]} in the state, {[wanted.get(k) for k in differing]} here"
             )
-        self.count = int(state["count"])
-        self.values = [np.array(state[str(i)], np.float64) for i in range(len(self.tensors))]
+        values = [np.array(state[str(i)], np.float64) for i in range(len(self.tensors))]
+        self.count, self.values = int(state["count"]), values
 
     def _outside(self, name: str) -> None:
         if self.inside:

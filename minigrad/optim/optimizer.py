@@ -6,13 +6,14 @@ in `_entries`, and moves parameters in `_update`. Nothing here knows of modules.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import InitVar
 from typing import Any, ClassVar
 
 import numpy as np
 
-from ..ranges import NOT_NEGATIVE, check
+from ..errors import shown
+from ..ranges import INDEX, NOT_NEGATIVE, check
 from ..tape import Array, Freed, Tensor, effect, effectful, history, pull, recording
 from .hyperparameters import Declared
 
@@ -274,8 +275,7 @@ class Optimizer(Declared, _HasParams):
         Raises ValueError, and changes nothing, when an entry is missing, is not this rule's or does not fit its
         parameter, and when a rate was a function and is a number here, or the reverse.
         """
-        left = {key: np.asarray(value) for key, value in values.items()}
-        problems: list[str] = []
+        left, problems = entries(values)
         groups: list[dict[str, Any]] = []
         state: list[dict[str, Any]] = []
         for j, group in enumerate(self.param_groups):
@@ -302,7 +302,7 @@ class Optimizer(Declared, _HasParams):
         for name, value in group.items():
             found = left.pop(prefix + name, None)
             if name == "params":
-                if found is not None and found != len(value):
+                if found is not None and not np.array_equal(found, len(value)):
                     problems.append(f"{prefix}params: {len(value)} parameters here, {found} in the state")
             elif found is None and not callable(value):
                 was = " (it was a function of the step: give that again)" if name == "lr" else ""
@@ -310,7 +310,7 @@ class Optimizer(Declared, _HasParams):
             elif found is not None and callable(value):
                 problems.append(f"{prefix}{name} is {found} in the state, a function of the step here")
             elif found is not None:
-                loaded[name] = tuple(found.tolist()) if found.ndim else found.item()
+                loaded[name] = tuple(found.tolist()) if found.ndim == 1 else found.tolist()
         try:
             self._check({k: v for k, v in loaded.items() if k != "params"})
         except ValueError as error:
@@ -332,11 +332,32 @@ class Optimizer(Declared, _HasParams):
             value = found[name]
             if value.shape != p.shape or value.dtype != dtype:
                 problems.append(f"{self._at(i)} is {p.dtype} {p.shape}, {i}.{name} is {value.dtype} {value.shape}")
-        return {name: int(v) if name == "t" else np.array(v, order="C") for name, v in found.items()}
+        return found if problems else {k: int(v) if k == "t" else np.array(v, order="C") for k, v in found.items()}
 
     def _names(self, shape: tuple[int, ...], options: dict[str, Any]) -> tuple[str, ...]:
         """The arrays in the state of a parameter of this shape, in a group with these options."""
         return self._entries
+
+
+def entries(values: Any) -> tuple[dict[str, Array], list[str]]:
+    """The entries of a state as arrays, and what is wrong with those that hold no numbers, or no count."""
+    if not isinstance(values, Mapping):
+        raise TypeError(f"load_state_dict: the state is {shown(values)}; it must be a dict of arrays")
+    found, problems = {}, []
+    for key, value in values.items():
+        try:
+            a = np.asarray(value)
+        except ValueError:  # it is ragged
+            a = np.asarray(None)
+        key = str(key)
+        found[key] = a
+        if a.dtype.kind not in "biuf" and not (key.startswith("groups.") and a.ndim < 2):
+            problems.append(f"{key} is {shown(value)}; it must hold numbers")
+        elif (key == "steps" or key.endswith(("skipped", ".t")) or ".n_" in key) and not (
+            not a.ndim and INDEX.holds(a.item())
+        ):
+            problems.append(f"{key} is {shown(value)}; it must be a whole number ≥ 0")
+    return found, problems
 
 
 def _computed_in(a: Array) -> Array:

@@ -21,7 +21,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 
 from .. import random
-from ..errors import named
+from ..errors import named, shown
 from ..ranges import check, instance
 from ..tape import Array, Tensor, effectful
 from . import descent
@@ -37,7 +37,7 @@ from .hyperparameters import (
     OnReject,
     Products,
 )
-from .optimizer import Optimizer, Params
+from .optimizer import Optimizer, Params, entries
 from .vector import Closure, Counts, Loss, Point, flat, split
 
 
@@ -183,9 +183,10 @@ class SecondOrder(Optimizer):
     def load_state_dict(self, values: dict[str, Array]) -> None:
         """Take a state over, exactly: with the same parameters and closure, the optimizer then goes on as the one that
         saved it. Raises ValueError, and changes nothing, when the state is not this method's or does not fit."""
-        own = {k.removeprefix("descent."): np.array(v) for k, v in values.items() if k.startswith("descent.")}
+        found, problems = entries(values)
+        own = {k.removeprefix("descent."): np.array(v) for k, v in found.items() if k.startswith("descent.")}
         memory = {k.removeprefix("memory."): own.pop(k) for k in list(own) if k.startswith("memory.")}
-        problems = [f"missing: descent.{name}" for name in _SAVED if name not in own]
+        problems += [f"missing: descent.{name}" for name in _SAVED if name not in own]
         problems += [f"unexpected: descent.{name}" for name in own if name not in _SAVED]
         problems += [
             f"unexpected: descent.memory.{k} ({self.method.name} has {', '.join(self.method.remembers)})"
@@ -195,6 +196,14 @@ class SecondOrder(Optimizer):
         size = sum(p.size for p in self.params)
         if "x" in own and own["x"].size > size:
             problems.append(f"descent.x has {own['x'].size} entries, the parameters have {size}")
+        if own.get("value", _ONE).size != 1:
+            problems.append(f"descent.value is {shown(own['value'])}; it must be one number")
+        x, s, y = (part.get(k, np.zeros(0)) for part, k in ((own, "x"), (memory, "s"), (memory, "y")))
+        for k, v in memory.items():
+            if (x.ndim != 1 or v.shape[-1:] != x.shape) if k in _VECTORS else v.ndim > (k == "mark"):
+                problems.append(f"descent.memory.{k} is {shown(v)}, descent.x is {shown(x)}")
+        if s.shape != y.shape:
+            problems.append(f"descent.memory.s is {shown(s)}, descent.memory.y {shown(y)}; they must be of one shape")
         if problems:
             raise ValueError("\n  ".join([f"load_state_dict: this {self._who} and the state differ", *problems]))
         super().load_state_dict({k: v for k, v in values.items() if not k.startswith("descent.")})
@@ -209,6 +218,8 @@ class SecondOrder(Optimizer):
             self._memory["pairs"] = pairs
 
 
+_VECTORS = "H", "s", "y", "d"  # in a method's memory
+_ONE = np.zeros(1)
 _SAVED = ("n_iter", "n_skipped", "n_damped", "n_fev", "n_gev", "n_hvp", "x", "value")
 
 

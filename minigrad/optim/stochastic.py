@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 
 from ..calculus import linearize_ggn, linearize_grad
+from ..errors import shown
 from ..ops.loss import cross_entropy
 from ..tape import Array, Tensor, effect, history, pull, recording
 from .curvature import placed, sample_labels, signs
@@ -29,7 +30,7 @@ from .hyperparameters import (
     Rate,
     Seed,
 )
-from .optimizer import Closure, Optimizer, Params
+from .optimizer import Closure, Optimizer, Params, entries
 from .vector import flat, split
 
 
@@ -177,13 +178,17 @@ class SQN(_Closed):
     def load_state_dict(self, values: dict[str, Array]) -> None:
         """Take a state over, exactly. Raises ValueError, and changes nothing, when it is not one of these parameters."""
         n, names = self._size, ("s", "y", "sum", "last", "skipped")
-        own = {name: np.array(values[name]) for name in names if name in values}
-        problems = [f"missing: {name}" for name in names if name not in own]
+        found, problems = entries(values)
+        own = {name: np.array(found[name]) for name in names if name in found}
+        problems += [f"missing: {name}" for name in names if name not in own]
         for name in own.keys() - {"skipped"}:
-            if own[name].shape[-1] not in (n, 0 if name == "last" else n):
+            several = name in ("s", "y")
+            if own[name].ndim != 1 + several or own[name].shape[-1] not in (n, 0 if name == "last" else n):
                 problems.append(f"{name} has shape {own[name].shape}; the parameters have {n} entries")
         if problems:
             raise ValueError("\n  ".join(["load_state_dict: this SQN and the state differ", *problems]))
+        if own["s"].shape != own["y"].shape:
+            raise ValueError(f"load_state_dict: s is {shown(own['s'])}, y {shown(own['y'])}; they must be of one shape")
         super().load_state_dict({k: v for k, v in values.items() if k not in names})
         self.pairs = list(zip(own["s"], own["y"]))
         self._sum, self._last = own["sum"], own["last"] if own["last"].size else None

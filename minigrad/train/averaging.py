@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 
 from ..data import Loader
+from ..errors import check_function, named, shown
 from ..nn import BatchNorm1d, BatchNorm2d, Module
 from ..nn.modes import modes_restored
 from ..optim.averaging import Average, Weight, ema
 from ..ranges import COUNT, check
 from ..tape import Array, no_grad
+from .given import check_batches, check_model, named_within, samples
 
 POLICIES = ("copy", "average", "recalibrate")
 
@@ -49,6 +51,7 @@ class Averaging:
     [[2.]]
     """
 
+    @named
     def __init__(
         self,
         model: Module,
@@ -59,6 +62,8 @@ class Averaging:
         batch_norm: str | None = None,
         batches: Any = None,
     ) -> None:
+        check_model("Averaging", model)
+        check_function("Averaging", "weight", weight, None)
         if every not in ("step", "epoch"):
             raise ValueError(f"Averaging: every is {every!r}; it must be 'step' or 'epoch'")
         check("Averaging", COUNT, start=start)  # an epoch, the first of which is 1
@@ -107,6 +112,7 @@ class Averaging:
         return f"Averaging(weights {weights}, every={self.every!r}, start={self.start}, batch_norm={self.batch_norm!r})"
 
 
+@named_within
 def recalibrate_batch_norm(model: Module, batches: Any) -> None:
     """Give every batch norm the statistics that its input has over all `batches` (x, …), with the weights as they are.
 
@@ -121,6 +127,8 @@ def recalibrate_batch_norm(model: Module, batches: Any) -> None:
     >>> layer.running_mean.data.round(3), layer.running_var.data.round(3)  # of 1, 2, 1, 2, 6
     (array([2.4], dtype=float32), array([4.3], dtype=float32))
     """
+    check_model("recalibrate_batch_norm", model)
+    check_batches("recalibrate_batch_norm", batches)
     if not _norms(model):
         raise ValueError("recalibrate_batch_norm: the model has no batch norm with running statistics")
     norms = [norm for norm in _norms(model) if not norm.frozen]
@@ -132,7 +140,8 @@ def recalibrate_batch_norm(model: Module, batches: Any) -> None:
         try:
             for norm, pool in zip(norms, pools):
                 norm.training, norm._track = True, pool.add
-            for x, *_ in copy.copy(batches) if isinstance(batches, Loader) else batches:
+            again = copy.copy(batches) if isinstance(batches, Loader) else batches
+            for x in samples("recalibrate_batch_norm", again):
                 with no_grad():
                     model(x)
         finally:
@@ -180,7 +189,7 @@ def _check_policy(model: Module, batch_norm: str | None, batches: Any) -> None:
         )
     if (batch_norm == "recalibrate") != (batches is not None):
         raise ValueError(
-            "Averaging: batches are what batch_norm='recalibrate' measures statistics on; give both or neither"
+            f"Averaging: batch_norm is {batch_norm!r} and batches {shown(batches)}: batches are what batch_norm='recalibrate' measures statistics on; give both or neither"
         )
 
 

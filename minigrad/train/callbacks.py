@@ -17,7 +17,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from ..ranges import COUNT, NOT_NEGATIVE, check
+from ..errors import named, shown
+from ..ranges import COUNT, NOT_NEGATIVE, SWITCH, check
+from .given import check_kind
 from .state import State
 
 Callback = Callable[[State], Any]
@@ -40,10 +42,11 @@ def after_step(callback: _C) -> _C:
 
 
 def _marked(callback: _C, moment: str) -> _C:
+    check_kind(moment, "callback", callback, callable(callback), "a function of the State")
     try:
         callback.moment = moment  # type: ignore[attr-defined]
     except AttributeError:  # of a bound method, for one
-        what = f"{moment}: {callback!r} takes no attributes; wrap it: lambda state: …"
+        what = f"{moment}: {shown(callback)} takes no attributes; wrap it: lambda state: …"
         raise TypeError(what) from None
     return callback
 
@@ -67,6 +70,7 @@ class EarlyStopping:
     >>> stop = EarlyStopping("test_loss", patience=3)
     """
 
+    @named
     def __init__(
         self,
         metric: str = "test_loss",
@@ -76,6 +80,8 @@ class EarlyStopping:
         better: str | None = None,
         restore: bool = True,
     ) -> None:
+        check_kind("EarlyStopping", "metric", metric, isinstance(metric, str), "a key of the records, e.g. 'test_loss'")
+        check("EarlyStopping", SWITCH, restore=restore)
         better = better or ("lower" if "loss" in metric else "higher" if "accuracy" in metric else None)
         if better not in ("lower", "higher"):
             raise ValueError(f"EarlyStopping: say whether 'lower' or 'higher' is better for {metric!r}; not {better!r}")
@@ -113,8 +119,7 @@ class EarlyStopping:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what `state_dict` gave."""
-        self.best, self.best_epoch = state["best"], state["best_epoch"]
-        self._kept = state["kept"]
+        self.best, self.best_epoch, self._kept = state["best"], state["best_epoch"], state["kept"]
 
     def __repr__(self) -> str:
         own = {key: value for key, value in vars(self).items() if key not in ("best", "best_epoch", "_kept")}

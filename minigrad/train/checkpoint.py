@@ -10,6 +10,7 @@ either name damaged is not taken for one of another program, which has no checks
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -20,8 +21,10 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import named, shown
 from ..extras import extra
 from ..nn import Module
+from .given import check_model, check_path
 
 _MARK = "minigrad"  # the entry of the metadata, and the first word in it
 _FORMAT = "1"
@@ -37,17 +40,22 @@ class CheckpointError(ValueError):
     """A checkpoint that is damaged, or of a run with other settings."""
 
 
+@named
 def save_weights(model: Module, path: str | os.PathLike) -> None:
     """Write the model's state dict. Whoever reads `path`, at any time, finds the old file or the new one, complete."""
+    check_model("save_weights", model)
+    check_path("save_weights", "path", path)
     write_atomically(Path(path), _packed(model.state_dict(), "", "save_weights"))
 
 
+@named
 def load_weights(model: Module, path: str | os.PathLike) -> None:
     """Load a safetensors file into a model of the same paths and shapes: one of `save_weights`, or another program's.
 
     Raises FileNotFoundError; CheckpointError, a ValueError that names the file, if it is damaged (what `save_weights`
     wrote has a checksum) or does not fit the model. Nothing is changed then.
     """
+    check_model("load_weights", model)
     arrays, tree = read(path, "load_weights")
     if tree:
         raise CheckpointError(
@@ -59,16 +67,19 @@ def load_weights(model: Module, path: str | os.PathLike) -> None:
         raise CheckpointError(f"load_weights: {path}: {error}") from error
 
 
+@named
 def save_tree(tree: Any, path: str | os.PathLike) -> None:
     """Write nested dicts (with string keys) and lists of arrays, strings, numbers, booleans and None, as one file.
 
     Whoever reads `path`, at any time, finds the old file or the new one, complete; so it is after an OSError too.
     """
+    check_path("save_tree", "path", path)
     arrays: dict[str, np.ndarray] = {}
     text = json.dumps(_without_arrays(tree, (), arrays), default=number)
     write_atomically(Path(path), _packed(arrays, text, "save_tree"))
 
 
+@named
 def load_tree(path: str | os.PathLike) -> Any:
     """Return what `save_tree` wrote. Raises CheckpointError if the file is none of these, or is damaged."""
     arrays, text = read(path, "load_tree", "checkpoint")
@@ -84,9 +95,12 @@ def read(path: str | os.PathLike, purpose: str, kind: str = "safetensors file") 
 
     Raises CheckpointError, which names the file, for any other file or a damaged one.
     """
+    check_path(purpose, "path", path)
     path, library = Path(path), _format(purpose)
     try:
-        if path.exists() and not path.is_file():
+        if not path.exists():
+            raise FileNotFoundError(errno.ENOENT, f"{purpose}: there is no file", str(path))
+        if not path.is_file():
             raise ValueError("it is no regular file")
         content = path.read_bytes()
         arrays = library.load(content)
@@ -102,10 +116,11 @@ def _packed(arrays: dict[str, np.ndarray], tree: str, purpose: str) -> bytearray
     """The content of the file, with its checksum."""
     if "__metadata__" in arrays:
         raise ValueError(f"{purpose}: a safetensors file cannot hold an array named '__metadata__'; rename it")
-    try:
-        blank = _format(purpose).save(arrays, {_MARK: f"{_MARK} {_FORMAT} sha256:{_ZEROS} {tree}"})
-    except _damage(purpose) as error:
-        raise TypeError(f"{purpose}: {error}") from error
+    for name, a in arrays.items():
+        if a.dtype.kind not in "biuf" or a.dtype.itemsize > 8:
+            what = f"{purpose}: {name!r} is {shown(a)}"
+            raise TypeError(f"{what}; a safetensors file holds booleans, integers and floats of up to 64 bits")
+    blank = _format(purpose).save(arrays, {_MARK: f"{_MARK} {_FORMAT} sha256:{_ZEROS} {tree}"})
     content, at = bytearray(blank), blank.index(_ZEROS.encode())
     content[at : at + 64] = hashlib.sha256(blank).hexdigest().encode()
     return content
@@ -143,6 +158,16 @@ def write_atomically(path: Path, content: bytes | bytearray) -> None:
 
     When this returns, the content is on the disk, under that name. If it raises, there is the old file and no other.
     """
+    try:
+        _write(path, content)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, f"{error.strerror}; not written", str(path)) from error
+    _sync_folder(path.parent)
+
+
+def _write(path: Path, content: bytes | bytearray) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PARTIAL)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -154,7 +179,6 @@ def write_atomically(path: Path, content: bytes | bytearray) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)  # unless it has its name already
         raise
-    _sync_folder(path.parent)
 
 
 def sweep(folder: Path) -> None:

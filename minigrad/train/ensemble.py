@@ -13,19 +13,29 @@ import os
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import kernels
+from ..errors import check_function, named, shown
 from ..nn import Module
 from ..ops.loss import cross_entropy, softmax
 from ..optim import Optimizer
 from ..optim.schedules import warm_restarts
-from ..ranges import COUNT, check
+from ..ranges import COUNT, WHOLE, check
 from ..tape import Array
 from .evaluate import Batches, Loss, predict
+from .given import (
+    check_batches,
+    check_kind,
+    check_model,
+    check_models,
+    check_optimizer,
+    named_within,
+    probabilities_of,
+)
 from .loop import fit
 
 # ---- training the members ------------------------------------------------------------------------------------------
@@ -52,6 +62,7 @@ class MembersFailed(RuntimeError):
         return "\n\n".join([f"{head}; `finished` of this error holds the others", *told])
 
 
+@named
 def ensemble(
     member: Callable[[int], Module],
     seeds: int | Iterable[int],
@@ -77,10 +88,20 @@ def ensemble(
     >>> len(models)
     4
     """
-    seeds = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
+    check_function("ensemble", "member", member)
+    check_function("ensemble", "watch", watch, None)
+    check_kind(
+        "ensemble", "seeds", seeds, WHOLE.holds(seeds) or isinstance(seeds, Iterable), "a number or a list of seeds"
+    )
+    pool = executor is None or hasattr(executor, "submit")
+    check_kind("ensemble", "executor", executor, pool, "a concurrent.futures.Executor or None")
+    check("ensemble", COUNT.or_none, workers=workers, threads=threads)
+    seeds = list(range(seeds) if isinstance(seeds, int | np.integer) else seeds)
+    check("ensemble", WHOLE, **{f"seeds[{i}]": seed for i, seed in enumerate(seeds)})
     if not seeds or len(set(seeds)) < len(seeds):
         raise ValueError(f"ensemble: the seeds are {seeds}; give one or more, all different: equal seeds, equal models")
-    finished, failed = {}, {}
+    finished: dict[int, Module] = {}
+    failed: dict[int, str] = {}
     for outcome in each(member, seeds, executor, workers=workers, threads=threads):
         if outcome.error is not None:
             failed[outcome.item] = outcome.error
@@ -118,17 +139,23 @@ def each(
         yield from _outcomes(pool, f, items, None)
 
 
-@contextmanager
-def processes(tasks: int, *, workers: int | None = None, threads: int | None = None) -> Iterator[Executor]:
+@named
+def processes(
+    tasks: int, *, workers: int | None = None, threads: int | None = None
+) -> AbstractContextManager[Executor]:
     """Processes for so many tasks, with the cores dealt out among them; whoever leaves early waits for no task.
 
     Raises ValueError if workers or threads is below 1.
     """
-    for name, count in {"workers": workers, "threads": threads}.items():
-        if count is not None and count < 1:
-            raise ValueError(f"ensemble: {name} is {count}; it must be at least 1")
+    check("processes", COUNT, tasks=tasks)
+    check("processes", COUNT.or_none, workers=workers, threads=threads)
+    return _processes(tasks, workers, threads)
+
+
+@contextmanager
+def _processes(tasks: int, workers: int | None, threads: int | None) -> Iterator[Executor]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    workers = max(1, min(tasks, cores)) if workers is None else workers
+    workers = max(1, min(tasks, cores)) if workers is None else min(workers, tasks)
     threads = max(1, cores // workers) if threads is None else threads
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(workers, context, initializer=kernels.set_num_threads, initargs=(threads,))
@@ -163,6 +190,7 @@ def _outcome(f: Callable, item: Any, threads: int | None) -> Outcome:
         kernels.set_num_threads(before)  # the process may be the caller's own
 
 
+@named_within
 def snapshots(
     model: Module,
     optimizer: Optimizer,
@@ -181,6 +209,9 @@ def snapshots(
     is put back afterwards. Raises ValueError if a rate is a function: give the peak, a number.
     """
     check("snapshots", COUNT, cycles=cycles, epochs=epochs)
+    check_model("snapshots", model)
+    check_optimizer("snapshots", optimizer)
+    check_batches("snapshots", train, "train")
     if "lr" not in optimizer.defaults:
         raise ValueError(f"snapshots: {type(optimizer).__name__} has no lr to let fall; give an optimizer that has one")
     peaks = [group["lr"] for group in optimizer.param_groups]
@@ -209,6 +240,7 @@ def _from_step(begun: int, schedule: Callable[[int], float]) -> Callable[[int], 
 # ---- what they say together ----------------------------------------------------------------------------------------
 
 
+@named_within
 def probabilities(models: Sequence[Module], batches: Batches) -> tuple[Array, Array]:
     """Return the probabilities (M, N, K) that each of M models gives the N samples, and their labels (N,).
 
@@ -217,8 +249,7 @@ def probabilities(models: Sequence[Module], batches: Batches) -> tuple[Array, Ar
     member that is sure cannot outvote the others. (Averaged logits give the geometric mean, which one probability near
     zero vetoes.)
     """
-    if not models:
-        raise ValueError("probabilities: there are no models")
+    check_models("probabilities", models)
     outputs = [predict(model, batches) for model in models]
     if any(not np.array_equal(labels, outputs[0][1]) for _, labels in outputs):
         raise ValueError("probabilities: the batches came in another order for another model; give shuffle=False")
@@ -237,6 +268,7 @@ class Disagreement(NamedTuple):
     by_label: Array
 
 
+@named
 def disagreement(probs: Array, labels: Array) -> Disagreement:
     """Return the Disagreement of M ≥ 2 members with probabilities (M, N, K) on samples with labels (N,).
 
@@ -245,9 +277,10 @@ def disagreement(probs: Array, labels: Array) -> Disagreement:
     >>> found.mean, found.by_label
     (0.25, array([0. , 0.5]))
     """
-    if probs.ndim != 3 or len(probs) < 2 or probs.shape[1:2] != labels.shape:
-        shapes = f"probs {probs.shape} and labels {labels.shape}"
-        raise ValueError(f"disagreement: {shapes}; they must be (M, N, K) with two members or more, and (N,)")
+    want = "(M, N, K) with two members or more, and (N,)"
+    probs, labels = probabilities_of("disagreement", probs, labels, 3, want)
+    if len(probs) < 2:
+        raise ValueError(f"disagreement: probs is {shown(probs)} and labels {shown(labels)}; they must be {want}")
     members, _, classes = probs.shape
     said = probs.argmax(2)  # (M,N)
     differ = said[:, None] != said[None]  # (M,M,N)
@@ -270,6 +303,7 @@ class Calibration(NamedTuple):
     ece: float
 
 
+@named
 def calibration(probs: Array, labels: Array, bins: int = 15) -> Calibration:
     """Return the Calibration of probabilities (N, K) for labels (N,): can the confidence be believed?
 
@@ -280,13 +314,11 @@ def calibration(probs: Array, labels: Array, bins: int = 15) -> Calibration:
     >>> calibration(np.array([[0.75, 0.25], [0.75, 0.25]]), np.array([0, 1])).ece  # sure of 75 %, right in 50 %
     0.25
     """
-    if probs.ndim != 2 or probs.shape[:1] != labels.shape or not len(probs):
-        raise ValueError(
-            f"calibration: probs {probs.shape} and labels {labels.shape}; they must be (N, K) and (N,), of one sample "
-            "at least; average the members' first"
-        )
-    if bins < 1 or not np.allclose(probs.sum(1), 1, atol=1e-3) or probs.min() < 0:
-        raise ValueError(f"calibration: bins is {bins} and probs has rows that need sum one; apply softmax to logits")
+    check("calibration", COUNT, bins=bins)
+    want = "(N, K) and (N,), of one sample at least; average the members' first"
+    probs, labels = probabilities_of("calibration", probs, labels, 2, want)
+    if not np.allclose(probs.sum(1), 1, atol=1e-3) or probs.min() < 0:
+        raise ValueError(f"calibration: probs is {shown(probs)}, whose rows need sum one; apply softmax to logits")
     confidence = probs.max(1).astype(np.float64)
     right = probs.argmax(1) == labels
     bin_of = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
@@ -322,6 +354,7 @@ class Judgement(NamedTuple):
         return "\n".join(lines)
 
 
+@named
 def judge(models: Sequence[Module], batches: Batches, bins: int = 15) -> Judgement:
     """Return the Judgement of two or more models on these batches, which must come in the same order each time."""
     probs, labels = probabilities(models, batches)

@@ -11,6 +11,7 @@ from ..nn import Module
 from ..nn.modes import modes_restored
 from ..ops.loss import cross_entropy
 from ..tape import Array, Tensor, as_array, no_grad
+from .given import check_batches, check_loss, check_model, named_within, outputs, pairs, value_of
 
 Batches = Iterable[tuple[Array, Array]]
 Loss = Callable[[Tensor, Array], Tensor]
@@ -23,6 +24,7 @@ class Evaluation(NamedTuple):
     accuracy: float | None
 
 
+@named_within
 def evaluate(model: Module, batches: Batches, loss: Loss = cross_entropy) -> Evaluation:
     """Return the model's loss and accuracy, in test mode and without recording; its mode is then put back.
 
@@ -33,38 +35,44 @@ def evaluate(model: Module, batches: Batches, loss: Loss = cross_entropy) -> Eva
     >>> evaluate(nn.Linear(2, 1, bias=False, rng=0), [(np.zeros((4, 2), "f4"), np.ones((4, 1), "f4"))], ops.loss.mse_loss)
     Evaluation(loss=1.0, accuracy=None)
     """
+    check_model("evaluate", model)
+    check_batches("evaluate", batches)
+    check_loss("evaluate", loss)
     return evaluated(model, batches, loss, "evaluate: batches")
 
 
 def evaluated(model: Module, batches: Batches, loss: Loss, what: str) -> Evaluation:
     """As `evaluate`, of batches that an error calls `what`."""
-    seen = Running()
-    for logits, y in _tested(model, batches):
+    seen, who = Running(), what.partition(":")[0]
+    for logits, y in _tested(who, model, batches):
         with no_grad():
-            seen.add(logits.data, y, loss(logits, y).item())
+            seen.add(logits.data, y, value_of(who, loss(logits, y)))
     if not seen.count:
         raise ValueError(f"{what} gave no samples; {_AGAIN}")
     return Evaluation(seen.loss, seen.accuracy)
 
 
+@named_within
 def predict(model: Module, batches: Batches) -> tuple[Array, Array]:
     """Return the model's outputs (N, K) and the labels (N,) of all batches, as `evaluate` sees them.
 
     Raises ValueError if there are no batches.
     """
-    found = [(logits.data, y) for logits, y in _tested(model, batches)]
+    check_model("predict", model)
+    check_batches("predict", batches)
+    found = [(logits.data, y) for logits, y in _tested("predict", model, batches)]
     if not found:
         raise ValueError(f"predict: batches gave no samples; {_AGAIN}")
-    outputs, labels = zip(*found, strict=True)
-    return np.concatenate(outputs), np.concatenate(labels)
+    logits, labels = zip(*found, strict=True)
+    return np.concatenate(logits), np.concatenate(labels)
 
 
-def _tested(model: Module, batches: Batches) -> Iterator[tuple[Tensor, Array]]:
+def _tested(who: str, model: Module, batches: Batches) -> Iterator[tuple[Tensor, Array]]:
     with modes_restored(model):
         model.eval()
-        for x, y in batches:
+        for x, y in pairs(who, batches):
             with no_grad():
-                logits = model(x)
+                logits = outputs(who, model, x)
             yield logits, y
 
 

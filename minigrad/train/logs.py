@@ -13,8 +13,11 @@ from numbers import Real
 from pathlib import Path
 from typing import Any
 
+from ..errors import named
 from ..extras import extra
+from ..ranges import SWITCH, check
 from .checkpoint import write_atomically
+from .given import check_path
 from .state import State
 
 
@@ -29,7 +32,9 @@ class CSVLog:
 
     moment = "after_checkpoint"
 
+    @named
     def __init__(self, path: str | os.PathLike) -> None:
+        check_path("CSVLog", "path", path)
         self.path = Path(path)
 
     def __call__(self, state: State) -> None:
@@ -60,7 +65,10 @@ class TensorBoardLog:
     >>> log = TensorBoardLog("runs/one", weights=True)
     """
 
+    @named
     def __init__(self, folder: str | os.PathLike, *, weights: bool = False) -> None:
+        check_path("TensorBoardLog", "folder", folder)
+        check("TensorBoardLog", SWITCH, weights=weights)
         self.folder, self.weights = Path(folder), weights
         self._writer: Any = None
 

@@ -17,15 +17,17 @@ from ..nn import Module
 from ..ops.loss import cross_entropy
 from ..ops.shape import concat
 from ..optim import Optimizer, clip_grad_norm
-from ..ranges import COUNT, INDEX, POSITIVE, check
+from ..ranges import COUNT, POSITIVE, SWITCH, check
 from ..tape import Array, as_array
 from .averaging import Averaging, swapped
 from .evaluate import Batches, Loss, evaluated
+from .given import check_loss, named_within, outputs, pairs, value_of
 from .progress import bar
 from .resume import Saving
-from .state import Batch, Epoch, State
+from .state import Batch, Epoch, State, check_run
 
 
+@named_within
 def fit(
     model: Module,
     optimizer: Optimizer,
@@ -67,18 +69,20 @@ def fit(
     and warns if it lacks some that require grad. Raises FloatingPointError as soon as the loss is not finite,
     CheckpointError (a ValueError) if the checkpoint is that of other settings, which are named.
     """
+    check_run("fit", model, optimizer, train, test, epochs, average, callbacks)
+    check_loss("fit", loss)
     check("fit", COUNT, accumulate=accumulate)
-    check("fit", INDEX, epochs=epochs)
     if clip_norm != math.inf:  # which only measures
         check("fit", POSITIVE.or_none, clip_norm=clip_norm)
-    _check_optimizer(model, optimizer, clip_norm, callbacks)
+    check("fit", SWITCH, resume=resume, progress=progress)
     settings = {"loss": loss, "accumulate": accumulate, "clip_norm": clip_norm}
     state = State(model, optimizer, train, test, epochs=epochs, average=average, callbacks=callbacks, **settings)
+    _check_optimizer(model, optimizer, clip_norm, callbacks)
     with Saving(state, out, resume, checkpoint_every) as saving, bar(progress, state, accumulate) as tick:
         while not state.over:
             state.epoch, state.record = len(state.records) + 1, None
             model.train()
-            for batches in _groups(state.batches(), accumulate):
+            for batches in _groups(pairs("fit", state.batches()), accumulate):
                 begun = time.perf_counter()
                 if state.seen.rate is None and "lr" in optimizer.defaults:
                     state.seen.rate = optimizer.rate
@@ -115,21 +119,26 @@ def fit(
 def _check_optimizer(model: Module, optimizer: Optimizer, clip_norm: float | None, callbacks: Sequence) -> None:
     """Raise ValueError for an optimizer that would not train this model so; warn of parameters that it leaves alone."""
     who, kind = type(optimizer).__name__, type(model).__name__
-    if not isinstance(optimizer, Optimizer) or not isinstance(model, Module):
-        what = f"fit: model is a {kind} and optimizer a {who}"
-        raise TypeError(f"{what}; give a Module and an Optimizer, e.g. optim.SGD(model.parameters(), lr=0.1)")
     held = {id(p) for p in optimizer.params}
     named = model.named_parameters()
     if not any(id(p) in held for _, p in named):
         what = f"fit: this {who} holds none of the {len(named)} parameters of this {kind}"
         raise ValueError(f"{what}; give {who}(model.parameters(), …)")
+    if optimizer.steps and "lr" in optimizer.defaults and not any(map(optimizer._rate, optimizer.param_groups)):
+        warnings.warn(
+            f"fit: the rate of this {who} is 0 after the {optimizer.steps} steps that it has taken: nothing will be "
+            "learnt; make a new optimizer, or a schedule that is longer",
+            stacklevel=5,
+        )
+    if not any(p.requires_grad for p in [*model.parameters(), *optimizer.params]):
+        raise ValueError("fit: all parameters are frozen; let some learn (train.unfreeze)")
     left = [path for path, p in named if p.requires_grad and id(p) not in held]
     if left:
         told = ", ".join(left[:3]) + f" and {len(left) - 3} more" * (len(left) > 3)
         warnings.warn(
             f"fit: this {who} does not hold {told} of this {kind}, which require grad: they will not be trained; give "
             "the optimizer all of model.parameters(), or freeze them (train.freeze)",
-            stacklevel=3,
+            stacklevel=5,
         )
     if optimizer.needs_closure:
         how = f"{who} evaluates the loss and its gradient itself, within its step"
@@ -151,9 +160,9 @@ def _backward(state: State, batches: list[Batch], loss: Loss) -> float:
     samples, mean = _samples(batches, state), 0.0
     for x, y in batches:
         share = len(y) / samples
-        logits = state.model(x)
+        logits = outputs("fit", state.model, x)
         error = loss(logits, y)
-        value = _finite(error.item(), state)
+        value = _finite(value_of("fit", error), state)
         (error if share == 1 else error * share).backward()
         state.seen.add(logits.data, y, value)
         mean += share * value
@@ -175,11 +184,11 @@ def _closed_step(state: State, batches: list[Batch], loss: Loss) -> float:
     def closure() -> Any:
         for b, data in zip(buffers, before):
             b.data = data.copy()
-        outputs = [state.model(x) for x, _ in batches]
-        output = outputs[0] if len(outputs) == 1 else concat(outputs)
+        found = [outputs("fit", state.model, x) for x, _ in batches]
+        output = found[0] if len(found) == 1 else concat(found)
         error = loss(output, y)
         if not values:
-            values.append(_finite(error.item(), state))
+            values.append(_finite(value_of("fit", error), state))
             after.extend(b.data.copy() for b in buffers)
             state.seen.add(output.data, y, values[0])
         return (error, output) if state.optimizer.needs_outputs else error

@@ -16,6 +16,7 @@ from ..optim import Optimizer
 from ..ranges import COUNT, FRACTION, POSITIVE, check
 from ..tape import Array
 from .evaluate import Batches, Loss
+from .given import check_batches, check_loss, check_model, check_optimizer, named_within, outputs, pairs, value_of
 from .state import restored
 
 
@@ -28,6 +29,7 @@ class RateRange(NamedTuple):
     suggestion: float
 
 
+@named_within
 def lr_range(
     model: Module,
     optimizer: Optimizer,
@@ -58,6 +60,10 @@ def lr_range(
     >>> bool(0.1 < found.suggestion < 100)
     True
     """
+    check_model("lr_range", model)
+    check_optimizer("lr_range", optimizer)
+    check_batches("lr_range", batches)
+    check_loss("lr_range", loss)
     check("lr_range", POSITIVE, low=low, high=high, stop=stop)
     check("lr_range", COUNT, steps=steps)
     check("lr_range", FRACTION, smoothing=smoothing)
@@ -75,12 +81,12 @@ def lr_range(
     with restored(model, optimizer):
         model.train()
         ratios = _ratios(optimizer)
-        for rate, (x, y) in zip(rates, _again(batches)):
+        for rate, (x, y) in zip(rates, pairs("lr_range", _again(batches))):
             for group, ratio in zip(optimizer.param_groups, ratios):
                 group["lr"] = float(rate * ratio)
             optimizer.zero_grad()
-            error = loss(model(x), y)
-            value = error.item()
+            error = loss(outputs("lr_range", model, x), y)
+            value = value_of("lr_range", error)
             if not math.isfinite(value):
                 break
             sum_, weight = smoothing * sum_ + value, smoothing * weight + 1

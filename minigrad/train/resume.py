@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from typing import Any, Self
 from ..ranges import COUNT, check
 from .averaging import swapped
 from .checkpoint import CheckpointError, load_tree, number, save_tree, save_weights, sweep, write_atomically
+from .given import check_path
 from .state import State
 
 CHECKPOINT, METRICS, WEIGHTS = "checkpoint.safetensors", "metrics.jsonl", "weights.safetensors"
@@ -31,6 +33,8 @@ class Saving:
 
     def __init__(self, state: State, out: str | os.PathLike | None, resume: bool, every: int | None) -> None:
         check("fit", COUNT.or_none, checkpoint_every=every)
+        if out is not None:
+            check_path("fit", "out", out)
         if out is None and (resume or every is not None):
             raise ValueError("fit: checkpoints need a folder; give it as out=…")
         self.state, self.every = state, every
@@ -43,7 +47,12 @@ class Saving:
             self._begin(self.out, resume)
 
     def _begin(self, out: Path, resume: bool) -> None:
-        out.mkdir(parents=True, exist_ok=True)
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OSError(error.errno, f"fit: out is no folder that can be made: {error.strerror}", str(out)) from error
+        if not os.access(out, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, "fit: out is a folder that cannot be written to", str(out))
         sweep(out)
         path = out / CHECKPOINT
         if path.exists() and resume:

@@ -24,7 +24,7 @@ def described(state: State) -> dict[str, str]:
     model, optimizer = state.model, state.optimizer
     found = {}
     for path, m in model.named_modules():
-        own = ", ".join(f"{k}={v!r}" for k, v in numbers(m).items())
+        own = ", ".join(f"{k}={v!r}" for k, v in numbers(m).items() if k != "frozen" or v)
         found[f"model.{path}"] = f"{type(m).__name__}({own})"
     found |= {
         f"model.{path}": f"{x.dtype} {x.shape}" for path, x in [*model.named_parameters(), *model.named_buffers()]

@@ -5,20 +5,23 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
+from ..errors import named
 from ..kernels import get_num_threads
 from ..nn import Module, modes
 from ..optim import Optimizer
+from ..ranges import INDEX, check
 from ..tape import Array, Tensor
 from .averaging import Averaging
 from .checkpoint import CheckpointError
 from .evaluate import Batches, Running
+from .given import check_batches, check_callbacks, check_kind, check_model, check_optimizer
 from .settings import arrays, as_here, as_json, at, described, numbers, other_rates, past_rates, text
 
 Batch = tuple[Array, Array]
@@ -33,6 +36,7 @@ class State:
     so far. `stopped` says that this epoch is the last.
     """
 
+    @named
     def __init__(
         self,
         model: Module,
@@ -45,8 +49,7 @@ class State:
         callbacks: Sequence[Callable[[State], Any]] = (),
         **settings: Any,
     ) -> None:
-        if average is not None and average.model is not model:
-            raise ValueError("fit: the average is that of another model; give train.Averaging(model, …)")
+        check_run("State", model, optimizer, train, test, epochs, average, callbacks)
         self.model, self.optimizer, self.train, self.test = model, optimizer, train, test
         self.epochs, self.average, self.callbacks = epochs, average, callbacks
         self.epoch = self.step = 0
@@ -129,6 +132,15 @@ class State:
         Numbers of modules that callbacks have changed meanwhile are put back, with a warning that names them.
         """
         self._check(saved)
+        before = self.state_dict()
+        try:
+            self._put(saved)
+        except BaseException:
+            with suppress(Exception):  # where it failed before
+                self._put(before)
+            raise
+
+    def _put(self, saved: dict[str, Any]) -> None:
         self.model.load_state_dict(saved["model"])
         self._put_numbers(saved["numbers"])
         for path, p in self.model.named_parameters():
@@ -209,6 +221,22 @@ class State:
             _warn(f"numbers that changed after the run began go on as in its checkpoint: {'; '.join(changed)}")
 
 
+def check_run(
+    who: str, model: Any, optimizer: Any, train: Any, test: Any, epochs: Any, average: Any, callbacks: Any
+) -> None:
+    """Raise TypeError or ValueError, in the name of `who`, for what a run cannot be made of."""
+    check_model(who, model)
+    check_optimizer(who, optimizer)
+    check_batches(who, train, "train")
+    if test is not None:
+        check_batches(who, test, "test")
+    check(who, INDEX, epochs=epochs)
+    check_callbacks(who, callbacks)
+    check_kind(who, "average", average, average is None or isinstance(average, Averaging), "a train.Averaging or None")
+    if average is not None and average.model is not model:
+        raise ValueError(f"{who}: the average is that of another model; give train.Averaging(model, …)")
+
+
 class Epoch(Running):
     """What was seen of an epoch: also its first rate, the number of batches, and how long things took."""
 
@@ -253,7 +281,7 @@ def _unfrozen(own: dict[str, Any]) -> dict[str, Any]:
 
 
 def _warn(text: str) -> None:
-    warnings.warn(f"fit: {text}", stacklevel=8)  # whoever called `fit`
+    warnings.warn(f"fit: {text}", stacklevel=10)  # whoever called `fit`
 
 
 def _saved(thing: Any) -> Any:

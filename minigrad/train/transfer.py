@@ -15,10 +15,13 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from ..errors import check_function, named
 from ..nn import Module
 from ..optim.hyperparameters import Rate
+from ..ranges import COUNT, INDEX, NOT_NEGATIVE, POSITIVE, check
 from ..tape import Array, Tensor
 from .checkpoint import read
+from .given import check_kind, check_model
 from .state import State
 
 Layers = Sequence[str | Sequence[str]]  # from the input to the output; each a pattern, or several
@@ -26,6 +29,7 @@ Layers = Sequence[str | Sequence[str]]  # from the input to the output; each a p
 # ---- freezing ------------------------------------------------------------------------------------------------------
 
 
+@named
 def freeze(model: Module, *patterns: str) -> list[str]:
     """Let nothing that matches learn or move; return the paths of all parameters that are frozen now.
 
@@ -56,6 +60,7 @@ def _has_learnt(m: Module) -> bool:
     return bool(learnable) and not any(p.requires_grad for p in learnable)
 
 
+@named
 def unfreeze(model: Module, *patterns: str) -> list[str]:
     """Let what matches learn again, in the model's present mode; return the paths of the parameters still frozen.
 
@@ -94,14 +99,19 @@ class GradualUnfreezing:
     [2, 4, 6, 6]
     """
 
+    @named
     def __init__(self, model: Module, layers: Layers, every: int = 1) -> None:
-        if every < 1 or not layers:
-            raise ValueError(f"GradualUnfreezing: every is {every}, of {len(layers)} layers; both must be at least 1")
+        check("GradualUnfreezing", COUNT, every=every)
+        check_model("GradualUnfreezing", model)
+        _check_layers("GradualUnfreezing", layers)
         self.model, self.parts, self.every = model, [_patterns(layer) for layer in layers], every
         freeze(model, *(pattern for part in self.parts for pattern in part))
         self(0)
 
+    @named
     def __call__(self, run: State | int) -> None:
+        good = isinstance(run, State) or INDEX.holds(run)
+        check_kind("GradualUnfreezing", "run", run, good, "the State, or the number of epochs done")
         self.done = run if isinstance(run, int) else run.epoch
         for part in self.parts[::-1][: 1 + self.done // self.every]:
             unfreeze(self.model, *part)
@@ -140,7 +150,9 @@ class Audit:
     ['0.running_mean', '0.running_var', '0.num_batches_tracked']
     """
 
+    @named
     def __init__(self, model: Module) -> None:
+        check_model("Audit", model)
         self.model = model
         self.before = {path: (kind, x.read().copy()) for path, (kind, x) in _frozen(model).items()}
         self.changes: list[Change] = []
@@ -190,21 +202,32 @@ def _prefixes(path: str) -> list[str]:
 
 def _chosen(name: str, model: Module, patterns: Sequence[str]) -> Callable[[str], bool]:
     """Whether a path, or one above it, matches one of the patterns; all of them match something."""
+    check_model(name, model)
     paths = [path for path, _ in [*model.named_modules(), *model.named_parameters()]]
     for pattern in patterns:
+        check_kind(name, "a pattern", pattern, isinstance(pattern, str), "a path, a str")
         if not any(fnmatchcase(path, pattern) for path in paths):
             near = get_close_matches(pattern, paths, 3) or [path for path in paths if path and "." not in path]
             raise ValueError(f"{name}: nothing in the model matches {pattern!r}; there are {', '.join(near)}, …")
     return lambda path: any(fnmatchcase(above, pattern) for above in ["", *_prefixes(path)] for pattern in patterns)
 
 
-def _patterns(layer: str | Sequence[str]) -> list[str]:
+def _patterns(layer: str | Iterable[str]) -> list[str]:
     return [layer] if isinstance(layer, str) else list(layer)
+
+
+def _check_layers(who: str, layers: Layers) -> None:
+    """Raise TypeError unless they are lists of paths in a list; ValueError if there are none."""
+    listed = isinstance(layers, list | tuple) and all(isinstance(layer, str | list | tuple) for layer in layers)
+    check_kind(who, "layers", layers, listed, "a list of paths, from the input to the output")
+    if not layers:
+        raise ValueError(f"{who}: there are no layers")
 
 
 # ---- the head, and the rates -----------------------------------------------------------------------------------------
 
 
+@named
 def replace_head(model: Module, path: str, head: Module) -> Module:
     """Put another module in place of the one at this path; return the old one.
 
@@ -216,6 +239,9 @@ def replace_head(model: Module, path: str, head: Module) -> Module:
     >>> old.out_features, net.fc3.out_features
     (10, 5)
     """
+    check_model("replace_head", model)
+    check_kind("replace_head", "path", path, isinstance(path, str), "the path of a module, a str")
+    check_model("replace_head", head, "head")
     modules = dict(model.named_modules())
     if path not in modules or not path:
         near = get_close_matches(path, modules, 3) or [p for p in modules if p and "." not in p]
@@ -234,6 +260,7 @@ def replace_head(model: Module, path: str, head: Module) -> Module:
     return old
 
 
+@named
 def discriminative_rates(
     model: Module, lr: Rate, factor: float = 2.6, layers: Layers | None = None
 ) -> list[dict[str, Any]]:
@@ -248,8 +275,12 @@ def discriminative_rates(
     >>> [(len(group["params"]), group["lr"]) for group in discriminative_rates(net, 0.1, factor=2)]
     [(2, 0.05), (2, 0.1)]
     """
-    if not factor > 0:
-        raise ValueError(f"discriminative_rates: factor is {factor}; it must be positive")
+    check("discriminative_rates", POSITIVE, factor=factor)
+    if not callable(lr):
+        check("discriminative_rates", NOT_NEGATIVE, lr=lr)
+    check_model("discriminative_rates", model)
+    if layers is not None:
+        _check_layers("discriminative_rates", layers)
     named = model.named_parameters()
     if layers is None:
         layers = list(dict.fromkeys(path.partition(".")[0] for path, _ in named))
@@ -289,11 +320,12 @@ class Loaded(NamedTuple):
         return "\n  ".join(lines)
 
 
+@named
 def load_pretrained(
     model: Module,
     weights: str | os.PathLike | dict[str, Any],
     *,
-    may_differ: Iterable[str] = (),
+    may_differ: str | Iterable[str] = (),
     rename: Callable[[str], str] | None = None,
 ) -> Loaded:
     """Load the entries of a safetensors file, or of a state dict, that the model has; return what became of each.
@@ -309,6 +341,13 @@ def load_pretrained(
       does not fit: fc3.weight: (10, 84) in the file, (5, 84) in the model
       does not fit: fc3.bias: (10,) in the file, (5,) in the model
     """
+    check_model("load_pretrained", model)
+    check_function("load_pretrained", "rename", rename, None)
+    allowed = _patterns(may_differ)
+    for pattern in allowed:
+        check_kind(
+            "load_pretrained", "may_differ", may_differ, isinstance(pattern, str), "a pattern, or a list of them"
+        )
     given = weights if isinstance(weights, dict) else read(weights, "load_pretrained")[0]
     arrays = {path: np.asarray(a.data if isinstance(a, Tensor) else a) for path, a in given.items()}
     if rename is not None:
@@ -324,7 +363,6 @@ def load_pretrained(
         [path for path in arrays if path not in own],
         {path: why for path, why in both.items() if why is not None},
     )
-    allowed = list(may_differ)
     differing = [*found.missing, *found.unexpected, *found.misfits]
     refused = [path for path in differing if not any(fnmatchcase(path, pattern) for pattern in allowed)]
     if refused or not found.matched:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from ... import optim
+from ...errors import check_function, shown
 from ...nn import Module, l2_penalty
 from ...ops.loss import cross_entropy
+from ...tape import as_array
+from ...train.given import check_loss, check_model, check_optimizer, named_within
 from .checks import CHECKS
 from .patient import FEW, Patient, Penalty, Step
 from .report import Diagnosis, Finding
 
 
+@named_within
 def doctor(
     model: Module,
     x: Any,
@@ -45,9 +47,15 @@ def doctor(
     >>> print(doctor(nn.Sequential(nn.Flatten(), nn.Linear(64, 32, rng=0), nn.ReLU(), nn.Linear(32, 10, rng=0)), x, y).cause)
     <BLANKLINE>
     """
-    x, y = np.asarray(x), np.asarray(y)
-    if y.ndim != 1 or y.dtype.kind not in "iu" or len(x) != len(y) or len(y) < FEW:
-        what = f"x is {x.shape}, y {y.dtype} {y.shape}"
+    check_model("doctor", model)
+    check_loss("doctor", loss)
+    if optimizer is not None:
+        check_optimizer("doctor", optimizer)
+    for name, function in ("step", step), ("penalty", penalty), ("watch", watch):
+        check_function("doctor", name, function, None)
+    x, y = as_array(x), as_array(y)
+    if not x.ndim or y.ndim != 1 or y.dtype.kind not in "iu" or len(x) != len(y) or len(y) < FEW:
+        what = f"x is {shown(x)}, y {shown(y)}"
         raise ValueError(f"doctor: {what}; give at least {FEW} samples (N, …) and their classes, integers (N,)")
     if step is not None and optimizer is None:
         raise ValueError("doctor: a step comes without its optimizer; give it too, so that its state can be put back")

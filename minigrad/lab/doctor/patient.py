@@ -13,6 +13,7 @@ from ... import optim
 from ...nn import BatchNorm1d, BatchNorm2d, Module
 from ...nn.modes import draws, modes_restored
 from ...tape import Array, Node, Tensor, history, no_grad, pull
+from ...train.given import outputs, value_of
 from ...train.state import restored
 from .report import Layer
 
@@ -69,7 +70,7 @@ class Patient:
 
     def _plain_step(self, x: Array, y: Array) -> None:
         self.optimizer.zero_grad()
-        self.loss(self.model(x), y).backward()
+        self._loss(x, y).backward()
         self.optimizer.step()
 
     @property
@@ -77,6 +78,11 @@ class Patient:
         """The first samples of those to learn from, as many as one look takes."""
         first = self.learnt[:128]
         return self.x[first], self.y[first]
+
+    def _loss(self, x: Array, y: Array) -> Tensor:
+        found = self.loss(outputs("doctor", self.model, x), y)
+        value_of("doctor", found)
+        return found
 
     # ---- putting it back
 
@@ -98,14 +104,14 @@ class Patient:
     def value(self, x: Array, y: Array) -> float:
         """The loss as the model stands, without a trace; inf if it is not finite."""
         with self.kept(), no_grad():
-            found = self.loss(self.model(x), y).item()
+            found = self._loss(x, y).item()
         return found if np.isfinite(found) else float("inf")
 
     @cached_property
     def outputs(self) -> Array:
         """What the model gives for the batch, in test mode: no random layer shapes it."""
         with self.kept(), no_grad():
-            return self.model.eval()(self.batch[0]).data
+            return outputs("doctor", self.model.eval(), self.batch[0]).data
 
     @property
     def classes(self) -> int:
@@ -120,7 +126,7 @@ class Patient:
         """One pass up and down at the start: every layer that has parameters, and every relu."""
         with self.kept():
             x, y = self.batch
-            loss = self.loss(self.model(x), y)
+            loss = self._loss(x, y)
             seen = _layers(self.model, loss)
             gradients = pull(loss, [t for _, t in seen]) if seen else []
             return [_layer(name, t, g.data) for (name, t), g in zip(seen, gradients)]
@@ -188,7 +194,7 @@ class Patient:
         with self.kept(), no_grad():
             for m in drawing:
                 m.training = False
-            found = self.loss(self.model(x), y).item()
+            found = self._loss(x, y).item()
         return found if np.isfinite(found) else float("inf")
 
     def batch_norms(self) -> dict[str, Any]:
