@@ -108,7 +108,7 @@ def named(f: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(f)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            return f(*args, **kwargs)
+            return f(*args, **kwargs) if kwargs else f(*args)  # type: ignore[call-arg]  # which is faster
         except ERRORS as error:
             if _strange(error):
                 raise
@@ -136,12 +136,12 @@ def is_whole(value: Any, least: float = -np.inf) -> bool:
     >>> is_whole(np.int64(3)), is_whole(True), is_whole(2.0), is_whole(0, 1)
     (True, False, False, False)
     """
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= least)
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and bool(value >= least)
 
 
 def is_switch(value: Any) -> bool:
     """Whether it is True or False, NumPy's included, or one of the ints 0 and 1."""
-    return isinstance(value, bool | np.bool_) or (is_whole(value) and value in (0, 1))
+    return isinstance(value, (bool, np.bool_)) or (is_whole(value) and value in (0, 1))
 
 
 def is_number(value: Any, low: float = -np.inf, high: float = np.inf) -> bool:
@@ -150,8 +150,8 @@ def is_number(value: Any, low: float = -np.inf, high: float = np.inf) -> bool:
     >>> is_number(np.float32(0.5), 0, 1), is_number("0.5"), is_number(float("nan")), is_number(2, 0, 1)
     (True, False, False, False)
     """
-    real = isinstance(value, Real) and not isinstance(value, bool)
-    return real and bool(-np.inf < value < np.inf and low <= value <= high)
+    real = type(value) is float or (isinstance(value, Real) and not isinstance(value, bool))
+    return real and bool(low <= value <= high and -np.inf < value < np.inf)
 
 
 def require(

@@ -33,7 +33,7 @@ WHOLE = Range(is_whole, "a whole number")
 INDEX = Range(lambda v: is_whole(v, 0), "a whole number ≥ 0")
 AT_LEAST_ONE = Range(lambda v: is_number(v, 1), "a number ≥ 1")
 COUNT = Range(lambda v: is_whole(v, 1), "a whole number ≥ 1")
-SWITCH = Range(lambda v: isinstance(v, bool | np.bool_), "True or False")
+SWITCH = Range(lambda v: isinstance(v, (bool, np.bool_)), "True or False")
 ANYTHING = Range(lambda v: True, "")
 
 
