@@ -38,7 +38,7 @@ def number(least: float = -np.inf, most: float = np.inf, text: str = "") -> Rang
     """A finite real number in [least, most], NumPy's included and booleans not."""
 
     def holds(value: Any) -> bool:
-        real = isinstance(value, Real) and not isinstance(value, bool)
+        real = type(value) is float or (isinstance(value, Real) and not isinstance(value, bool))
         return real and bool(-np.inf < value < np.inf and least <= value <= most)
 
     return Range(holds, text or f"in [{least}, {most}]")
@@ -48,7 +48,7 @@ def whole(least: float = -np.inf, most: float = np.inf, text: str = "") -> Range
     """A whole number in [least, most], NumPy's included and booleans not."""
 
     def holds(value: Any) -> bool:
-        integer = isinstance(value, int | np.integer) and not isinstance(value, bool)
+        integer = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
         return integer and bool(least <= value <= most)
 
     return Range(holds, text or f"a whole number from {least} to {most}")
@@ -67,7 +67,7 @@ def instance(kind: Any, text: str) -> Range:
 
 def two(each: Range, text: str) -> Range:
     """A tuple or list of two that are in the range."""
-    kind = tuple | list
+    kind = tuple, list
     return Range(lambda v: isinstance(v, kind) and len(v) == 2 and all(map(each.holds, v)), text, kind)
 
 
@@ -81,8 +81,8 @@ AT_LEAST_ONE = number(1, text="a number ≥ 1")
 WHOLE = whole(text="a whole number")
 INDEX = whole(0, text="a whole number ≥ 0")
 COUNT = whole(1, text="a whole number ≥ 1")
-SWITCH = instance(bool | np.bool_, "True or False")
-PATH = instance(str | os.PathLike, "a path")
+SWITCH = instance((bool, np.bool_), "True or False")
+PATH = instance((str, os.PathLike), "a path")
 ANYTHING = instance(object, "")
 
 

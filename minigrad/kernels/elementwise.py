@@ -6,8 +6,8 @@
     elu         y = x, or alpha (exp(x) - 1) where x <= 0
     leaky_relu  y = x, or slope x where x <= 0
 
-GELU's usual form x / 2 (1 + tanh(u)) is the same: (1 + tanh(u)) / 2 = s(2 u). Far out, where s is 0 or 1, an x that counts
-as no further makes no infinity of x**3, and no NaN of infinity times 0.
+GELU's usual form x / 2 (1 + tanh(u)) is the same: (1 + tanh(u)) / 2 = s(2 u). Far out, where s is 0 or 1, there
+is no infinity times 0: below, an x counts as no further than where s is 0, and a slope of 0 is left out.
 """
 
 import functools
@@ -139,8 +139,8 @@ def _not_below(x, low):
 
 
 @kernel
-def _within(x, limit):
-    return limit if x > limit else _not_below(x, -limit)
+def _unless_flat(slope, more):
+    return more if slope > 0 else type(slope)(0)
 
 
 @kernel
@@ -153,28 +153,25 @@ def _silu(x, out):
 
 @kernel
 def _silu_backward(x, g, out):
-    limit = x.dtype.type(SILU_IS_RELU)
     for i in range(out.size):
-        near = _within(x[i], limit)
-        s, slope = _s(near)
-        out[i] = g[i] * (s + near * slope)
+        s, slope = _s(x[i])
+        out[i] = g[i] * (s + _unless_flat(slope, x[i] * slope))
 
 
 @kernel
 def _gelu(x, out):
     limit = x.dtype.type(GELU_IS_RELU)
     for i in range(out.size):
-        out[i] = _not_below(x[i], -limit) * _s(_two_u(_within(x[i], limit)))[0]
+        near = _not_below(x[i], -limit)
+        out[i] = near * _s(_two_u(near))[0]
 
 
 @kernel
 def _gelu_backward(x, g, out):
-    limit = x.dtype.type(GELU_IS_RELU)
     a, b = x.dtype.type(_SCALE), x.dtype.type(3 * 0.044715 * _SCALE)
     for i in range(out.size):
-        near = _within(x[i], limit)
-        s, slope = _s(_two_u(near))
-        out[i] = g[i] * (s + near * slope * (a + b * near * near))
+        s, slope = _s(_two_u(x[i]))
+        out[i] = g[i] * (s + _unless_flat(slope, x[i] * slope * (a + b * x[i] * x[i])))
 
 
 @kernel

@@ -31,6 +31,7 @@ def _putitem(g: Array, *, index: Any, shape: tuple[int, ...]) -> Array:
 
 
 _ONE_BY_ONE = int, np.integer, slice, type(None), type(...)
+_FIXED = {*_ONE_BY_ONE, bool}
 
 
 def _repeats(index: Any) -> bool:
@@ -46,7 +47,7 @@ linear(_putitem, lambda g, y, x, *, index, shape: _getitem(g, index=index))
 
 def _kept(part: Any) -> Any:
     """A part of an index that nobody else can change."""
-    if isinstance(part, Tensor | np.ndarray):
+    if isinstance(part, (Tensor, np.ndarray)):
         return private(part)
     return copy.deepcopy(part) if isinstance(part, list) else part
 
@@ -60,6 +61,6 @@ def getitem(x: Tensor, index: Any) -> Tensor:
     >>> x.grad
     array([2., 0., 1.])
     """
-    parts = index if isinstance(index, tuple) else (index,)
-    parts = tuple(_kept(p) for p in parts)
-    return _getitem(x, index=parts if isinstance(index, tuple) else parts[0])
+    if type(index) not in _FIXED:
+        index = tuple([_kept(p) for p in index]) if isinstance(index, tuple) else _kept(index)
+    return _getitem(x, index=index)

@@ -9,7 +9,7 @@ from ..errors import named
 from ..tape import INTEGERS, Array, Tensor, general, linear, primitive, sum_to
 from ..typing import ArrayLike
 from .conv import same_dtype
-from .shape import as_tensor, expand_dims, matrix_transpose, squeeze
+from .shape import as_tensor, expand_dims, squeeze, swapped
 
 
 @primitive
@@ -19,8 +19,8 @@ def _matmul(a: Array, b: Array) -> Array:
 
 linear(
     _matmul,
-    lambda g, y, a, b: _matmul(g, matrix_transpose(b)),
-    lambda g, y, a, b: _matmul(matrix_transpose(a), g),
+    lambda g, y, a, b: _matmul(g, swapped(b)),
+    lambda g, y, a, b: _matmul(swapped(a), g),
 )
 
 
@@ -54,19 +54,19 @@ def _affine(x: Array, w: Array, b: Array) -> Array:
 
 def _turned(a: Tensor, b: Tensor) -> Tensor:
     """a b, computed as (bᵀ aᵀ)ᵀ: it then lies in memory as what `_affine` returns, and neighbours need not be copied."""
-    return matrix_transpose(_matmul(matrix_transpose(b), matrix_transpose(a)))
+    return swapped(_matmul(swapped(b), swapped(a)))
 
 
 general(
     _affine,
     [
         lambda g, y, x, w, b: _turned(g, w),
-        lambda g, y, x, w, b: _matmul(matrix_transpose(g), x),
+        lambda g, y, x, w, b: _matmul(swapped(g), x),
         lambda g, y, x, w, b: sum_to(g, shape=b.shape),
     ],
     [
-        lambda t, y, x, w, b: _turned(t, matrix_transpose(w)),
-        lambda t, y, x, w, b: _turned(x, matrix_transpose(t)),
+        lambda t, y, x, w, b: _turned(t, swapped(w)),
+        lambda t, y, x, w, b: _turned(x, swapped(t)),
         lambda t, y, x, w, b: t,
     ],
 )

@@ -33,12 +33,10 @@ def _compare(f: Callable) -> Callable:
     return named(compared)
 
 
-@named
 def _reshape(x: Tensor, *sizes: Any) -> Tensor:
     return shape.reshape(x, sizes[0] if len(sizes) == 1 else sizes)
 
 
-@named
 def _permute_dims(x: Tensor, *axes: Any) -> Tensor:
     return shape.permute_dims(x, axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes)
 

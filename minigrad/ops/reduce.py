@@ -26,7 +26,7 @@ def _dropped(y: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor:
 
 
 def _count(name: str, x: Tensor, axes: tuple[int, ...]) -> int:
-    n = math.prod(x.shape[a] for a in axes)
+    n = x.size if len(axes) == x.ndim else math.prod([x.shape[a] for a in axes])
     if n == 0:
         raise ValueError(f"{name}: a tensor of shape {x.shape} is empty along axes {axes}; there is nothing to reduce")
     return n
@@ -40,7 +40,10 @@ def sum(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     array([3., 3.])
     """
     x = as_tensor(x)
-    axes = normal_axes("sum", axis, x.ndim)
+    return _sum(x, normal_axes("sum", axis, x.ndim), keepdims)
+
+
+def _sum(x: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor:
     if len(axes) == x.ndim and not keepdims:
         return sum_to(x, shape=())
     return _dropped(sum_to(x, shape=_kept(x, axes)), axes, keepdims)
@@ -52,7 +55,8 @@ def mean(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     x = as_tensor(x)
     if x.dtype.char not in FLOATS:
         return in_floats(mean, x, axis=axis, keepdims=keepdims)
-    return sum(x, axis, keepdims) / _count("mean", x, normal_axes("mean", axis, x.ndim))
+    axes = normal_axes("mean", axis, x.ndim)
+    return _sum(x, axes, keepdims) / _count("mean", x, axes)
 
 
 @named

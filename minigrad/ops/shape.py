@@ -15,12 +15,8 @@ import numpy as np
 from ..errors import named, shown
 from ..ranges import INDEX, WHOLE
 from ..tape import ENTRIES, Array, Tensor, broadcast_to, linear, primitive
+from ..tape import as_tensor as as_tensor
 from ..typing import ArrayLike
-
-
-def as_tensor(x: ArrayLike) -> Tensor:
-    """x if it is a tensor, else a constant that shares its data."""
-    return x if isinstance(x, Tensor) else Tensor(x)
 
 
 def _ints(name: str, what: str, given: Any) -> tuple[int, ...]:
@@ -35,7 +31,11 @@ def _ints(name: str, what: str, given: Any) -> tuple[int, ...]:
 
 def normal_axes(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
     """`axis` (None, an int or a tuple of ints) as a tuple of distinct non-negative ints, or an error in op's name."""
-    axes = tuple(range(ndim)) if axis is None else _ints(name, "axis", axis)
+    if axis is None:
+        return tuple(range(ndim))
+    if type(axis) is int and -ndim <= axis < ndim:
+        return (axis % ndim,)
+    axes = _ints(name, "axis", axis)
     for a in axes:
         if not -ndim <= a < ndim:
             raise ValueError(f"{name}: axis {a} is out of range for a tensor of {ndim} axes")
@@ -131,7 +131,13 @@ def matrix_transpose(x: ArrayLike) -> Tensor:
     x = as_tensor(x)
     if x.ndim < 2:
         raise ValueError(f"matrix_transpose: a tensor of shape {x.shape} has no two axes to swap")
-    return _permute_dims(x, axes=(*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
+    return swapped(x)
+
+
+def swapped(x: Tensor) -> Tensor:
+    """The same, of a tensor that has them, for rules."""
+    n = x.ndim
+    return _permute_dims(x, axes=(1, 0) if n == 2 else (*range(n - 2), n - 1, n - 2))
 
 
 @primitive

@@ -181,9 +181,9 @@ class Optimizer(Declared, _HasParams):
             g = p.grad
             if g is None or not p.requires_grad:
                 continue
-            if not isinstance(g, np.ndarray | np.generic) or g.shape != p._data.shape:
+            if not isinstance(g, (np.ndarray, np.generic)) or g.shape != p._data.shape:
                 at = self._at(next(i for i, q in enumerate(self.params) if q is p))
-                if not isinstance(g, np.ndarray | np.generic):
+                if not isinstance(g, (np.ndarray, np.generic)):
                     raise TypeError(f"{at}: the gradient is a {type(g).__name__}; it must be a NumPy array")
                 raise ValueError(f"{at}: the gradient has shape {g.shape}, the parameter {p.shape}")
             if not p._data.flags.carray:  # to be moved in place
@@ -360,14 +360,17 @@ def entries(values: Any) -> tuple[dict[str, Array], list[str]]:
     return found, problems
 
 
+_HALF = "e"  # the character of float16
+
+
 def _computed_in(a: Array) -> Array:
     """The array in the dtype that a step computes in."""
-    return a.astype(np.float32) if a.dtype == np.float16 else a
+    return a.astype(np.float32) if a.dtype.char == _HALF else a
 
 
 def _master(p: Array, state: dict[str, Any]) -> Array:
     """What a step is to move: p itself, or if that is float16 the float32 array in its state of which p is the rounding."""
-    if p.dtype != np.float16:
+    if p.dtype.char != _HALF:
         return p
     if "master" not in state or not np.array_equal(state["master"].astype(p.dtype), p):  # new, or changed meanwhile
         state["master"] = _computed_in(p)

@@ -42,6 +42,7 @@ from .tensor import (
     Array,
     Tensor,
     as_array,
+    as_tensor,
     compute,
     copied,
     dispatch,
@@ -71,7 +72,7 @@ from .watch import (
 )
 
 __all__ = [
-    "ENTRIES", "FLOATS", "HOME", "INTEGERS", "Array", "Freed", "Fused", "Node", "Primitive", "Tensor", "Watcher", "add", "alias", "as_array", "attributes",
+    "ENTRIES", "FLOATS", "HOME", "INTEGERS", "Array", "Freed", "Fused", "Node", "Primitive", "Tensor", "Watcher", "add", "alias", "as_array", "as_tensor", "attributes",
     "backward",    "broadcast_to", "cast", "compute", "constant", "converted", "copied", "dispatch", "draw", "effect", "effectful", "elementwise", "expose", "fit", "floats_for", "fused",
     "general", "history", "in_floats", "leave", "linear", "look", "mul", "no_grad", "primitive", "private", "pull", "push", "real_dtype", "recording",
     "replay", "rules", "skip", "snapshot", "state", "sum_to", "tensor", "tick", "total", "tracing", "unchanged", "user_line",

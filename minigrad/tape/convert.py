@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .dtypes import ENTRIES, FLOATS, INTEGERS, REALS, floats_for, in_int64
+from .dtypes import DOUBLE, ENTRIES, FLOATS, INTEGERS, REALS, SINGLE, floats_for, in_int64
 from .tensor import Tensor, dispatch, wrap
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def by_way_of(op: Primitive, inputs: tuple[Tensor, ...], params: dict[str, Any]) -> Tensor | None:
     """op(*inputs) by way of other dtypes, or None where it takes those of the inputs."""
     for x in inputs:
-        if x.dtype.char not in FLOATS:
+        if (d := x.dtype) is not SINGLE and d is not DOUBLE and d.char not in FLOATS:
             break
     else:
         return None

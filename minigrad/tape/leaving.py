@@ -22,7 +22,11 @@ def leave(x: Tensor, what: str, way: str = _WAY) -> Tensor:
     Raises TypeError where that would make a derivative zero in silence: inside a function that is being differentiated
     by what x depends on, and in the rule of an operation whose derivative is recorded. Not under `no_grad`.
     """
-    if x.requires_grad and state.recording and (state.within is not None or _depends(x, state.traced)):
+    if (
+        x.requires_grad
+        and state.recording
+        and (state.within is not None or (state.traced and _depends(x, state.traced)))
+    ):
         raise TypeError(f"{what} of a tensor that is being differentiated: its derivative would be lost; {way}")
     return x
 

@@ -58,16 +58,14 @@ class Primitive:
 
     def __call__(self, *args: Any, **params: Any) -> Tensor:
         inputs: tuple[Tensor, ...] = args
-        usual = True
         try:
             for a in args:
                 # a number, an array, a value that is put off; or of another dtype
                 if type(a) not in VALUED or ((d := a._data.dtype) is not SINGLE and d is not DOUBLE):
-                    inputs, usual = tensors(args), False
+                    inputs = tensors(args)
+                    if (elsewhere := by_way_of(self, inputs, params)) is not None:
+                        return elsewhere
                     break
-            elsewhere = None if usual else by_way_of(self, inputs, params)
-            if elsewhere is not None:
-                return elsewhere
             y, saved = self.evaluate(inputs, params)
         except FORWARD_ERRORS as error:
             raise explained(error, self.name, map(shown, inputs), params)  # noqa: B904 it has its cause

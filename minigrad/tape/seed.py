@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import shown
-from .tensor import Tensor, as_array
+from .tensor import Tensor, as_array, wrap
 from .watch import constant
 
 
@@ -35,7 +35,7 @@ def start(name: str, y: Tensor, g: Any) -> Tensor:
     if g is None:
         if y.size != 1:
             raise RuntimeError(f"{name}: the tensor has shape {y.shape}; reduce it to a scalar (y.sum()) or pass g")
-        return Tensor(constant(np.ones_like(y._data)))
+        return wrap(constant(np.ones_like(y._data)))
     g = g if isinstance(g, Tensor) else like(g, y, name)
     if g.shape != y.shape:
         raise ValueError(f"{name}: the tensor has shape {y.shape}, g has shape {g.shape}; they must be the same")

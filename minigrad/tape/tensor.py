@@ -244,8 +244,11 @@ def copied(data: Any, dtype: Any = None) -> Array:
     return _numeric(dispatch(np.array, as_array(data), dtype=dtype), data)
 
 
+_NUMERIC = "fciub"  # kinds of dtypes
+
+
 def _numeric(array: Array, given: Any) -> Array:
-    if array.dtype.kind not in "fciub":
+    if array.dtype.kind not in _NUMERIC:
         what = f"data of dtype {array.dtype} is not numeric: {shown(given)}"
         raise TypeError(f"tensor: {what}; give numbers or an array of them")
     return array
@@ -286,7 +289,7 @@ def as_array(x: Any, dtype: Any = None, name: str = "tensor") -> Array:
 
 def private(x: Any) -> Array:
     """The same as an array that nobody else can write to: what an operation keeps of its caller's to differentiate by."""
-    return dispatch(np.array, as_array(x))
+    return x.copy("K") if type(x) is Array and state.watcher is None else dispatch(np.array, as_array(x))
 
 
 def snapshot(x: Tensor) -> Tensor:
@@ -320,6 +323,15 @@ def fresh(array: Array) -> Tensor:
     return y
 
 
+def as_tensor(x: Any) -> Tensor:
+    """x if it is a tensor, else a constant that shares its data."""
+    if type(x) is Array and state.watcher is None and x.dtype.kind in _NUMERIC:  # as below, with fewer calls
+        y = fresh(x)
+        y.handed = b""
+        return y
+    return x if isinstance(x, Tensor) else Tensor(x)
+
+
 def tensors(args: tuple) -> tuple[Tensor, ...]:
     """The arguments of an operation: what is no tensor becomes a constant, and what is put off learns of its reader."""
     found = []
@@ -332,14 +344,14 @@ def tensors(args: tuple) -> tuple[Tensor, ...]:
     return tuple(found)
 
 
-_NUMBERS = np.number, np.bool_
+_NUMBERS, _COMPLEX = (np.number, np.bool_), (complex, np.complexfloating)
 
 
 def _constant(a: Any, args: tuple) -> Tensor:
     """Scalars are weak (NEP 50): they take the dtype of the arrays they meet."""
     if isinstance(a, (int, float, complex)) or (isinstance(a, _NUMBERS) and not isinstance(a, np.timedelta64)):
         for b in args:
-            if isinstance(b, Tensor) and b.dtype.char in FLOATS and not isinstance(a, (complex, np.complexfloating)):
+            if isinstance(b, Tensor) and b.dtype.char in FLOATS and not isinstance(a, _COMPLEX):
                 dtype = b.dtype
                 break
         else:
@@ -353,7 +365,7 @@ def _constant(a: Any, args: tuple) -> Tensor:
         return x
     if not isinstance(a, (np.ndarray, list, tuple)):
         raise TypeError(f"expected a tensor, an array or a number, not {shown(a)}")
-    return Tensor(a)
+    return as_tensor(a)
 
 
 def _weak(a: int | float | complex, dtypes: list[np.dtype]) -> np.dtype:

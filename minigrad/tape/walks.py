@@ -107,7 +107,7 @@ def _pull(
                 before = grads.get(id(x))
                 grads[id(x)] = gx if before is None else add(before, gx)
             if not retain_graph:
-                t.node = Freed(node.op.name, node.line, freed_by, leaves(t))
+                t.node = Freed(node.op.name, node.line, freed_by, [] if t.locked else leaves(t))
                 if state.watcher is not None:
                     state.watcher.released(t)
             del t, g_t, node
