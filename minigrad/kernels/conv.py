@@ -20,7 +20,7 @@ from math import ceil
 import numpy as np
 
 from . import depthwise, epilogue, threads, winograd
-from .blocks import PAST, adjoint_axes, blocks, cache_lines, clear, empty, forward_axes, locate, look, scratch
+from .blocks import PAST, Axis, adjoint_axes, blocks, cache_lines, clear, empty, forward_axes, locate, look, scratch
 from .jit import channels_first, channels_last, contiguous, kernel
 from .pack import order, pack, unpack
 from .tile import (
@@ -101,19 +101,42 @@ def _correlate(x, w, groups, adjoint, y, phases, end):  # x (N,H,W,C), w (O,C/G,
         elif groups == 1 and winograd.applies(x.dtype, n, c, o, ys, xs) and winograd.tame(w):
             again = winograd.correlate(x, w, adjoint, order(w.shape[2:], ys, xs), y, ys, xs, end)
             if again.size:
-                scale, shift, plus, relu = end
-                end, images = (
-                    (scale, shift, plus[again] if plus.size else plus, relu),
-                    empty((again.size, *y.shape[1:]), y.dtype),
-                )
-                threads.run(
-                    _correlate_blocks, _calls(x[again], w, 1, adjoint, images, ys, xs, end, work * again.size // n)
-                )
-                y[again] = images
+                _correlate_tiles(x, w, adjoint, y, ys, xs, end, again)
         else:
             calls.append(_calls(x, w, groups, adjoint, y, ys, xs, end, work))
     if any(calls):  # a part of every phase for each thread: one phase alone may be too small to share
         threads.run(_correlate_phases, [tuple(filter(None, part)) for part in zip_longest(*calls)])
+
+
+def _correlate_tiles(x, w, adjoint, y, ys, xs, end, tiles):
+    """Fill some tiles of y, of four by four pixels, by direct summation: each is an image of its own."""
+    (_, oh, ow, o), (scale, shift, plus, relu) = y.shape, end
+    top, left = winograd.corner(ys, xs)
+    n, i, j = np.unravel_index(tiles, (len(y), -(-oh // 4), -(-ow // 4)))
+    images, tile = _cut(x, n, 4 * i + top, 4 * j + left, 6), empty((tiles.size, 4, 4, o), y.dtype)
+    plus = _cut(plus, n, 4 * i, 4 * j, 4) if plus.size else plus
+    down, across = (Axis(np.arange(4), np.arange(4), axis.taps, np.arange(3)) for axis in (ys, xs))
+    work = 2 * 9 * x.shape[3] * tile.size
+    calls = _calls(images, w, 1, adjoint, tile, down, across, (scale, shift, plus, relu), work)
+    threads.run(_correlate_blocks, calls)
+    pixels, inside = _pixels(y, n, 4 * i, 4 * j, 4)
+    y[tuple(index[inside] for index in pixels)] = tile[inside]
+
+
+def _cut(x, n, i, j, size):
+    """Squares of x from images n, whose first pixels are (i, j); 0 outside of it."""
+    (n, i, j), inside = _pixels(x, n, i, j, size)
+    squares = x[n, i.clip(0, x.shape[1] - 1), j.clip(0, x.shape[2] - 1)]
+    squares[~inside] = 0
+    return squares
+
+
+def _pixels(x, n, i, j, size):
+    """Their indices; and which of them are inside."""
+    n, i, j = np.broadcast_arrays(
+        n[:, None, None], i[:, None, None] + np.arange(size)[:, None], j[:, None, None] + np.arange(size)
+    )
+    return (n, i, j), (i >= 0) & (i < x.shape[1]) & (j >= 0) & (j < x.shape[2])
 
 
 def _calls(x, w, groups, adjoint, y, ys, xs, end, work):

@@ -16,8 +16,9 @@ square, for 16, 64 and 256 channels each way and 128x32x32, 128x8x8 and 8x16x16 
     gw    here  1.2e-6  7.1e-7  8.6e-7      direct  4.0e-7  2.0e-7  2.8e-7
 
 That is so where all of a tile's input is of one size. One large pixel leaves its round-off in all sixteen outputs, an
-infinity leaves NaN. So tiles are looked at on their way in, and images that have a tile with an output whose own window
-is less than 1 / SPREAD of the tile, as Euclidean norms, are convolved again, by direct summation. What stays is off by
+infinity leaves NaN. So tiles are looked at on their way in, and those with an output whose own window is less than
+1 / SPREAD of the tile, as Euclidean norms, are convolved again, by direct summation; where a window is empty, the output
+is set to what that is, 0. What stays is off by
 
     |error of y| <= (channels + 25) u * GROWTH * |kernel| * |tile|,    |tile| <= SPREAD * |window|,
 
@@ -61,6 +62,7 @@ USE = os.environ.get("MINIGRAD_WINOGRAD", "1") != "0"
 P, Q = 3 / 4, 3 / 2  # the points are 0, P, -P, Q, -Q and infinity
 LANE = lanes(np.dtype("f4"))
 PANEL = 16  # (a multiple of TALL) tiles whose values at one point lie together
+AGAIN = 1 << 16  # the flaw of a tile that has to be summed directly; others are of single outputs
 SPREAD = 16  # how many times as large as the window of an output the input of its tile may be
 BIG, SMALL = 2.0**55, 2.0**-50  # of norms, with whose squares float32 can reckon; no sum grows by 2**17
 BLOCK = 256 * 1024  # bytes of values in work at a time, more where the weights are large
@@ -95,17 +97,17 @@ def tame(w) -> bool:
 
 
 def correlate(x, w, adjoint, taps, y, ys, xs, end):  # x (N,H,W,C), w (O,C,3,3) or its adjoint, y (N,OH,OW,O)
-    """Fill y; `end` is its epilogue. Returns the images that have to be done again, by direct summation."""
+    """Fill y; `end` is its epilogue. Returns the tiles that have to be done again, by direct summation."""
     c, o = x.shape[3], y.shape[3]
     vectors = ceil(o / LANE)
     u = empty((36, c * vectors * LANE + LANE), x.dtype)  # more than needed, see `_points`
     parts = threads.spans(vectors, threads.PASS * w.size)
     threads.run(_transform_weights, [(w, adjoint, taps, c, o, u, lo, hi) for lo, hi in parts])
     tiles, size, count = _blocks(len(x), c, o, ys, xs, u.nbytes, threads.get_num_threads())
-    uneven = np.zeros(len(x), np.bool_)
-    args = (x, u, y, *end, uneven, *_corner(ys, xs), tiles, size)
+    flaws = np.zeros(tiles, np.int32)
+    args = (x, u, y, *end, flaws, *corner(ys, xs), tiles, size)
     threads.run(_correlate_blocks, [(*args, lo, hi) for lo, hi in threads.spans(count, 2 * 9 * y.size * c)])
-    return np.flatnonzero(uneven)
+    return np.flatnonzero(flaws == AGAIN)
 
 
 def correlate_weight(x, g, ys, xs):  # x (N,H,W,C), g (N,OH,OW,O) -> (O,C,3,3)
@@ -118,7 +120,7 @@ def correlate_weight(x, g, ys, xs):  # x (N,H,W,C), g (N,OH,OW,O) -> (O,C,3,3)
     else:
         parts = [(i, lo, hi, 0, o) for i, (lo, hi) in enumerate(threads.spans(count, work))]
     sums = empty((parts[-1][0] + 1, 36, c, o), x.dtype)
-    args = (*_corner(ys, xs), tiles, size)
+    args = (*corner(ys, xs), tiles, size)
     threads.run(_correlate_weight, [(x, g, sums[i], *args, *part) for i, *part in parts])
     gw = empty((1, 9 * c, o), x.dtype)
     spans = threads.spans(c * o // LANE, threads.PASS * sums.size)
@@ -126,7 +128,7 @@ def correlate_weight(x, g, ys, xs):  # x (N,H,W,C), g (N,OH,OW,O) -> (O,C,3,3)
     return unpack(gw, o, c, (3, 3)) if tame(gw) else None
 
 
-def _corner(ys, xs):
+def corner(ys, xs):
     """The first pixel that the first output reads."""
     return int(ys.reads[0] + ys.offsets[0]), int(xs.reads[0] + xs.offsets[0])
 
@@ -161,15 +163,15 @@ def _transform_weights(w, adjoint, taps, c, o, u, lo, hi):
 
 
 @kernel
-def _correlate_blocks(x, u, y, scale, shift, plus, relu, uneven, top, left, tiles, size, lo, hi):
+def _correlate_blocks(x, u, y, scale, shift, plus, relu, flaws, top, left, tiles, size, lo, hi):
     """Blocks lo to hi, of `size` tiles each."""
     c, o = x.shape[3], (y.shape[3] + LANE - 1) // LANE * LANE
     v, m = _points(size * c, x), _points(size * o, x)
     for block in range(lo, hi):
         first, last = block * size, min(block * size + size, tiles)
-        _transform_input_watched(x, top, left, first, last, v, y, uneven)
+        _transform_input_watched(x, top, left, first, last, v, y, flaws)
         _multiply(v, u, m, last - first, c, o)
-        _transform_output(m, o, first, last, y, (scale, shift, plus, relu))
+        _transform_output(m, o, first, last, y, flaws, (scale, shift, plus, relu))
 
 
 @kernel
@@ -202,15 +204,16 @@ def _patch_transform(watched):
 
 @cache
 def _input_transform(watched):
-    """Bt d B of tiles first to last: v[point, panel, vector of channels, tile]; and which images have uneven tiles."""
+    """Bt d B of tiles first to last: v[point, panel, vector of channels, tile]; and the flaws of tiles."""
     transform_patch = _patch_transform(watched)
 
     @kernel
-    def transform_input(x, top, left, first, last, v, y, uneven):
+    def transform_input(x, top, left, first, last, v, y, flaws):
         _, h, w, c = x.shape
         _, oh, ow, _ = y.shape
         down, across = (oh + 3) // 4, (ow + 3) // 4
         pixels, patch, half = x.reshape(-1), cache_lines(36 * c, x), cache_lines(36 * LANE, x)
+        squares = np.empty(36)
         for t in range(first, last):
             n, i0, j0 = t // (down * across), t // across % down * 4, t % across * 4
             i, j, rows, columns = i0 + top, j0 + left, min(oh - i0, 4), min(ow - j0, 4)
@@ -223,8 +226,8 @@ def _input_transform(watched):
                 _cut(patch.reshape(6, 6, c), x, n, i, j)
                 d, line = patch, 6 * c
             energy = transform_patch(d, line, c, half, v, place)
-            if watched and not (_seems_even(d, line, c, rows, columns, energy) or _is_even(d, line, c, rows, columns)):
-                uneven[n] = True
+            if watched and not _seems_even(d, line, c, rows, columns, energy):
+                flaws[t] = _flaws(d, line, c, rows, columns, squares)
 
     return transform_input
 
@@ -249,23 +252,31 @@ def _seems_even(d, line, c, rows, columns, energy):
 
 
 @kernel
-def _is_even(d, line, c, rows, columns):
-    """Whether no window is small beside the patch, nor the patch too large or small."""
-    energy, total = np.zeros((6, 6)), 0.0
+def _flaws(d, line, c, rows, columns, energy):
+    """A bit for each output whose window is empty; AGAIN if another is small beside the patch, or that too large or small."""
+    total = 0.0
     for i in range(6):
         for j in range(6):
+            pixel = 0.0
             for k in range(i * line + j * c, i * line + (j + 1) * c):
-                energy[i, j] += np.float64(d[k]) ** 2
-            total += energy[i, j]
+                pixel += np.float64(d[k]) * np.float64(d[k])
+            energy[6 * i + j] = pixel
+            total += pixel
     if total == 0:
-        return True
+        return 0
     if not SMALL**2 <= total <= BIG**2:
-        return False
+        return AGAIN
+    flaws = 0
     for i in range(rows):
         for j in range(columns):
-            if not energy[i : i + 3, j : j + 3].sum() * SPREAD**2 >= total:
-                return False
-    return True
+            window = 0.0
+            for k in range(6 * i + j, 6 * i + j + 18, 6):
+                window += energy[k] + energy[k + 1] + energy[k + 2]
+            if window == 0:
+                flaws |= 1 << (4 * i + j)
+            elif not window * SPREAD**2 >= total:
+                return AGAIN
+    return flaws
 
 
 @kernel
@@ -322,7 +333,7 @@ _products_wide, _products_slim = _product_tiles(ROWS, VECS), _product_tiles(TALL
 
 
 @kernel
-def _transform_output(m, o, first, last, y, end):
+def _transform_output(m, o, first, last, y, flaws, end):
     """At m A of tiles first to last, as far as they lie in y."""
     _, oh, ow, channels = y.shape
     scale, shift, plus, relu = end
@@ -340,12 +351,15 @@ def _transform_output(m, o, first, last, y, end):
                 row = _a(tile_load(half, tile_steps(LANE, 6), 6 * i * LANE))
                 place = ((n * oh + i0 + i) * ow + j0) * channels + k
                 pixels = tile_steps(channels, 4)
-                if columns == 4 and valid == LANE:
+                empty_windows = flaws[t] >> 4 * i & 15
+                if columns == 4 and valid == LANE and not empty_windows:
                     row = tile_finish(row, scale, shift, k, plus, pixels, place, LANE, relu)
                     tile_store(y, pixels, place, row, LANE)
                 else:
                     tile_store(part, tile_steps(LANE, 4), 0, row, LANE)
                     for j in range(columns):
+                        if empty_windows >> j & 1:
+                            part[j * LANE : (j + 1) * LANE] = 0
                         one, pixel = tile_steps(0, 1), place + j * channels
                         alone = tile_load(part, one, j * LANE)
                         alone = tile_finish(alone, scale, shift, k, plus, one, pixel, valid, relu)
@@ -356,7 +370,7 @@ def _transform_output(m, o, first, last, y, end):
 def _correlate_weight(x, g, sums, top, left, tiles, size, lo, hi, k0, k1):
     """What blocks lo to hi give for output channels k0 to k1: sums[point, c, o] = v[point, tile, c] * m[point, tile, o]."""
     c, o = x.shape[3], g.shape[3]
-    v, m, nothing = _points(size * c, x), _points(size * o, x), np.zeros(0, np.bool_)
+    v, m, nothing = _points(size * c, x), _points(size * o, x), np.zeros(0, np.int32)
     for block in range(lo, hi):
         first, last = block * size, min(block * size + size, tiles)
         _transform_input(x, top, left, first, last, v, g, nothing)

@@ -283,18 +283,35 @@ def test_a_gradient_of_weights_is_off_by_what_its_channels_allow(pattern, size, 
 
 
 @pytest.mark.parametrize("value", [1e6, -1e20, 3e38, np.inf, np.nan])
-def test_one_image_is_summed_directly_and_the_others_are_not(value):
+def test_tiles_are_summed_directly_and_others_are_not(value, monkeypatch):
+    monkeypatch.setattr(winograd, "_wins", lambda *_: True)
     rng = np.random.default_rng(0)
-    x, w = rng.standard_normal((3, 16, 16, 16)).astype("f"), rng.standard_normal((16, 16, 3, 3)).astype("f")
+    x, w = rng.standard_normal((3, 16, 15, 13)).astype("f"), rng.standard_normal((16, 16, 3, 3)).astype("f")
     end = {"scale": rng.random(16, "f"), "shift": rng.random(16, "f"), "plus": rng.random(x.shape, "f"), "relu": True}
     before = kernels.conv2d(x, w, **ONE, **end)
-    x[1, 3, 5, 6] = value
+    x[1, 3, 6, 6] = x[2, 2, 14, 12] = value  # inside of one tile, and at the end
     y, direct = kernels.conv2d(x, w, **ONE, **end), directly("conv2d", x, w, **ONE, **end)
-    np.testing.assert_array_equal(y[1], direct[1])
-    np.testing.assert_array_equal(y[::2], before[::2])
-    assert not np.array_equal(y[::2], direct[::2])
+    again = np.zeros(x.shape, bool)
+    again[1, :, 4:8, 4:8] = again[2, :, 12:, 8:] = True
+    np.testing.assert_array_equal(y[again], direct[again])
+    np.testing.assert_array_equal(y[~again], before[~again])
+    assert not np.array_equal(y[~again], direct[~again])
     if not np.isfinite(value):
-        assert (~np.isfinite(directly("conv2d", x, w, **ONE))).sum() == 16 * 9
+        assert (~np.isfinite(directly("conv2d", x, w, **ONE))).sum() == 16 * (9 + 4)
+
+
+@pytest.mark.parametrize("border", range(1, 8))
+def test_what_reads_nothing_is_exact(border, monkeypatch):
+    monkeypatch.setattr(winograd, "_wins", lambda *_: True)
+    rng = np.random.default_rng(border)
+    x, w = np.zeros((2, 16, 20, 19), "f"), rng.standard_normal((16, 16, 3, 3)).astype("f")
+    inside = (slice(None), slice(None), slice(border, -border), slice(border, -border))
+    x[inside] = rng.standard_normal(x[inside].shape)
+    end = {"scale": rng.random(16, "f"), "shift": rng.random(16, "f"), "plus": rng.random(x.shape, "f"), "relu": True}
+    direct, empty = directly("conv2d", x, w, **ONE, **end), np.broadcast_to(windows(x) == 0, x.shape)
+    y = kernels.conv2d(x, w, **ONE, **end)
+    np.testing.assert_array_equal(y[empty], direct[empty])
+    close(y, direct)
 
 
 @pytest.mark.parametrize("size", [(16, 16), (14, 14), (7, 7), (9, 13)])
