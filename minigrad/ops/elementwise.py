@@ -31,6 +31,7 @@ from ..tape import (
     Array,
     Primitive,
     Tensor,
+    as_tensor,
     dispatch,
     elementwise,
     fused,
@@ -326,8 +327,8 @@ def clip(x: Any, low: float | None = None, high: float | None = None) -> Tensor:
     >>> clip(Tensor(np.array([-2.0, 0.5, 2.0])), -1, 1).data
     array([-1. ,  0.5,  1. ])
     """
+    x = as_tensor(x)
     if low is not None and high is not None and not (_is_real(low) and _is_real(high) and low < high):
-        x = x if isinstance(x, Tensor) else Tensor(x)
         x = _where(low, x, condition=dispatch(_stuck, x, low, high))
     x = x if low is None else maximum(x, low)
     return x if high is None else minimum(x, high)
