@@ -11,6 +11,8 @@ import functools
 import inspect
 import os
 import re
+import sys
+import warnings
 from collections.abc import Callable, Iterable
 from numbers import Number
 from typing import Any, ParamSpec, TypeVar
@@ -22,6 +24,7 @@ R = TypeVar("R")
 
 HOME = os.path.dirname(os.path.abspath(__file__)) + os.sep  # of this package
 _STANDARD = os.path.dirname(os.__file__) + os.sep
+_STANDARD_OR_OURS = re.compile(f"{re.escape(HOME)}|{re.escape(_STANDARD)}(?!(dist|site)-packages)")
 _LIBRARIES = re.compile(r"(.*[/\\])?(numpy|matplotlib|PIL|sklearn|scipy)[/\\]|<string>|<frozen|<__array_function__")
 _PREFIX = re.compile(r"[\w.-]+: ")
 
@@ -80,6 +83,14 @@ def _raised_here(error: BaseException) -> bool:
     if trace is None or not trace.tb_frame.f_code.co_filename.startswith(HOME):
         return False
     return dis.opname[trace.tb_frame.f_code.co_code[trace.tb_lasti]] == "RAISE_VARARGS"
+
+
+def warn(text: str, kind: type[Warning] = UserWarning) -> None:
+    """Warn, with the line that called this package, however deep inside it something was found."""
+    frame, level = sys._getframe(1), 2
+    while frame is not None and _STANDARD_OR_OURS.match(frame.f_code.co_filename):
+        frame, level = frame.f_back, level + 1  # type: ignore[assignment]
+    warnings.warn(text, kind, stacklevel=level)
 
 
 def _strange(error: BaseException) -> bool:

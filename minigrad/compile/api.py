@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from .. import tree
-from ..errors import check_function
+from ..errors import check_function, warn
 from ..tape import Tensor, state, watching
 from .capture import Capture
 from .guards import Guards, Wrapper
@@ -101,7 +100,7 @@ class Compiled(Wrapper):
         self.refused = reason
         self.programs.clear()
         name = getattr(self.f, "__name__", type(self.f).__name__)
-        warnings.warn(f"compile: {name} runs as it is, because {reason}", RuntimeWarning, stacklevel=4)
+        warn(f"compile: {name} runs as it is, because {reason}", RuntimeWarning)
 
 
 def _signature(flat: Any) -> Any:

@@ -15,7 +15,6 @@ import os
 import pickle
 import reprlib
 import tarfile
-import warnings
 import zlib
 from collections.abc import Sequence
 from io import BytesIO
@@ -24,7 +23,7 @@ from typing import IO, NamedTuple, cast
 
 import numpy as np
 
-from ..errors import named
+from ..errors import named, warn
 from ..typing import Array
 from . import pickles
 from .datasets import Dataset, Split
@@ -326,7 +325,7 @@ def _warn_of(strange: Sequence[Path]) -> None:
             f"not as published, by their MD5, though in the right format: {names} in {strange[0].parent}. If they are "
         )
         text += "your own, verify=False says so; if they should be the published ones, take them anew"
-        warnings.warn(text, ChecksumWarning, stacklevel=4)
+        warn(text, ChecksumWarning)
 
 
 def _published(name: str, content: bytes) -> bool:

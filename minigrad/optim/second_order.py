@@ -13,7 +13,6 @@ and a search takes values that differ by a few of float32's round-offs for equal
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import KW_ONLY
 from typing import Annotated, Any, Literal
@@ -21,7 +20,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 
 from .. import random
-from ..errors import named, shown
+from ..errors import named, shown, warn
 from ..ranges import check, instance
 from ..tape import Array, Tensor, effectful
 from . import descent
@@ -146,7 +145,7 @@ class SecondOrder(Optimizer):
         if self.on_noise == "raise":
             raise RuntimeError(what)
         if self.on_noise == "warn":
-            warnings.warn(what, RuntimeWarning, stacklevel=5)
+            warn(what, RuntimeWarning)
 
     @effectful
     def _leave(self, state: descent.State, objective: Loss) -> None:

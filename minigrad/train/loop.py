@@ -6,13 +6,13 @@ import math
 import os
 import statistics
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
+from ..errors import warn
 from ..nn import Module
 from ..ops.loss import cross_entropy
 from ..ops.shape import concat
@@ -125,20 +125,18 @@ def _check_optimizer(model: Module, optimizer: Optimizer, clip_norm: float | Non
         what = f"fit: this {who} holds none of the {len(named)} parameters of this {kind}"
         raise ValueError(f"{what}; give {who}(model.parameters(), …)")
     if optimizer.steps and "lr" in optimizer.defaults and not any(map(optimizer._rate, optimizer.param_groups)):
-        warnings.warn(
+        warn(
             f"fit: the rate of this {who} is 0 after the {optimizer.steps} steps that it has taken: nothing will be "
-            "learnt; make a new optimizer, or a schedule that is longer",
-            stacklevel=5,
+            "learnt; make a new optimizer, or a schedule that is longer"
         )
     if not any(p.requires_grad for p in [*model.parameters(), *optimizer.params]):
         raise ValueError("fit: all parameters are frozen; let some learn (train.unfreeze)")
     left = [path for path, p in named if p.requires_grad and id(p) not in held]
     if left:
         told = ", ".join(left[:3]) + f" and {len(left) - 3} more" * (len(left) > 3)
-        warnings.warn(
+        warn(
             f"fit: this {who} does not hold {told} of this {kind}, which require grad: they will not be trained; give "
-            "the optimizer all of model.parameters(), or freeze them (train.freeze)",
-            stacklevel=5,
+            "the optimizer all of model.parameters(), or freeze them (train.freeze)"
         )
     if optimizer.needs_closure:
         how = f"{who} evaluates the loss and its gradient itself, within its step"

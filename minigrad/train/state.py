@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
@@ -12,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import named
+from ..errors import named, warn
 from ..kernels import get_num_threads
 from ..nn import Module, modes
 from ..optim import Optimizer
@@ -281,7 +280,7 @@ def _unfrozen(own: dict[str, Any]) -> dict[str, Any]:
 
 
 def _warn(text: str) -> None:
-    warnings.warn(f"fit: {text}", stacklevel=10)  # whoever called `fit`
+    warn(f"fit: {text}")
 
 
 def _saved(thing: Any) -> Any:
