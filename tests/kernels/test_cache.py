@@ -202,7 +202,7 @@ IndexDataCacheFile._save_data = refuse
 
 @pytest.mark.slow
 def test_compiling_is_told_and_loading_is_not(tmp_path):
-    impatient = "from minigrad.kernels import progress; progress.PATIENCE = progress.LINES = 0\n"
+    impatient = "from minigrad.kernels import progress; progress.PATIENCE = progress.LINES = 0; progress.PACE = 0.01\n"
 
     def said(quiet, folder):
         environment = {"NUMBA_CACHE_DIR": str(tmp_path / folder), "MINIGRAD_QUIET": quiet}
