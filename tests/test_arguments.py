@@ -115,6 +115,11 @@ def judged(name, act, value, f):
             return complaint(name, error, value, f)
 
 
+def shown_in(text, value):
+    """Whether a message shows a wrong value, or of a list the part that is wrong."""
+    return shows(text, value) or (isinstance(value, list) and any(shows(text, part) for part in value))
+
+
 def complaint(name, error, value, f):
     trace = error.__traceback__
     while trace.tb_next is not None:
@@ -132,7 +137,7 @@ def complaint(name, error, value, f):
         return None  # it names the file
     if not text.startswith(tuple(f"{who}:" for who in called(name))):
         return f"it does not name {called(name)[0]}: {told}"
-    return f"it does not show the value: {told}" if isinstance(error, TypeError) and not shows(text, value) else None
+    return f"it does not show the value: {told}" if isinstance(error, TypeError) and not shown_in(text, value) else None
 
 
 def called(name):

@@ -32,7 +32,8 @@ def by_way_of(op: Primitive, inputs: tuple[Tensor, ...], params: dict[str, Any])
     if op.numbers == INTEGERS:
         return wrap(dispatch(in_int64(op.forward), *inputs, **params))
     if np.result_type(*dtypes).kind == "f":
-        raise TypeError("no integer dtype holds the numbers of both; make them one, e.g. x.astype('int64')")
+        given = " and ".join(sorted(map(str, dtypes)))
+        raise TypeError(f"no integer dtype holds the numbers of {given}; make them one, e.g. x.astype('int64')")
     return None
 
 

@@ -279,7 +279,10 @@ def test_a_gradient_of_weights_is_off_by_what_its_channels_allow(pattern, size, 
         pixels = [np.square(g[:, :, i : i + 4, j : j + 4].astype("d")).sum((2, 3)) ** 0.5 for i, j in tiles]
         sizes = sum(np.einsum("no,nc->oc", a, b) for a, b in zip(pixels, patches, strict=True))
         bound = (2 * len(tiles) + 25) * 2.0**-24 * growth() * sizes + 9 * np.finfo("f").tiny * x.size
-        assert (np.abs(ours - exact) <= bound[:, :, None, None])[finite].all()
+        unbounded = ~np.isfinite(bound)[
+            :, :, None, None
+        ]  # a tile with NaN says nothing of the taps that do not meet it
+        assert ((np.abs(ours - exact) <= bound[:, :, None, None]) | unbounded)[finite].all()
 
 
 @pytest.mark.parametrize("value", [1e6, -1e20, 3e38, np.inf, np.nan])
