@@ -147,9 +147,10 @@ def test_a_right_function_is_not_accused_where_central_differences_fail(name, ma
         except ValueError as error:  # not finite there
             assert "not finite" in str(error)
             return
-    # the slope of sigmoid, reckoned from its value, has the round-off of a number of size 1
-    tail = name == "sigmoid" and all(row.complex_step is None or row.complex_step < 1e-6 for row in report.rows)
-    assert report.ok or tail, str(report)
+    # where slopes of up to 10**magnitude cancel, as sigmoid's far out, which is reckoned from its value, round-off is left
+    off = [abs(worst.got - worst.expected) for row in report.rows for worst in row.worst]
+    left = 32 * np.finfo(float).eps * 10.0**magnitude
+    assert report.ok or max(off, default=np.inf) <= left, str(report)
 
 
 # ---- at a kink
