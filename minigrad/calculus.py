@@ -20,7 +20,7 @@ import numpy as np
 
 from . import ops, tree
 from .errors import check_function, named, shown
-from .tape import Node, Tensor, alias, history, pull, push, recording, replay, state, tracing, zeros_like
+from .tape import Node, Tensor, alias, as_tensor, history, pull, push, recording, replay, state, tracing, zeros_like
 
 
 class _Traced(NamedTuple):
@@ -81,7 +81,7 @@ def _run(f: Callable, args: Sequence[Any], xs: Sequence[Tensor]) -> Tensor:
 
 
 def _differentiable(x: Any) -> Tensor:
-    x = x if isinstance(x, Tensor) else Tensor(x)
+    x = as_tensor(x)
     if x.dtype.kind not in "fc":
         raise TypeError(f"an argument has dtype {x.dtype}; derivatives need a float dtype, e.g. x.astype('float64')")
     return x

@@ -26,7 +26,7 @@ HOME = os.path.dirname(os.path.abspath(__file__)) + os.sep  # of this package
 _STANDARD = os.path.dirname(os.__file__) + os.sep
 _STANDARD_OR_OURS = re.compile(f"{re.escape(HOME)}|{re.escape(_STANDARD)}(?!(dist|site)-packages)")
 _LIBRARIES = re.compile(r"(.*[/\\])?(numpy|matplotlib|PIL|sklearn|scipy)[/\\]|<string>|<frozen|<__array_function__")
-_PREFIX = re.compile(r"[\w.-]+: ")
+PREFIX = re.compile(r"[\w.-]+: ")
 
 # what wrong arguments may raise, and what it is told as
 FORWARD_ERRORS = ValueError, TypeError, IndexError, OverflowError, MemoryError  # of a function of arrays
@@ -63,7 +63,7 @@ def explained(error: BaseException, name: str, given: Iterable[str], named: dict
     """The error told in the name of a function: our own as it is, another with what the function was given."""
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     if _raised_here(error) and not isinstance(error, AttributeError):
-        prefix = _PREFIX.match(text)
+        prefix = PREFIX.match(text)
         error.args = (f"{name}: {text[prefix.end() if prefix else 0 :]}",)
         return error
     kind = next((told for base, told in _TOLD_AS.items() if isinstance(error, base)), ValueError)
@@ -101,8 +101,7 @@ def _strange(error: BaseException) -> bool:
         return isinstance(error, TypeError) and "argument" in str(error)
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
-        ours = file.startswith(HOME) or _LIBRARIES.match(file)
-        if not ours and (not file.startswith(_STANDARD) or "-packages" in file):
+        if not (_STANDARD_OR_OURS.match(file) or _LIBRARIES.match(file)):
             return True
         trace = trace.tb_next
     return False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import re
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ParamSpec, TypeVar
@@ -12,7 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 
 from ..data import Dataset
-from ..errors import HOME, check_function, named, shown
+from ..errors import HOME, PREFIX, check_function, named, shown
 from ..nn import Module
 from ..optim import Optimizer
 from ..tape import Array, Tensor
@@ -132,14 +131,11 @@ def named_within(f: Callable[P, R]) -> Callable[P, R]:
         except (ValueError, TypeError, KeyError, IndexError) as error:
             text = error.args[0] if error.args else None
             ours = all(frame.f_code.co_filename.startswith(HOME) for frame, _ in traceback.walk_tb(error.__traceback__))
-            if ours and isinstance(text, str) and _WHO.match(text) and not text.startswith(f"{f.__name__}: "):
+            if ours and isinstance(text, str) and PREFIX.match(text) and not text.startswith(f"{f.__name__}: "):
                 error.args = (f"{f.__name__}: {text}",)
             raise
 
     return named(call)
-
-
-_WHO = re.compile(r"[\w.-]+: ")
 
 
 def probabilities_of(who: str, probs: Any, labels: Any, ndim: int, want: str) -> tuple[Array, Array]:
