@@ -41,9 +41,7 @@ class Tensor:
     pending = False  # whether the value is still to be computed
     _data: Array
     grad: Array | None
-    handed: (
-        Any  # what the array held when somebody outside got it; None: nobody has it; a list: it may be a view of these
-    )
+    handed: Any  # what the array held when it was handed out; None: nobody has it; a list: a view of these, perhaps
     locked: bool  # whether nobody outside will ever be able to write to the array
     name: str | None
     node: Node | Freed | None
