@@ -21,6 +21,7 @@ from .calculus import (
     vjp,
 )
 from .compile import compile
+from .explain import explain
 from .gradcheck import gradcheck
 from .graph import graph
 from .kernels import get_num_threads, set_num_threads
@@ -79,7 +80,7 @@ from .tape import (
 
 __all__ = [
     "Primitive", "Tensor", "abs", "add", "affine", "avg_pool2d", "batch_norm", "broadcast_to", "clip", "compile", "concat", "conv2d",
-    "cos", "crop", "cross_entropy", "div", "dropout", "dropout2d", "elementwise", "elu", "exp", "expand_dims", "expm1", "flatten", "fold", "fractional_max_pool2d",
+    "cos", "crop", "cross_entropy", "div", "dropout", "dropout2d", "elementwise", "elu", "exp", "expand_dims", "explain", "expm1", "flatten", "fold", "fractional_max_pool2d",
     "fused", "gelu", "general", "get_num_threads", "ggnvp", "global_avg_pool2d", "grad", "gradcheck", "graph", "hessian",
     "hvp", "jacobian", "jvp", "leaky_relu", "linear", "linearize", "linearize_ggn", "linearize_grad", "log", "log1p", "log_softmax",
     "logsumexp", "matmul", "matrix_transpose", "max", "max_pool2d", "maximum", "mean", "min", "minimum", "mse_loss",

@@ -126,19 +126,33 @@ def graph(ys: Tensor | Sequence[Tensor], *, constants: bool = False) -> Graph:
     ys = [ys] if isinstance(ys, Tensor) else list(ys)
     for y in ys:
         _check_recorded(y)
-    numbers: dict[int, int] = {}
-    nodes: list[GraphNode] = []
-    edges: list[GraphEdge] = []
+    values = in_order(ys)
+    numbers = {id(y): i for i, (y, _) in enumerate(values)}
+    nodes = [described(i, y, user) for i, (y, user) in enumerate(values)]
+    edges = [
+        GraphEdge(numbers[id(x)], i, argument)
+        for i, (y, user) in enumerate(values)
+        if user is y.node
+        for argument, x in enumerate(user.inputs)
+    ]
+    return Graph(tuple(nodes), tuple(edges), tuple(numbers[id(y)] for y in ys), constants)
+
+
+def in_order(ys: Sequence[Tensor]) -> list[tuple[Tensor, Node]]:
+    """Every value behind the ys in tape order, what an operation begins with just before it; each with its own node, or, of
+    what the tape began with, that of its first user."""
+    found: dict[int, tuple[Tensor, Node]] = {}
     for y in history(ys):
         if isinstance(y.node, Node):
             for x in y.node.inputs:
-                if id(x) not in numbers:
-                    numbers[id(x)] = len(nodes)
-                    nodes.append(_begun(len(nodes), x, y.node))
-            numbers[id(y)] = target = len(nodes)
-            nodes.append(_operation(target, y, y.node))
-            edges += [GraphEdge(numbers[id(x)], target, i) for i, x in enumerate(y.node.inputs)]
-    return Graph(tuple(nodes), tuple(edges), tuple(numbers[id(y)] for y in ys), constants)
+                found.setdefault(id(x), (x, y.node))
+            found[id(y)] = y, y.node
+    return list(found.values())
+
+
+def described(i: int, y: Tensor, node: Node) -> GraphNode:
+    """The value number i as data; `node` is its own, or that of its first user."""
+    return _operation(i, y, node) if node is y.node else _begun(i, y, node)
 
 
 def _check_recorded(y: Any) -> None:

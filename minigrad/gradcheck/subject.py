@@ -117,7 +117,7 @@ def subject(
     checked = [(n, p) for n, p in named if p.requires_grad]
     buffers = buffers + [p for _, p in named if not p.requires_grad]
     if check_inputs or (check_inputs is None and not named):
-        names = list(_names(f, inputs))
+        names = list(argument_names(f, inputs))
         checked += [(n, a) for n, a in zip(names, args, strict=True) if isinstance(a, Tensor) and a.requires_grad]
     else:
         args = [a.detach() if isinstance(a, Tensor) else a for a in args]
@@ -180,7 +180,7 @@ def _float_or_other(a: Any) -> Any:
     return Tensor(a) if np.asarray(a).dtype.kind in "fc" else a
 
 
-def _names(f: Callable, inputs: Sequence[Any]) -> Iterator[str]:
+def argument_names(f: Callable, inputs: Sequence[Any]) -> Iterator[str]:
     """The name of each leaf of the arguments: x, w[0], params['b']."""
     try:
         given = list(inspect.signature(f).bind(*inputs).arguments.items())

@@ -56,6 +56,10 @@ def user_line() -> tuple:
 
 def where_is(line: tuple) -> str:
     """'file.py:12' for a recorded line."""
+    return f"{os.path.basename(line[0].co_filename)}:{line_number(line)}"
+
+
+def line_number(line: tuple) -> int:
+    """12 for a recorded line 'file.py:12'."""
     code, instruction = line
-    number = next((n for start, n in reversed(list(dis.findlinestarts(code))) if start <= instruction and n), 0)
-    return f"{os.path.basename(code.co_filename)}:{number}"
+    return next((n for start, n in reversed(list(dis.findlinestarts(code))) if start <= instruction and n), 0)

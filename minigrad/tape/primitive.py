@@ -33,12 +33,13 @@ class Primitive:
     `general` fills in `vjp(i, g, y, *inputs, **params)`, the gradient for input i, and `jvp(ts, y, *inputs, **params)`,
     the tangent of y. `branch`, if given, returns the decisions that a piecewise function took, so that a gradient check
     can tell a kink from a mistake. `may_alias` says whether the result may lie in the memory of an input, `numbers` what it
-    computes integers and float16 in (dtypes.py), `foreign` whether it is a user's own: it takes all dtypes itself, and none
+    computes integers and float16 in (dtypes.py), `statement` is the derivative as it was declared, `foreign` whether it is a user's own: it takes all dtypes itself, and none
     of its arrays is trusted not to change.
     """
 
     registry: ClassVar[dict[str, Primitive]] = {}  # the library's own, which the tests certify
     kind = "undeclared"
+    statement: Sequence[Any] = ()  # the partials, the adjoints, or the rules up
     composition: Any = None  # what a fused primitive equals
     vjp: Callable | None = None
     jvp: Callable | None = None
@@ -148,7 +149,7 @@ def elementwise(op: Primitive, *partials: Callable | float) -> None:
 
     both = [along(d) for d in partials]  # the same up and down
     general(op, both, both)
-    op.kind = "elementwise"
+    op.kind, op.statement = "elementwise", partials
 
 
 @declaring
@@ -158,7 +159,7 @@ def linear(op: Primitive, *adjoints: Callable, jointly: bool = False) -> None:
     `jointly` says that op is linear in all its arguments together (concat), so their tangents go through it at once;
     a single adjoint `(i, g, y, *inputs, **params)` then serves any number of arguments.
     """
-    op.kind = "linear"
+    op.kind, op.statement = "linear", adjoints
     if jointly:
         (op.vjp,) = adjoints
         op.jvp = lambda ts, y, *xs, **k: op(*(zeros_like(x) if t is None else t for t, x in zip(ts, xs)), **k)
@@ -172,7 +173,7 @@ def linear(op: Primitive, *adjoints: Callable, jointly: bool = False) -> None:
 @declaring
 def general(op: Primitive, vjps: Sequence[Callable], jvps: Sequence[Callable]) -> None:
     """Declare both rules: `vjps[i](g, y, *inputs, **params)` for input i, `jvps[i](t, y, *inputs, **params)` likewise."""
-    op.kind = "general"
+    op.kind, op.statement = "general", vjps
     op.vjp = lambda i, g, y, *xs, **k: vjps[i](g, y, *xs, **k)
     op.jvp = lambda ts, y, *xs, **k: total(d(t, y, *xs, **k) for t, d in zip(ts, jvps) if t is not None)
 

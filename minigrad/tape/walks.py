@@ -103,14 +103,19 @@ def _pull(
             wanted = [
                 (i, x) for i, x in enumerate(node.inputs) if x.requires_grad and (reached is None or id(x) in reached)
             ]
-            for x, gx in node.op.pull_back(g_t, t, wanted):
+            if state.watcher is not None:
+                state.watcher.pulling(t, g_t)
+            pulled = node.op.pull_back(g_t, t, wanted)
+            if state.watcher is not None:
+                state.watcher.pulled(t, wanted, [gx for _, gx in pulled])
+            for x, gx in pulled:
                 before = grads.get(id(x))
                 grads[id(x)] = gx if before is None else add(before, gx)
             if not retain_graph:
                 t.node = Freed(node.op.name, node.line, freed_by, [] if t.locked else leaves(t))
                 if state.watcher is not None:
                     state.watcher.released(t)
-            del t, g_t, node
+            del t, g_t, node, wanted, pulled
     return found
 
 

@@ -66,6 +66,9 @@ class Watcher:
     eager = False
     unchanging = False  # whether it sees to it that no array changes between an operation and the use of its value
 
+    def computing(self, f: Callable) -> None:
+        """A function of arrays begins."""
+
     def computed(self, f: Callable, inputs: tuple, params: dict[str, Any], out: Any) -> None:
         """f(*inputs, **params), a function of arrays, gave out; inputs may be tensors, their arrays are meant."""
 
@@ -83,6 +86,12 @@ class Watcher:
 
     def walk_ended(self) -> None:
         """The walk that began last is over."""
+
+    def pulling(self, y: Any, g: Any) -> None:
+        """The walk up has come to y with its gradient g, all paths added up, and asks the operation that made y."""
+
+    def pulled(self, y: Any, wanted: list, gradients: list) -> None:
+        """It has got a gradient for each of the wanted inputs (i, x) of that operation."""
 
     def entered(self, path: str, module: Any) -> None:
         """A module is called; `path` is empty where nothing is recorded, and of the outermost one."""
