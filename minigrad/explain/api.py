@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import check_function, named, shown
+from ..gradcheck.subject import is_model
 from ..names import held
 from ..ranges import SWITCH, whole
 from ..ranges import check as _check
@@ -141,8 +142,11 @@ def explain(
     recorded = Recording(y, seen, run.directions(y, direction) if order == 2 else None)
     variables = held()
     report = run.check(y, variables) if check else None
+    return Explanation([trace(recorded, _title(f, variables), run.names, variables, report)])
+
+
+def _title(f: Any, variables: dict[int, str]) -> str:
     if isinstance(f, Tensor):
-        title = f.name or variables.get(id(f), "result")
-    else:
-        title = getattr(f, "__name__", type(f).__name__)
-    return Explanation([trace(recorded, "f" if title == "<lambda>" else title, run.names, variables, report)])
+        return f.name or variables.get(id(f), "result")
+    name = type(f).__name__ if is_model(f) else getattr(f, "__name__", type(f).__name__)
+    return "f" if name == "<lambda>" else name

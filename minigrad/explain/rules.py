@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import ast
 import copy
+import dis
 import functools
 import inspect
 import linecache
+import re
 import textwrap
 from collections.abc import Callable, Mapping
 from types import CodeType, FunctionType
@@ -34,19 +36,36 @@ def rule(op: Primitive) -> dict[str, Any]:
     }
 
 
-def worked(op: Primitive, i: int, g: float, y: float, inputs: list[float]) -> str | None:
+def worked(op: Primitive, i: int, g: float, y: float, inputs: list[float], params: Mapping[str, Any]) -> str | None:
     """The rule for argument i with the numbers of one case put in; None where the declaration is no one expression.
 
     >>> from minigrad.ops.elementwise import div
-    >>> worked(div, 1, 1.0, 1.5, [3.0, 2.0])
+    >>> worked(div, 1, 1.0, 1.5, [-3.0, 2.0], {})
     '1 * (-1.5 / 2)'
     """
-    found = _expression(op, i)
+    found = _text(op, i)
     if found is None:
         return None
-    names, body = found
-    values = dict(zip(names, [g, y, *inputs]))
-    return ast.unparse(_Put({name: _constant(value) for name, value in values.items()}).visit(copy.deepcopy(body)))
+    names, text = found
+    numbers = {name: v for name, v in params.items() if isinstance(v, int | float)}
+    values = {name: _short(value) for name, value in (*zip(names, [g, y, *inputs]), *numbers.items())}
+
+    def put(name: re.Match) -> str:
+        text = values.get(name[0], name[0])
+        signed = text.startswith("-") and name.start() and not name.string[: name.start()].endswith("(")
+        return f"({text})" if signed else text
+
+    return re.sub(r"(?<![\w.])[a-z]\w*(?![\w=(.])", put, text)
+
+
+@functools.lru_cache(maxsize=512)
+def _text(op: Primitive, i: int) -> tuple[list[str], str] | None:
+    found = _expression(op, i)
+    return found and (found[0], ast.unparse(found[1]))
+
+
+def _short(x: float) -> str:
+    return f"{x:.4g}"
 
 
 def _arguments(op: Primitive) -> list[str]:
@@ -64,8 +83,8 @@ def _up(op: Primitive, arguments: list[str]) -> list[str]:
         kernel = getattr(op.backward, "__name__", "")
         name = "the composition" if not kernel or kernel == "<lambda>" else kernel.strip("_")
         return [f"{name}(g, {', '.join(arguments)})"] * len(arguments)
-    found = [_expression(op, i) for i in range(len(op.statement))]
-    return [ast.unparse(f[1]) if f else _named(s) for f, s in zip(found, op.statement)]
+    found = [_text(op, i) for i in range(len(op.statement))]
+    return [f[1] if f else _named(s) for f, s in zip(found, op.statement)]
 
 
 def _named(statement: Any) -> str:
@@ -78,7 +97,6 @@ def _named(statement: Any) -> str:
     return f"{name}({names})" + (f": {doc}" if doc else "")
 
 
-@functools.lru_cache(maxsize=512)
 def _expression(op: Primitive, i: int) -> tuple[list[str], ast.expr] | None:
     """The rule for argument i as names (g, y, inputs …) and an expression of them."""
     if not op.statement or (i >= len(op.statement) and len(op.statement) > 1):
@@ -187,15 +205,17 @@ def _is(node: Any, code: CodeType) -> bool:
         return False
     if not isinstance(node, ast.Lambda):
         return True
-    made = compile(ast.Expression(ast.fix_missing_locations(copy.deepcopy(node))), "", "eval").co_consts[0]
-    if not code.co_freevars:
-        return made.co_code == code.co_code and made.co_names == code.co_names and _constants(made) == _constants(code)
-    used = {*code.co_names, *code.co_freevars}  # they are read by other instructions inside a function
-    return {*made.co_names, *made.co_freevars} == used and _constants(made) == _constants(code)
+    made = compile(ast.Expression(ast.fix_missing_locations(copy.deepcopy(node))), "", "eval").co_consts
+    return any(isinstance(c, CodeType) and _reads(c) == _reads(code) for c in made)
 
 
-def _constants(code: CodeType) -> list[str]:
-    return [repr(c) for c in code.co_consts if not isinstance(c, CodeType)]
+def _reads(code: CodeType) -> list[str]:
+    """What a function reads and computes, in order; whether a name is global or of a function around it is left open."""
+    instructions = dis.get_instructions(code)
+    kinds = "LOAD_", "BINARY_", "UNARY_", "COMPARE_"
+    return [
+        "code" if isinstance(i.argval, CodeType) else str(i.argval) for i in instructions if i.opname.startswith(kinds)
+    ]
 
 
 def _source(f: Callable) -> str | None:

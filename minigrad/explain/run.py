@@ -33,6 +33,11 @@ class Run:
         leaves, self.build = tree.flatten(self.given)
         self.reads = bool(args) and not is_model(f) and _takes_none(f)
         self.args = [a if self.reads else self._argument(a) for a in leaves]
+        if args and not is_model(f) and not self.reads and not any(isinstance(a, Tensor) for a in self.args):
+            raise ValueError(
+                f"explain: no argument asks for a gradient ({', '.join(map(shown, args))}): give floats (2.0, not 2), float "
+                "arrays, or tensors with requires_grad=True"
+            )
         called, passed = (f.forward, args[:1]) if is_model(f) else (f, args)
         names = [] if self.reads or not args else list(argument_names(called, passed))
         self.names = {id(a): name for a, name in zip(self.args, names) if isinstance(a, Tensor)}
@@ -137,7 +142,7 @@ def _one_number(y: Any) -> Tensor:
         )
     if not y.requires_grad or not isinstance(y.node, Node):
         raise ValueError(
-            "explain: nothing that the result was computed of asks for a gradient: give arguments that are floats (2.0, "
-            "not 2), tensors with requires_grad=True, or a model"
+            "explain: nothing that the result was computed of asks for a gradient; tensors with requires_grad=True, "
+            "floats given as arguments, and parameters of a model do"
         )
     return y

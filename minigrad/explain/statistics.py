@@ -25,9 +25,9 @@ def number(x: Any) -> Any:
     return x if math.isfinite(x) else str(x)
 
 
-def statistics(a: Array, brief: bool = False) -> Any:
+def statistics(a: Array, only: bool = False) -> Any:
     """The number, of an array of one entry; else norm, mean, std, min, max of its finite entries, how many are zero and how
-    many are not finite; and, if not `brief`, histogram, entries and thumbnail.
+    many are not finite; and, if not `only` these, histogram, entries and thumbnail.
 
     >>> statistics(np.array([3.0, -4.0, 0.0]))["norm"], statistics(np.array([[2.5]]))
     (5.0, 2.5)
@@ -36,7 +36,8 @@ def statistics(a: Array, brief: bool = False) -> Any:
     if a.size == 1:
         return number(a.item())
     wide = a.ravel("K").astype(np.float64)
-    finite = wide if np.isfinite(wide.sum()) else wide[np.isfinite(wide)]
+    total = float(wide.sum())
+    finite = wide if math.isfinite(total) else wide[np.isfinite(wide)]
     found: dict[str, Any] = dict.fromkeys(("norm", "mean", "std", "min", "max"))
     low = high = 0.0
     if finite.size:
@@ -51,18 +52,27 @@ def statistics(a: Array, brief: bool = False) -> Any:
         found["std"] = number(scale * math.sqrt(float(off @ off) / finite.size))
         found["min"], found["max"] = number(low), number(high)
     found["nonfinite"] = int(wide.size - finite.size)
-    found["zeros"] = int(wide.size - np.count_nonzero(wide))
-    if brief or not finite.size:
+    found["zeros"] = int(a.size - np.count_nonzero(a))
+    if only or not finite.size:
         return found
     if a.size <= SMALL:
         found["values"] = _nested(a.tolist())
     sample = finite[:: -(-finite.size // _SAMPLE)]
     if math.isfinite(high - low):
-        counts, _ = np.histogram(sample, _BINS, (low, high) if high > low else (low - 0.5, high + 0.5))
+        width = (high - low) / _BINS  # of one bin; 0 if they are too near to each other to be told apart
+        places = ((sample - low) / (width or 1.0)).clip(0, _BINS - 1).astype(int)
+        counts = np.bincount(places, minlength=_BINS)
         found["histogram"] = {"low": low, "high": high, "counts": counts.tolist()}
         if a.ndim >= 2 and min(a.shape[-2:]) > 1:
             found["thumb"] = _thumbnail(a[(0,) * (a.ndim - 2)])
     return found
+
+
+def brief(said: Any) -> Any:
+    """What was said of an array, without the pictures and entries."""
+    if not isinstance(said, dict):
+        return said
+    return {key: value for key, value in said.items() if key not in ("values", "histogram", "thumb")}
 
 
 def _nested(values: Any) -> Any:
@@ -71,7 +81,7 @@ def _nested(values: Any) -> Any:
 
 def _thumbnail(image: Array) -> dict[str, Any]:
     """At most 16 × 16 pixels of a matrix, from its least entry (0) to its largest (255)."""
-    rows, columns = (np.unique(np.linspace(0, n - 1, min(n, _PIXELS)).round().astype(int)) for n in image.shape)
+    rows, columns = (np.arange(min(n, _PIXELS)) * n // min(n, _PIXELS) for n in image.shape)
     pixels = np.nan_to_num(image[np.ix_(rows, columns)].astype(np.float64), posinf=0.0, neginf=0.0)
     low, high = float(pixels.min()), float(pixels.max())
     gray = np.round((pixels - low) * (255 / (high - low)) if high > low else pixels * 0).astype(np.uint8)

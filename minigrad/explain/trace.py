@@ -23,7 +23,7 @@ from ..tape.node import line_number
 from .memory import kept
 from .record import Recording
 from .rules import rule, worked
-from .statistics import number, statistics
+from .statistics import brief, number, statistics
 
 VERSION = 1
 _NEAR = 1e-3  # of the largest input: how far a kink may be to be near by
@@ -56,6 +56,7 @@ class _Writer:
         self.sources: dict[CodeType, int] = {}
         self.source_texts: list[dict[str, Any]] = []
         self.rules: dict[str, Primitive] = {}
+        self.said: dict[int, Any] = {}
 
     def document(self, title: str, check: Report | None) -> dict[str, Any]:
         order = 2 if self.r.tangents else 1
@@ -108,8 +109,12 @@ class _Writer:
             found["addends"] = self._addends(y)
         return found
 
-    def _of(self, t: Tensor | None, brief: bool = False) -> Any:
-        return None if t is None else statistics(t.read(), brief or self.brief)
+    def _of(self, t: Tensor | None) -> Any:
+        if t is None:
+            return None
+        if id(t) not in self.said:  # what arrives alone is the adjoint itself
+            self.said[id(t)] = statistics(t.read(), self.brief)
+        return self.said[id(t)]
 
     def _operation(self, y: Tensor, node: Node, params: dict[str, str]) -> dict[str, Any]:
         self.rules.setdefault(node.op.name, node.op)
@@ -131,7 +136,7 @@ class _Writer:
             g = _scalar(self.r.adjoints[id(y)])
             inputs = [_scalar(x) for x in node.inputs]
             found["worked"] = [
-                worked(node.op, k, g, _scalar(y), inputs) if x.requires_grad else None
+                worked(node.op, k, g, _scalar(y), inputs, node.params) if x.requires_grad else None
                 for k, x in enumerate(node.inputs)
             ]
         if node.op.branch is not None:
@@ -145,14 +150,14 @@ class _Writer:
             addend: dict[str, Any] = {
                 "from": self.ids[id(a.user)],
                 "argument": a.argument,
-                "value": self._of(a.gradient, brief=True),
+                "value": brief(self._of(a.gradient)),
             }
             if x.size == 1:
                 value = a.gradient.read()
                 total = value if total is None else total + value
                 addend["sum"] = number(total.item())
             if self.r.tangents:
-                addend["tangent"] = self._of(self.r.tangents.get(id(a.gradient)), brief=True)
+                addend["tangent"] = brief(self._of(self.r.tangents.get(id(a.gradient))))
             found.append(addend)
         return found
 
