@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import data, kernels, nn, random, tree
+from .explain import explain
 from .extras import extra
 from .gradcheck import gradcheck
 from .graph import graph
@@ -180,6 +181,26 @@ def draw(model: str, out: Path, constants: bool, seed: int) -> None:
     step = graph(_recorded(net, inputs), constants=constants)
     try:
         click.echo(f"{step.save(out)}: {step!r}")
+    except (RuntimeError, ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+@main.command(name="explain")
+@_model
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), default="explain.html", show_default=True,
+              help="The file to write: .html for the page, .svg, .png or .pdf for a picture, .json for the data.")  # fmt: skip
+@click.option("--order", type=click.IntRange(1, 2), default=1, show_default=True,
+              help="2: with a Hessian-vector product, along the direction in which all parameters grow alike.")  # fmt: skip
+@click.option("--check/--no-check", "checked", default=True, show_default=True, help="With the gradient check's verdicts.")
+@_seed
+@_threads
+def show(model: str, out: Path, order: int, checked: bool, seed: int) -> None:
+    """Write the page on which one step of MODEL can be watched, forward and back."""
+    net, inputs = _load(model, CHECKED, seed)
+    loss = None if len(inputs) > 1 else lambda y: y.sum()
+    page = explain(net, *inputs, order=order, check=checked, loss=loss)
+    try:
+        click.echo(f"{page.save(out)}: {page!r}")
     except (RuntimeError, ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
 

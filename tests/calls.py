@@ -125,6 +125,7 @@ CALLS: dict[str, Callable[[], Call]] = {
     "ggnvp": lambda: call(mg.ggnvp, lambda p: mg.mul(p, p), mg.sum, (x(3),), (np.ones(3),)),
     "grad": lambda: call(lambda f, argnums, p: mg.grad(f, argnums)(p), square, 0, np.ones(3)),
     "gradcheck": lambda: call(mg.gradcheck, square, np.ones(2)),
+    "explain": lambda: call(mg.explain, square, np.ones(2)),
     "graph": lambda: call(mg.graph, square(x(3))),
     "hessian": lambda: call(lambda f, p: mg.hessian(f)(p), square, np.ones(3)),
     "hvp": lambda: call(mg.hvp, square, (np.ones(3),), (np.ones(3),)),

@@ -6,13 +6,17 @@ skipped. Nothing here computes a derivative, and nothing is written as text.
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from time import perf_counter_ns
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..tape import Fused, Node, Tensor, Watcher, history, pull, push, recording, state, tick, watching
+from ..tape import HOME, Fused, Node, Tensor, Watcher, history, pull, push, recording, state, tick, watching
+
+_MODELS = os.path.join(HOME, "nn", "models.py"), os.path.join(HOME, "lab", "")
 
 
 class Arrival(NamedTuple):
@@ -38,6 +42,7 @@ class Forward(Watcher):
 
     def __init__(self) -> None:
         self.took: dict[int, int] = {}  # id of an array: nanoseconds; the latest array of that id is meant
+        self.lines: dict[int, tuple] = {}  # likewise, where a model of the library's own asked for it
         self.modules: dict[str, Any] = {}
         self.skips: list[Skip] = []
         self.outermost: Any = None
@@ -48,7 +53,10 @@ class Forward(Watcher):
         self._began = perf_counter_ns()
 
     def computed(self, f: Callable, inputs: tuple, params: dict[str, Any], out: Any) -> None:
-        self.took[id(out[0] if isinstance(out, tuple) else out)] = perf_counter_ns() - self._began
+        array = id(out[0] if isinstance(out, tuple) else out)
+        self.took[array] = perf_counter_ns() - self._began
+        if (line := _models_line()) is not None:
+            self.lines[array] = line
 
     def entered(self, path: str, module: Any) -> None:
         if not path:
@@ -64,6 +72,16 @@ class Forward(Watcher):
 
     def skipped(self, module: Any) -> None:
         self.skips.append(Skip(next(tick), state.scope, module))
+
+
+def _models_line() -> tuple | None:
+    """Where a model of the library's own is, if it is one that called: (code, instruction)."""
+    frame = sys._getframe(2)
+    while frame.f_back is not None and (file := frame.f_code.co_filename).startswith(HOME):
+        if file.startswith(_MODELS):
+            return frame.f_code, frame.f_lasti
+        frame = frame.f_back
+    return None
 
 
 class Backward(Watcher):

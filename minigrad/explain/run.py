@@ -15,7 +15,6 @@ from .. import random, tree
 from ..errors import shown
 from ..gradcheck import Report, gradcheck
 from ..gradcheck.subject import argument_names, is_model
-from ..kernels.progress import report as compiling
 from ..ops.loss import cross_entropy
 from ..tape import Freed, Node, Tensor, history, recording, tracing, watching, where_is
 from .record import Forward
@@ -57,6 +56,8 @@ class Run:
         """The result, and what was seen on the way to it."""
         if isinstance(self.f, Tensor):
             return _one_number(self.f), Forward()
+        from ..kernels.progress import report as compiling  # it knows Numba, which `import minigrad` does not wait for
+
         seen, spent = Forward(), compiling.seconds
         with random.held() as rewind:
             y = self._call(seen)

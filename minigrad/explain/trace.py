@@ -18,7 +18,7 @@ import numpy as np
 from ..gradcheck import Report
 from ..graph import described, in_order
 from ..names import named_values
-from ..tape import Node, Primitive, Tensor, recording, where_is
+from ..tape import Node, Primitive, Tensor, recording, user_line, where_is
 from ..tape.node import line_number
 from .memory import kept
 from .record import Recording
@@ -45,6 +45,7 @@ def trace(r: Recording, title: str, names: Mapping[int, str], held: Mapping[int,
 class _Writer:
     def __init__(self, r: Recording, names: Mapping[int, str], held: Mapping[int, str]) -> None:
         self.r = r
+        self.caller = user_line()
         self.values = in_order([r.y])
         self.brief = len(self.values) > _MANY
         self.ids = {id(y): i for i, (y, _) in enumerate(self.values)}
@@ -123,7 +124,7 @@ class _Writer:
             "inputs": [self.ids[id(x)] for x in node.inputs],
             "params": params,
             "where": where_is(node.line),
-            "line": self._line(node.line),
+            "line": self._line(self.r.forward.lines.get(id(y.read()), node.line)),
             "forward_ns": self.r.forward.took.get(id(y.read())),
             "backward_ns": back.took.get(id(y)),
             "step": self.steps.get(id(y)),
@@ -162,6 +163,8 @@ class _Writer:
         return found
 
     def _line(self, line: tuple) -> list[int] | None:
+        if line == self.caller:
+            return None  # that of the call of `explain` itself
         code = line[0]
         if code not in self.sources:
             self.sources[code] = -1
@@ -181,7 +184,7 @@ class _Writer:
                 before -= 1  # leaves stand before their operation
             group = next((g["id"] for g in reversed(groups) if _inside(skip.path, g["path"]) and g["first"] <= before <= g["last"] + 1), None)
             p = getattr(skip.module, "p", None)
-            text = "not executed" + ("" if p is None else f", p = {p:g}")
+            text = "not executed" + ("" if p is None else f", p = {p:.3g}")
             found.append({"before": before, "group": group, "path": skip.path, "kind": type(skip.module).__name__, "p": p, "text": text})
         return found
 

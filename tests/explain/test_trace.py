@@ -2,7 +2,9 @@
 
 import json
 import math
+import re
 import weakref
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -343,3 +345,26 @@ def test_kinks_near_by():
     trace = mg.explain(lambda x: mg.relu(x).sum(), x).to_dict()
     kinks = trace["nodes"][1]["kinks"]
     assert kinks["of"] == 2001 and 1 <= kinks["near"] <= 3 and kinks["within"] == 1e-3
+
+
+def test_the_document_is_described():
+    page = (Path(mg.__file__).parent.parent / "docs" / "trace.md").read_text()
+    named = set(re.findall(r"`\"?(\w+)\"?`", page))
+
+    @mg.primitive
+    def wrong(x):
+        return x**3
+
+    mg.elementwise(wrong, lambda y, x: x * x)
+    net = models.ResNet(1, 10, 1, rng=0, stochastic_depth=0.9)
+    x, labels = np.ones((2, 1, 8, 8), np.float32), np.array([0, 1])
+    for trace in (
+        mg.explain(net, x, labels, order=2).to_dict(),
+        mg.explain(lambda x: wrong(mg.relu(x) * x), 2.0, check=True).to_dict(),
+    ):
+        lists = [trace[k] for k in ("nodes", "groups", "skipped", "sources")] + [list(trace["rules"].values())]
+        keys = set(trace) | {k for entries in lists for entry in entries for k in entry}
+        keys |= {k for n in trace["nodes"] for a in n.get("addends", ()) for k in a} | set(trace["memory"])
+        keys |= {k for n in trace["nodes"] if isinstance(n["value"], dict) for k in n["value"]}
+        keys |= set(trace["check"] or ())
+        assert keys <= named, keys - named
