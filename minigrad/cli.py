@@ -191,7 +191,9 @@ def draw(model: str, out: Path, constants: bool, seed: int) -> None:
               help="The file to write: .html for the page, .svg, .png or .pdf for a picture, .json for the data.")  # fmt: skip
 @click.option("--order", type=click.IntRange(1, 2), default=1, show_default=True,
               help="2: with a Hessian-vector product, along the direction in which all parameters grow alike.")  # fmt: skip
-@click.option("--check/--no-check", "checked", default=True, show_default=True, help="With the gradient check's verdicts.")
+@click.option(
+    "--check/--no-check", "checked", default=True, show_default=True, help="With the gradient check's verdicts."
+)
 @_seed
 @_threads
 def show(model: str, out: Path, order: int, checked: bool, seed: int) -> None:

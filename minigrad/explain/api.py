@@ -70,7 +70,9 @@ class Explanation:
         elif kind in (".svg", ".png", ".pdf"):
             return self._still(path)
         else:
-            raise ValueError(f"explain: cannot save {path.name!r}; the ending must be one of .html .svg .png .pdf .json")
+            raise ValueError(
+                f"explain: cannot save {path.name!r}; the ending must be one of .html .svg .png .pdf .json"
+            )
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
         return path

@@ -41,7 +41,7 @@ class Forward(Watcher):
     eager = True
 
     def __init__(self) -> None:
-        self.took: dict[int, int] = {}  # id of an array: nanoseconds; the latest array of that id is meant
+        self.times: dict[int, int] = {}  # id of an array: nanoseconds; the latest array of that id is meant
         self.lines: dict[int, tuple] = {}  # likewise, where a model of the library's own asked for it
         self.modules: dict[str, Any] = {}
         self.skips: list[Skip] = []
@@ -54,7 +54,7 @@ class Forward(Watcher):
 
     def computed(self, f: Callable, inputs: tuple, params: dict[str, Any], out: Any) -> None:
         array = id(out[0] if isinstance(out, tuple) else out)
-        self.took[array] = perf_counter_ns() - self._began
+        self.times[array] = perf_counter_ns() - self._began
         if (line := _models_line()) is not None:
             self.lines[array] = line
 
@@ -93,7 +93,7 @@ class Backward(Watcher):
         self.order: list[Tensor] = []
         self.adjoints: dict[int, Tensor] = {}
         self.arrivals: dict[int, list[Arrival]] = {}
-        self.took: dict[int, int] = {}
+        self.times: dict[int, int] = {}
         self.how: dict[int, str] = {}
         self._depth = 0
         self._began = 0
@@ -113,7 +113,7 @@ class Backward(Watcher):
 
     def pulled(self, y: Tensor, wanted: list, gradients: list) -> None:
         if self._depth == 1:
-            self.took[id(y)] = perf_counter_ns() - self._began
+            self.times[id(y)] = perf_counter_ns() - self._began
             for (i, x), g in zip(wanted, gradients):
                 self.arrivals.setdefault(id(x), []).append(Arrival(y, i, g))
 

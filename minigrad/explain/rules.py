@@ -75,7 +75,11 @@ def _arguments(op: Primitive) -> list[str]:
         parameters = inspect.signature(f).parameters.values()
     except (TypeError, ValueError):
         return []
-    return [p.name if p.kind in kinds else f"*{p.name}" for p in parameters if p.kind in (*kinds, inspect.Parameter.VAR_POSITIONAL)]
+    return [
+        p.name if p.kind in kinds else f"*{p.name}"
+        for p in parameters
+        if p.kind in (*kinds, inspect.Parameter.VAR_POSITIONAL)
+    ]
 
 
 def _up(op: Primitive, arguments: list[str]) -> list[str]:

@@ -101,14 +101,20 @@ class Run:
             if len(vs) == 1 and len(names) != 1:
                 vs = [direction]
             if len(vs) != len(names):
-                told = f"{len(vs)} arrays" if not isinstance(direction, dict) else f"arrays for {', '.join(map(str, direction))}"
+                told = (
+                    f"{len(vs)} arrays"
+                    if not isinstance(direction, dict)
+                    else f"arrays for {', '.join(map(str, direction))}"
+                )
                 raise ValueError(f"explain: direction has {told}; give one for each of {', '.join(names)}")
             given = [(x, name, v) for (name, x), v in zip(names.items(), vs)]
         found = {}
         for x, name, v in given:
             array = np.asarray(v.data if isinstance(v, Tensor) else v)
             if array.shape != x.shape or array.dtype.kind not in "fiu":
-                raise ValueError(f"explain: direction of {name} is {shown(array)}; it must be an array of shape {x.shape}")
+                raise ValueError(
+                    f"explain: direction of {name} is {shown(array)}; it must be an array of shape {x.shape}"
+                )
             found[id(x)] = array.astype(x.dtype)
         return found
 

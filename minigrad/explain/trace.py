@@ -37,7 +37,9 @@ _HOW = {
 }
 
 
-def trace(r: Recording, title: str, names: Mapping[int, str], held: Mapping[int, str], check: Report | None) -> dict[str, Any]:
+def trace(
+    r: Recording, title: str, names: Mapping[int, str], held: Mapping[int, str], check: Report | None
+) -> dict[str, Any]:
     """The document. `names` are those of arguments and parameters by id, `held` those of variables of the caller."""
     return _Writer(r, names, held).document(title, check)
 
@@ -125,8 +127,8 @@ class _Writer:
             "params": params,
             "where": where_is(node.line),
             "line": self._line(self.r.forward.lines.get(id(y.read()), node.line)),
-            "forward_ns": self.r.forward.took.get(id(y.read())),
-            "backward_ns": back.took.get(id(y)),
+            "forward_ns": self.r.forward.times.get(id(y.read())),
+            "backward_ns": back.times.get(id(y)),
             "step": self.steps.get(id(y)),
             "kept": memory,
             "freed": memory,
@@ -182,10 +184,26 @@ class _Writer:
             )
             while before and before <= len(nodes) and before > 0 and nodes[before - 1]["kind"] != "operation":
                 before -= 1  # leaves stand before their operation
-            group = next((g["id"] for g in reversed(groups) if _inside(skip.path, g["path"]) and g["first"] <= before <= g["last"] + 1), None)
+            group = next(
+                (
+                    g["id"]
+                    for g in reversed(groups)
+                    if _inside(skip.path, g["path"]) and g["first"] <= before <= g["last"] + 1
+                ),
+                None,
+            )
             p = getattr(skip.module, "p", None)
             text = "not executed" + ("" if p is None else f", p = {p:.3g}")
-            found.append({"before": before, "group": group, "path": skip.path, "kind": type(skip.module).__name__, "p": p, "text": text})
+            found.append(
+                {
+                    "before": before,
+                    "group": group,
+                    "path": skip.path,
+                    "kind": type(skip.module).__name__,
+                    "p": p,
+                    "text": text,
+                }
+            )
         return found
 
 
@@ -249,7 +267,13 @@ def _groups(nodes: list[dict[str, Any]], modules: Mapping[str, Any]) -> list[dic
         while open_ and not _inside(n["module"], open_[-1]["path"]):
             open_.pop()
         for path in _prefixes(n["module"])[len(open_) :]:
-            group = {"path": path, "first": starts[n["id"]], "last": n["id"], "parent": open_[-1] if open_ else None, "of": []}
+            group = {
+                "path": path,
+                "first": starts[n["id"]],
+                "last": n["id"],
+                "parent": open_[-1] if open_ else None,
+                "of": [],
+            }
             open_.append(group)
             found.append(group)
         for group in open_:
@@ -310,7 +334,10 @@ def _check(report: Report, nodes: Sequence[dict[str, Any]]) -> dict[str, Any]:
         keys = "name", "order", "verdict", "text", "complex_step", "central", "walks", "worst", "detail"
         rows.append({"node": by_name.get(row["name"]), **{k: row[k] for k in keys}, "kink": kink})
     suspects = [
-        {"node": at(s["op"], s["line"], s["scope"]), **{k: s[k] for k in ("op", "input", "walk", "got", "expected", "text")}}
+        {
+            "node": at(s["op"], s["line"], s["scope"]),
+            **{k: s[k] for k in ("op", "input", "walk", "got", "expected", "text")},
+        }
         for s in plain["suspects"]
     ]
     curves = [{"node": by_name.get(c["name"]), **c} for c in plain.get("curves", [])]
