@@ -56,13 +56,17 @@ class _Evidence:
         self.numbers = {f"{a:g} is {name}": float(a) for name, a in _numbers(given)}
         self.integers = [a for _, g in given for a in tree.flatten(g)[0] if isinstance(a, np.ndarray)]
 
+    def named_douts(self) -> dict[str, Array]:
+        return dict(zip(self.dout_names, map(np.asarray, self.douts)))
+
     def _has(self, a: Array) -> bool:
         return any(a.shape == b.shape and np.array_equal(a, b) for b in self.pool.values())
 
     @functools.cache  # noqa: B019 it lives for one check
-    def jacobian(self, p: int) -> tuple[list[Array], float]:
+    def jacobian(self, p: int, at: tuple[bytes, ...] = ()) -> tuple[list[Array], float]:
         """dout_k / dx for each output k, (out.size, x.size), and how exact it is, relatively."""
         s = self.s
+        start = [np.frombuffer(b).reshape(a.shape) for a, b in zip(s.start, at)] if at else s.start
 
         def values(points: list[Array]) -> list[Array]:
             s.at(points)
@@ -79,8 +83,8 @@ class _Evidence:
                 found.append(d)
             return found
 
-        usual = columns(lambda v: witness.central(values, s.start, v, witness.step_size(s.start, v))[0])
-        exact = columns(lambda v: witness.complex_step(values, s.start, v))
+        usual = columns(lambda v: witness.central(values, start, v, witness.step_size(start, v))[0])
+        exact = columns(lambda v: witness.complex_step(values, start, v))
         a = _stacked(usual)
         if exact is not None:
             b = _stacked(exact)
@@ -88,9 +92,9 @@ class _Evidence:
                 return b, 1e-10
         return a, 1e-7
 
-    def expected(self, p: int, douts: list[Array] | None = None) -> Array:
-        """The gradient of leaf p for these cotangents."""
-        js, _ = self.jacobian(p)
+    def expected(self, p: int, douts: list[Array] | None = None, at: list[Array] | None = None) -> Array:
+        """The gradient of leaf p, for these cotangents, at these points."""
+        js, _ = self.jacobian(p, tuple(a.tobytes() for a in at or ()))
         parts = (j.T @ np.ravel(d) for j, d in zip(js, self.douts if douts is None else douts))
         return sum(parts, np.zeros(self.s.start[p].size)).reshape(self.s.start[p].shape)
 
@@ -102,6 +106,8 @@ class _Case:
         self.all, self.p = evidence, p
         self.name, self.x = evidence.s.names[p], evidence.s.start[p]
         self.got = np.asarray(evidence.returned[p])
+        # (a loss that returns its gradient has it in the cache)
+        self.pool = {name: a for name, a in evidence.pool.items() if not (name[:5] == "cache" and _parallel(a, self.got))}
         self.expected, self.tol = evidence.expected(p), evidence.jacobian(p)[1]
 
     def equal(self, a: Array, b: Array) -> bool:
@@ -111,16 +117,12 @@ class _Case:
 
     def dims(self) -> Iterator[tuple[str, float]]:
         """Numbers that a factor may come from, with what they are."""
-        arrays = {self.name: self.x} | dict(zip(self.all.dout_names, map(np.asarray, self.all.douts))) | self.all.pool
+        arrays = {self.name: self.x} | self.all.named_douts() | self.pool
         yield "2", 2.0
         for name, a in arrays.items():
             yield from ((f"{n} is {name}.shape[{i}]", n) for i, n in enumerate(a.shape))
         yield from self.all.numbers.items()
-        for name, a in arrays.items():
-            yield f"{a.size} is {name}.size", a.size
-            for axes in _subsets(a.ndim):
-                n = int(np.prod([a.shape[i] for i in axes]))
-                yield f"{n} = {' · '.join(f'{name}.shape[{i}]' for i in axes)}", n
+        yield from ((f"{a.size} is {name}.size", a.size) for name, a in arrays.items())
 
 
 def _named(evidence: _Evidence, p: int) -> str:
@@ -143,28 +145,40 @@ def _zero(c: _Case) -> Iterable[Guess]:
     yield "got is zero everywhere", np.zeros(c.got.shape)
 
 
-def _factor(c: _Case) -> Iterable[Guess]:
-    """−1, the cotangent, and other numbers that stand before the right gradient."""
+def _sign(c: _Case) -> Iterable[Guess]:
     yield "its sign is wrong", -c.expected
     ones = [np.ones(np.shape(d)) for d in c.all.douts]
     yield "dout is not used: got is right where dout is 1 everywhere", c.all.expected(c.p, ones)
+
+
+def _setting(c: _Case) -> Iterable[Guess]:
+    """A setting such as the p of dropout that stands before the right gradient."""
+    for said, n in c.all.numbers.items():
+        for value in (n, 1 / n, 1 - n, 1 / (1 - n)) if 0 < n < 1 else ():
+            yield f"got is {_times_what(value)} what is expected ({said})", value * c.expected
+
+
+def _factor(c: _Case) -> Iterable[Guess]:
+    """A number that stands before the right gradient."""
     if c.got.shape != c.expected.shape or not c.expected.any():
         return
     k = float(np.vdot(c.got, c.expected) / np.vdot(c.expected, c.expected))
     for said, n in c.dims():
-        for sign, value in itertools.product((1, -1), (n, 1 / n if n else 0, 1 - n, 1 / (1 - n) if n != 1 else 0)):
-            if value not in (0, 1, -1) and abs(k - sign * value) <= 1e2 * c.tol * abs(k):
-                why = "" if n == 2 and said == "2" else f" ({said})"
-                yield f"got is {sign * value:.6g} times what is expected{why}", sign * value * c.expected
+        for value in (n, 1 / n) if n else ():
+            if value not in (0, 1, -1) and min(abs(k - value), abs(k + value)) <= 1e2 * c.tol * abs(k):
+                yield f"got is {_times_what(k)} what is expected" + ("" if said == "2" else f" ({said})"), k * c.expected
     if np.count_nonzero(c.expected) > 1:
-        yield f"got is {k:.6g} times what is expected, throughout", k * c.expected
+        yield f"got is {_times_what(k)} what is expected, throughout", k * c.expected
 
 
 def _other(c: _Case) -> Iterable[Guess]:
     """Gradients in another order."""
     for q, name in enumerate(c.all.s.names):
         if q != c.p and c.all.s.start[q].size * sum(a.size for a in c.all.outs) <= _MOST:
-            yield f"got is the gradient of {name}: backward returns them in another order", c.all.expected(q)
+            theirs = np.asarray(c.all.returned[q])
+            swapped = theirs.shape != c.all.s.start[q].shape or not c.equal(theirs, c.all.expected(q))
+            said = ": backward returns them in another order" if swapped else ""
+            yield f"got is the gradient of {name}{said}", c.all.expected(q)
 
 
 def _axes(c: _Case) -> Iterable[Guess]:
@@ -222,35 +236,64 @@ def _shifted(c: _Case) -> Iterable[Guess]:
 
 
 def _formulas(c: _Case) -> Iterable[Guess]:
-    """A product of dout and another array, summed or not, that is not the product it should be."""
+    """A product of dout and other arrays, summed or not, that is not the product it should be."""
     found = list(_products(c))
     right = next((text for text, a in found if a.size == c.x.size and c.equal(a.reshape(c.x.shape), c.expected)), "")
     for text, a in found:
         if a.size == c.got.size:
             yield f"got is {text}, expected is {right}" if right else f"got is {text}", a.reshape(c.got.shape)
+    for name, a in c.pool.items():
+        yield f"got is {name}", a
 
 
 def _products(c: _Case) -> Iterator[tuple[str, Array]]:
-    for name, dout in zip(c.all.dout_names, map(np.asarray, c.all.douts)):
+    """What a backward usually multiplies dout by, and how it brings that to the shape of an argument."""
+    for name, dout in c.all.named_douts().items():
         terms = {name: dout}
-        for what, a in c.all.pool.items():
-            if a.ndim <= dout.ndim and _broadcasts(a.shape, dout.shape):
-                terms[f"{name} * {what}"] = dout * a
-                terms[f"{name} * ({what} > 0)"] = dout * (a > 0)
-        for text, a in terms.items():
-            yield text, a
+        for what, a in (c.pool | {name: dout}).items():
+            if (b := _aligned(a, dout.shape)) is not None:
+                terms[f"{name} * ({what} > 0)"] = dout * (b > 0)
+                terms[f"{name} * ({what} <= 0)"] = dout * (b <= 0)
+                terms[f"{name} * {what}"] = dout * b
+                if a.size == dout.size:
+                    terms[f"{name} * (1 - {what})"] = dout * (1 - b)
+                    terms[f"{name} * (1 - {what}**2)"] = dout * (1 - b**2)
+                    terms[f"{name} * {what} * (1 - {what})"] = dout * b * (1 - b)
+        yield from terms.items()
         for axes in _subsets(dout.ndim):
+            axis = axes[0] if len(axes) == 1 else axes
             for text, a in terms.items():
-                yield f"{f'({text})' if ' ' in text else text}.sum({_axis(axes)})".replace("axis ", "axis="), a.sum(axes)
-                yield f"{f'({text})' if ' ' in text else text}.mean({_axis(axes)})".replace("axis ", "axis="), a.mean(axes)
-        for what, a in c.all.pool.items():
+                short = f"({text})" if " " in text else text
+                yield f"{short}.sum(axis={axis})", a.sum(axes)
+                yield f"{short}.mean(axis={axis})", a.mean(axes)
+        for (text, d), (what, a) in itertools.product(terms.items(), c.pool.items()):
             if dout.ndim == 2 and a.ndim >= 2:
-                b, short = (a, what) if a.ndim == 2 else (a.reshape(len(a), -1), f"{what}.reshape({len(a)}, -1)")
-                sides = {name: dout, f"{name}.T": dout.T}, {short: b, f"{short}.T": b.T}
+                m, e = (what, a) if a.ndim == 2 else (f"{what}.reshape({len(a)}, -1)", a.reshape(len(a), -1))
+                short = f"({text})" if " " in text else text
+                sides = {short: d, f"{short}.T": d.T}, {m: e, f"{m}.T": e.T}
                 for left, right in (sides, sides[::-1]):
-                    for (m, d), (n, e) in itertools.product(left.items(), right.items()):
-                        if d.shape[1] == e.shape[0]:
-                            yield f"{m} @ {n}", d @ e
+                    for (f, u), (g, v) in itertools.product(left.items(), right.items()):
+                        if u.shape[1] == v.shape[0]:
+                            yield f"{f} @ {g}", u @ v
+
+
+def _elsewhere(c: _Case) -> Iterable[Guess]:
+    """Right, if another argument were 1, transposed, or flipped."""
+    s, v = c.all.s, [None if q != c.p else np.random.default_rng(0).standard_normal(a.shape) for q, a in enumerate(c.all.s.start)]
+    if c.got.shape != c.x.shape:
+        return
+    for q, a in enumerate(s.start):
+        forms = {f"{s.names[q]} were 1": np.ones(a.shape)}
+        turns = (axes for axes in itertools.permutations(range(a.ndim)) if axes != tuple(range(a.ndim)))
+        forms |= {f"{s.names[q]} were its transpose{axes if a.ndim > 2 else ''}": a.transpose(axes) for axes in turns}
+        forms |= {f"{s.names[q]} were flipped along {_axis(axes)}": np.flip(a, axes) for axes in _subsets(a.ndim)}
+        for text, b in forms.items() if q != c.p else ():
+            if b.shape == a.shape and not np.array_equal(a, b):
+                at = [*s.start[:q], b, *s.start[q + 1 :]]
+                h = witness.step_size(at, v)
+                d, floor = witness.floored(lambda points: [s.at(points).data], at, v, h, s.terms)
+                if abs(d[0].item() - np.vdot(c.got, v[c.p])) <= 10 * floor + 1e-7 * np.abs(c.got).max(initial=0):  # type: ignore[arg-type]
+                    yield f"got is right if {text}", c.all.expected(c.p, at=at)
 
 
 def _mask(c: _Case) -> Iterable[Guess]:
@@ -265,7 +308,8 @@ def _mask(c: _Case) -> Iterable[Guess]:
         return
     gain = float(gains[0])
     yield "the mask is forgotten: got is dout itself", dout
-    yield f"the mask is forgotten: got is dout times {gain:.6g}", dout * gain
+    k = float(np.vdot(c.got, dout) / np.vdot(dout, dout))
+    yield f"the mask is forgotten: got is dout times {k:.6g}", dout * k
     yield "the mask is inverted", dout * gain * ~right
     yield "the mask is inverted, and its factor forgotten", dout * ~right * 1.0
     there = np.abs(c.got) > c.tol * np.abs(c.got).max(initial=0)
@@ -295,23 +339,41 @@ def _used(c: _Case) -> Iterable[Guess]:
 
 
 def _overwritten(c: _Case) -> Iterable[Guess]:
-    """Several contributions reach an entry, and one of them is kept: `=` where `+=` is needed."""
-    if c.got.shape != c.expected.shape:
-        return
-    got, expected = c.got.ravel(), c.expected.ravel()
-    size = c.tol * np.abs(expected).max(initial=0)
-    wrong = np.abs(got - expected) > size
+    """Several contributions reach an entry, and the last (or first) of them is kept: `=` where `+=` is needed."""
+    s = c.all.s
+    big = 1 + 2 * float(np.ptp(c.x)) if c.x.size else 0.0
+    reached: list[list[Array]] = []
+    for index in np.ndindex(c.x.shape):  # which outputs each entry could reach: a maximum looks at all it may take
+        changed = [np.zeros(a.shape, bool) for a in c.all.outs]
+        for step in (big, -big):
+            points = [a.copy() for a in s.start]
+            points[c.p][index] += step
+            s.at(points)
+            changed = [was | (a != b) for was, a, b in zip(changed, s.value, c.all.outs)]
+        reached.append(changed)
     for k, (j, d) in enumerate(zip(c.all.jacobian(c.p)[0], map(np.asarray, c.all.douts))):
         terms = (j * d.reshape(-1, 1)).reshape(*d.shape, -1)
-        for axes in [tuple(range(d.ndim)), *_subsets(d.ndim)]:
-            rest = tuple(i for i in range(d.ndim) if i not in axes)
-            parts = terms.sum(rest).reshape(-1, got.size)  # the contributions that are kept apart
-            is_part = (np.abs(parts - got) <= size) & (np.abs(parts) > size)
-            several = (np.abs(parts) > size).sum(0) > 1
-            kept = is_part.any(0)
-            if (kept & several & wrong).any() and (~wrong | kept | (np.abs(got) <= size)).all():
-                said = f"contributions along {_axis(axes)} of {c.all.out_names[k]} overwrite each other: = instead of +="
-                yield said, c.got
+        could = np.stack([r[k] for r in reached], -1).reshape(terms.shape)
+        yield "each entry gets the dout of every output that looks at it: the mask is forgotten", np.tensordot(d, could, d.ndim).reshape(c.x.shape)
+        for axis in range(d.ndim):  # a loop passes whole ranges
+            others = tuple(i for i in range(d.ndim) if i != axis)
+            box = could.any(others, keepdims=True)
+            reach = box if axis == 0 else reach & box
+        could = np.broadcast_to(reach if d.ndim else could, terms.shape)
+        for kept in [*itertools.permutations(range(d.ndim)), *_subsets(d.ndim)[: -1 if d.ndim else None]]:
+            rest = [i for i in range(d.ndim) if i not in kept]
+            order = (*kept, *rest, d.ndim)
+            lengths = int(np.prod([d.shape[i] for i in kept])), int(np.prod([d.shape[i] for i in rest])), c.x.size
+            parts = terms.transpose(order).reshape(lengths).sum(1)  # contributions that were not added up
+            there = could.transpose(order).reshape(lengths).any(1)
+            if (there.sum(0) > 1).any():
+                last, first = len(there) - 1 - there[::-1].argmax(0), there.argmax(0)
+                for which, at in (("last", last), ("first", first)):
+                    guess = np.where(there.any(0), parts[at, np.arange(c.x.size)], 0)
+                    yield (
+                        f"of contributions of {c.all.out_names[k]} that overlap, only the {which} is kept: = instead of +=",
+                        guess.reshape(c.x.shape),
+                    )
 
 
 def _normalised(c: _Case) -> Iterable[Guess]:
@@ -352,14 +414,16 @@ def _normalised(c: _Case) -> Iterable[Guess]:
         direct, mean, variance = paths(y, slope)
         if not c.equal((direct + mean + variance).reshape(c.x.shape), c.expected):
             continue
-        count = x.size // power.size
-        named = {1: "", 0: "is missing", -1: "has the wrong sign", count: f"is {count} times too large", 2: "is twice too large", 0.5: "is half of what it should be"}
-        for a, b in itertools.product(named, named):
-            if (a, b) != (1, 1):
-                said = [f"the path through the {w} {named[k]}" for w, k in (("mean", a), ("variance", b)) if k != 1]
-                text = "mean and variance are treated as constants" if (a, b) == (0, 0) else "; ".join(said)
-                yield text, (direct + a * mean + b * variance).reshape(c.x.shape)
-        bare = 1 / np.sqrt(np.where(power > 0, power, 1) / count)
+        paths_ = np.stack([np.broadcast_to(a, x.shape).ravel() for a in (direct, mean, variance)], 1)
+        k, _, rank, _ = np.linalg.lstsq(paths_, c.got.reshape(shape).ravel())
+        k = np.where(np.abs(k - np.round(k, 6)) < 1e-8, np.round(k, 6), k)
+        if rank == 3:
+            wrong = [(f"the path through the {w}", a) for w, a in zip(("mean", "variance"), k[1:]) if a != 1]
+            wrong = [("what comes straight from dout", k[0]), *wrong] if k[0] != 1 else wrong
+            said = [f"{w} {'is missing' if not a else 'has the wrong sign' if a == -1 else f'is {_times_what(a)} what it should be'}" for w, a in wrong]
+            text = "mean and variance are treated as constants" if k.tolist() == [1, 0, 0] else "; ".join(said)
+            yield text, (paths_ @ k).reshape(c.x.shape)
+        bare = np.sqrt(x.size // power.size / np.where(power > 0, power, 1))
         for other in (paths(centred * bare, bare), paths(centred * bare, slope), paths(y, bare)):
             yield "eps is missing", sum(other).reshape(c.x.shape)  # type: ignore[union-attr]
 
@@ -368,8 +432,9 @@ def _times(c: _Case) -> Iterable[Guess]:
     """A factor that is an array: forgotten, or one too many."""
     if c.got.shape != c.expected.shape:
         return
-    for what, a in c.all.pool.items():
-        if not _broadcasts(a.shape, c.x.shape) or a.size < 2:
+    for what, b in c.pool.items():
+        a = _aligned(b, c.x.shape)
+        if a is None or a.size < 2:
             continue
         with np.errstate(all="ignore"):
             forms = {what: a, f"(1 - {what})": 1 - a, f"(1 + {what})": 1 + a, f"(1 - {what}**2)": 1 - a**2, f"({what} > 0)": a > 0.0}
@@ -384,7 +449,7 @@ def _plus(c: _Case) -> Iterable[Guess]:
     if c.got.shape != c.expected.shape or np.count_nonzero(c.expected) < 3:
         return
     gap = c.expected - c.got
-    for what, a in (c.all.pool | dict(zip(c.all.dout_names, map(np.asarray, c.all.douts)))).items():
+    for what, a in (c.pool | c.all.named_douts()).items():
         if a.shape == gap.shape and np.count_nonzero(a) > 2:
             k = float(np.vdot(gap, a) / np.vdot(a, a))
             if abs(k) > 1e3 * c.tol and c.equal(k * a, gap):
@@ -426,8 +491,8 @@ def _places(c: _Case) -> Iterable[Guess]:
 
 
 HYPOTHESES: tuple[Callable[[_Case], Iterable[Guess]], ...] = (
-    _zero, _mask, _factor, _single, _other, _shape, _formulas, _axes, _shifted, _used, _normalised, _times, _overwritten, _plus,
-    _places,
+    _zero, _mask, _sign, _setting, _single, _other, _shape, _formulas, _factor, _axes, _shifted, _used, _normalised, _times, _overwritten, _plus,
+    _elsewhere, _places,
 )  # fmt: skip
 
 
@@ -448,8 +513,25 @@ def _axis(axes: tuple[int, ...]) -> str:
     return f"axis {axes[0]}" if len(axes) == 1 else f"axes {axes}"
 
 
-def _broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
-    return len(shape) <= len(to) and all(n in (1, m) for n, m in zip(shape[::-1], to[::-1]))
+def _aligned(a: Array, shape: tuple[int, ...]) -> Array | None:
+    """a, if it broadcasts to the shape, or goes along one of its axes."""
+    if a.ndim <= len(shape) and all(n in (1, m) for n, m in zip(a.shape[::-1], shape[::-1])):
+        return a
+    if a.ndim == 1 and shape.count(len(a)) == 1:
+        return a.reshape([-1 if n == len(a) else 1 for n in shape])
+    return None
+
+
+def _parallel(a: Array, b: Array) -> bool:
+    return a.shape == b.shape and np.linalg.matrix_rank(np.stack([a.ravel(), b.ravel()])) < 2
+
+
+def _times_what(k: float) -> str:
+    """'3 times' or '1/3 of'."""
+    part = 1 / k if k else 0.0
+    if abs(k) < 1 and abs(part - round(part)) < 1e-6 * abs(part):
+        return f"{'-' * (k < 0)}1/{abs(round(part))} of"
+    return f"{k:.6g} times"
 
 
 def _numbers(given: Iterable[tuple[str, object]]) -> Iterator[tuple[str, float]]:

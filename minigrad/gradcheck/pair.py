@@ -71,7 +71,13 @@ class Pair(Subject):
     def slopes(self, y: Tensor) -> list[Array]:
         """What backward returns for each leaf; not-a-numbers for what is no gradient, of which `misfits` tells."""
         self.returned = self._backward(self.called)
-        self.misfits = {p: said for p, g in enumerate(self.returned) if (said := self._misfit(p, g))}
+        count = len(self.returned)
+        if count != len(self.names):
+            several = f"{count} gradients" if count != 1 else "one gradient"
+            said = f"backward returns {several}; it must return one for each of {', '.join(self.names)}"
+            self.misfits, self.returned = dict.fromkeys(range(len(self.names)), said), []
+        else:
+            self.misfits = {p: said for p, g in enumerate(self.returned) if (said := self._misfit(p, g))}
         return [
             np.full(a.shape, np.nan) if p in self.misfits else np.array(self.returned[p])
             for p, a in enumerate(self.start)
@@ -80,11 +86,7 @@ class Pair(Subject):
     def _backward(self, call: Call) -> list[Any]:
         douts, cache, _ = call
         found = self.backward(*douts, *cache)
-        several = list(found) if isinstance(found, tuple | list) else [found]
-        if len(several) != len(self.names):
-            wanted = ", ".join(self.names)
-            raise TypeError(f"it returned {len(several)} gradients, of {wanted} it must return {len(self.names)}")
-        return several
+        return list(found) if isinstance(found, tuple | list) else [found]
 
     def _misfit(self, p: int, g: Any) -> str:
         a = np.asarray(g)
