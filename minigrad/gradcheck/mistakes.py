@@ -354,26 +354,22 @@ def _overwritten(c: _Case) -> Iterable[Guess]:
     for k, (j, d) in enumerate(zip(c.all.jacobian(c.p)[0], map(np.asarray, c.all.douts))):
         terms = (j * d.reshape(-1, 1)).reshape(*d.shape, -1)
         could = np.stack([r[k] for r in reached], -1).reshape(terms.shape)
-        yield "each entry gets the dout of every output that looks at it: the mask is forgotten", np.tensordot(d, could, d.ndim).reshape(c.x.shape)
-        for axis in range(d.ndim):  # a loop passes whole ranges
-            others = tuple(i for i in range(d.ndim) if i != axis)
-            box = could.any(others, keepdims=True)
-            reach = box if axis == 0 else reach & box
-        could = np.broadcast_to(reach if d.ndim else could, terms.shape)
-        for kept in [*itertools.permutations(range(d.ndim)), *_subsets(d.ndim)[: -1 if d.ndim else None]]:
-            rest = [i for i in range(d.ndim) if i not in kept]
-            order = (*kept, *rest, d.ndim)
-            lengths = int(np.prod([d.shape[i] for i in kept])), int(np.prod([d.shape[i] for i in rest])), c.x.size
-            parts = terms.transpose(order).reshape(lengths).sum(1)  # contributions that were not added up
-            there = could.transpose(order).reshape(lengths).any(1)
+        yield "each entry gets the dout of all outputs that it reaches, with nothing in between", np.tensordot(d, could, d.ndim).reshape(c.x.shape)
+        box = whole = np.ones(terms.shape, bool)  # a loop passes windows, or all there is
+        for axis in range(d.ndim):
+            along = could.any(tuple(i for i in range(d.ndim) if i != axis), keepdims=True)
+            box, whole = box & along, whole & (along | (along.sum(axis, keepdims=True) > 1))
+        for reach, kept in itertools.product((box, whole), [*itertools.permutations(range(d.ndim)), *_subsets(d.ndim)[:-1]]):
+            order = (*kept, *(i for i in range(d.ndim) if i not in kept), d.ndim)
+            shape = int(np.prod([d.shape[i] for i in kept])), -1, c.x.size
+            parts = terms.transpose(order).reshape(shape).sum(1)  # contributions that were not added up
+            there = reach.transpose(order).reshape(shape).any(1)
             if (there.sum(0) > 1).any():
                 last, first = len(there) - 1 - there[::-1].argmax(0), there.argmax(0)
                 for which, at in (("last", last), ("first", first)):
                     guess = np.where(there.any(0), parts[at, np.arange(c.x.size)], 0)
-                    yield (
-                        f"of contributions of {c.all.out_names[k]} that overlap, only the {which} is kept: = instead of +=",
-                        guess.reshape(c.x.shape),
-                    )
+                    said = f"where contributions to {c.name} overlap, only the {which} is kept: = instead of +="
+                    yield said, guess.reshape(c.x.shape)
 
 
 def _normalised(c: _Case) -> Iterable[Guess]:
@@ -530,7 +526,7 @@ def _times_what(k: float) -> str:
     """'3 times' or '1/3 of'."""
     part = 1 / k if k else 0.0
     if abs(k) < 1 and abs(part - round(part)) < 1e-6 * abs(part):
-        return f"{'-' * (k < 0)}1/{abs(round(part))} of"
+        return f"{'-' if k < 0 else ''}1/{abs(round(part))} of"
     return f"{k:.6g} times"
 
 

@@ -144,7 +144,7 @@ MISTAKES = {
         ("(dxhat * xhat).mean(axis=1, keepdims=True)", "(dxhat * xhat).mean(axis=0, keepdims=True)", ""),
         ("dbeta = dout.sum(axis=0)", "dbeta = dout.sum(axis=1)", ""),
         ("dbeta = dout.sum(axis=0)", "dbeta = dout", ""),
-        ("dgamma = (dout * xhat).sum(axis=0)", "dgamma = (dxhat * xhat).sum(axis=0)", ""),
+        ("dgamma = (dout * xhat).sum(axis=0)", "dgamma = (dout * gamma * xhat).sum(axis=0)", ""),
         ("/ std\n", "/ np.sqrt(var)\n", ""),
         ("* square) / std", "* square) / std / len(dout)", ""),
         ("xhat, std, gamma, centred, var = cache", "xhat, std, gamma, centred, var = cache\n    std, xhat = np.sqrt(var), centred / np.sqrt(var)", ""),
@@ -204,7 +204,7 @@ MISTAKES = {
         ("gamma / std", "1 / std", ""),
         ("dbeta = flat.sum(axis=0)", "dbeta = flat.mean(axis=0)", ""),
         ("(flat * xhat).sum(axis=0)", "(flat * x).sum(axis=0)", ""),
-        ("dx = dx.reshape(n, h, w, c).transpose(0, 3, 1, 2)\n", "", ""),
+        ("dx = dx.reshape(n, h, w, c).transpose(0, 3, 1, 2)", "pass", ""),
     ],
     "groupnorm": [
         ("dxhat - mean - y * square", "dxhat - mean", ""),
@@ -217,7 +217,7 @@ MISTAKES = {
         ("(dout * xhat).sum(", "(dout * gamma * xhat).sum(", ""),
         ("dxhat.mean(axis=2, keepdims=True)", "dxhat.sum(axis=2, keepdims=True)", ""),
         ("reshape(n, G, -1)\n    y", "reshape(n, -1, G).transpose(0, 2, 1)\n    y", ""),
-        ("dx = dx.reshape(dout.shape)\n", "", ""),
+        ("dx = dx.reshape(dout.shape)", "pass", ""),
         ("dxhat - mean - y * square", "dxhat - mean + y * square", ""),
     ],
     "rnn_step": [
