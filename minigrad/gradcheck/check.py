@@ -26,11 +26,12 @@ from typing import Any
 import numpy as np
 
 from .. import tree
-from ..errors import check_function
+from ..errors import check_function, shown
 from ..ranges import INDEX, NOT_NEGATIVE, SWITCH, check, whole
 from ..tape import Array, Node, Tensor, history
-from . import witness
+from . import mistakes, witness
 from .leaks import leaks
+from .pair import Pair, pair
 from .report import EXACT, NOT_DETERMINISTIC, UNEXPLAINED, WRONG, Entry, Report, Row, Suspect
 from .subject import Subject, is_model, subject
 from .suspects import suspects
@@ -52,6 +53,8 @@ def gradcheck(
     directions: int = 2,
     rtol: float = RTOL,
     seed: int = 0,
+    backward: Callable | None = None,
+    curves: bool = False,
 ) -> Report:
     """Return the Report on the derivatives of f at `inputs`, at orders 1 to `order`.
 
@@ -81,23 +84,38 @@ def gradcheck(
     check("gradcheck", INDEX, entries=entries, samples=samples, directions=directions, seed=seed)
     check("gradcheck", NOT_NEGATIVE, rtol=rtol)
     check("gradcheck", SWITCH.or_none, check_inputs=check_inputs)
+    check("gradcheck", SWITCH, curves=curves)
+    if backward is not None:
+        _check_backward(backward, order, params=params, loss=loss, check_inputs=check_inputs)
 
     def examine(s: Subject, order: int, entries: int) -> list[Row]:
         return _Examination(s, order, entries, samples, directions, rtol).rows()
 
-    with subject(f, inputs, params=params, loss=loss, check_inputs=check_inputs, seed=seed) as s:
+    options = {"params": params, "loss": loss, "check_inputs": check_inputs, "seed": seed}
+    with subject(f, inputs, **options) if backward is None else pair(f, backward, inputs, seed) as s:
         given = (
             np.result_type(*(x.data for x in s.leaves)).name if params is not None or is_model(f) else _given(inputs)
         )
         rows = examine(s, order, entries)
         wrong = [row.order for row in rows if row.verdict in (WRONG, UNEXPLAINED)]
-        found = suspects(s, min(wrong), examine, _directions(s, order)) if wrong else []
-        if wrong:
+        found = suspects(s, min(wrong), examine, _directions(s, order)) if wrong and s.taped else []
+        if isinstance(s, Pair):
+            mistakes.explain(s, rows)
+        elif wrong:
             _explain(s, rows, found)
         evaluations = s.evaluations
     name = getattr(f, "__name__", type(f).__name__)
     seconds = time.perf_counter() - started
     return Report("f" if name == "<lambda>" else name, given, order, rows, found, evaluations, seconds)
+
+
+def _check_backward(backward: Any, order: int, **for_tensors: Any) -> None:
+    check_function("gradcheck", "backward", backward)
+    if order != 1:
+        raise ValueError(f"gradcheck: order is {order}; with backward= it is 1, for backward itself has no derivative")
+    for name, value in for_tensors.items():
+        if value is not None:
+            raise ValueError(f"gradcheck: {name} is for functions of tensors, not with backward= (given {shown(value)})")
 
 
 def _explain(s: Subject, rows: list[Row], found: list[Suspect]) -> None:
@@ -132,6 +150,7 @@ class _Examination:
         self.vs = _directions(s, order)
         self.largest = 0.0  # of all derivatives met so far: round-off is relative to it
         self.complex_safe = True
+        self.judged = next(iter(s.calls))
 
     def rows(self) -> list[Row]:
         """A row for each parameter and order."""
@@ -141,7 +160,7 @@ class _Examination:
         other_value = self._other_value()
         for k in range(1, self.order + 1):
             evidence = self._first_order() if k == 1 else self._higher_order(k)
-            self.largest = max(self.largest, *(top(e.got["reverse"] if e.exact is None else e.exact) for e in evidence))
+            self.largest = max(self.largest, *(top(e.got[e.judged] if e.exact is None else e.exact) for e in evidence))
             for p, e in enumerate(evidence):
                 row = judge(e, Row(self.s.names[p], self.s.start[p].shape, k, EXACT), self.largest, self.rtol)
                 if other_value:
@@ -155,7 +174,7 @@ class _Examination:
         """Whether the walk up is wrong in a parameter of which only a few entries were looked at one by one."""
         if row.verdict != WRONG or e.exact is None or self.s.start[p].size <= self.entries:
             return False
-        error = e.worst("reverse", e.exact)
+        error = e.worst(e.judged, e.exact)
         return error is not None and error > self.rtol
 
     # ---- before anything else: does f have a derivative to speak of?
@@ -166,16 +185,16 @@ class _Examination:
         runs = []
         for _ in range(2):
             y = s.at(s.start)
-            grads, _ = _attempt(lambda: [g.data for g in s.gradient(y)])
+            grads, _ = _attempt(lambda: s.slopes(y))
             runs.append((s.value, grads))
         (value, grads), (again, grads_again) = runs
         if not all(np.isfinite(v).all() for v in (*value, *again)):
             raise ValueError("gradcheck: f is not finite at this point; give inputs at which it is")
         self.largest = max(float(np.abs(v).max(initial=0.0)) for v in value)
-        detail = "f gives two values at one point, though draws from minigrad's generators are held"
+        detail = f"f gives two values at one point, though draws from {s.held} are held"
         differs = [not all(map(same, value, again))] * len(s.names)
         if not any(differs) and grads is not None and grads_again is not None:
-            detail = "the walk up gives two gradients at one point"
+            detail = f"{s.calls[self.judged]} gives two gradients at one point"
             differs = [not same(a, b) for a, b in zip(grads, grads_again)]
         found = zip(s.names, s.start, differs)
         return [Row(n, a.shape, 1, NOT_DETERMINISTIC, detail=detail) for n, a, bad in found if bad]
@@ -200,13 +219,13 @@ class _Examination:
     def _first_order(self) -> list[Evidence]:
         s = self.s
         y = s.at(s.start)
-        grads, failed = _attempt(lambda: _checked(s, [g.data for g in s.gradient(y)]))
-        failures = {"reverse": failed} if failed else {}
+        grads, failed = _attempt(lambda: _checked(s, s.slopes(y)), s.calls[self.judged])
+        failures = {self.judged: failed} if failed else {}
         tape = history([y])
         probes = [self._probes(p) for p in range(len(s.leaves))]
         tangents = []
-        for p, (_, vs) in enumerate(probes):
-            ts, failed = _attempt(lambda: [s.tangents([y], self._only(p, v), tape=tape)[0].data.item() for v in vs])
+        for p, (_, vs) in enumerate(probes if "forward" in s.calls else []):
+            ts, failed = _attempt(lambda: [s.tangents([y], self._only(p, v), tape=tape)[0].data.item() for v in vs], s.calls["forward"])
             tangents.append(ts or [np.nan] * len(vs))
             if failed:
                 failures["forward"] = failed
@@ -214,8 +233,11 @@ class _Examination:
         for p, (places, vs) in enumerate(probes):  # all walks are done: the leaves may move
             a = np.full(s.start[p].shape, np.nan) if grads is None else grads[p]
             reverse = np.array([*(a[i] for i in places), *(np.vdot(a, v) for v in vs)])
-            forward = np.array([*np.zeros(len(places)), *tangents[p]])
-            found.append(self._probed(p, places, vs, a, {"reverse": reverse, "forward": forward}, failures))
+            got = {self.judged: reverse}
+            if tangents:
+                got["forward"] = np.array([*np.zeros(len(places)), *tangents[p]])
+            misfit = {self.judged: s.misfits[p]} if p in s.misfits else {}
+            found.append(self._probed(p, places, vs, a, got, failures | misfit))
         return found
 
     def _probed(
@@ -227,11 +249,11 @@ class _Examination:
         steps = [witness.complex_step(self._value, s.start, v) if self.complex_safe else None for v in along]
         exact = np.array([np.nan if d is None else d[0].item() for d in steps])
         hs = [witness.step_size(s.start, v) for v in along]
-        usual, round_off = _columns(witness.central(self._value, s.start, v, h) for v, h in zip(along, hs))
+        usual, round_off = _columns(witness.central(self._value, s.start, v, h, s.terms) for v, h in zip(along, hs))
         size = top(a, exact[: len(places)])
 
         def sides(i: int, part: float) -> tuple[float, float, float]:
-            (left,), (right,), round_off = witness.sides(self._value, s.start, along[i], hs[i] * part)
+            (left,), (right,), round_off = witness.sides(self._value, s.start, along[i], hs[i] * part, s.terms)
             return left.item(), right.item(), round_off
 
         a = np.where(np.isnan(a), size, a)  # where the walk failed, what the witness saw of its size must do
@@ -242,7 +264,7 @@ class _Examination:
             exact=None if np.isnan(exact).any() else exact,
             central=usual,
             round_off=round_off,
-            recheck=lambda: _columns(witness.floored(self._value, s.start, v, h) for v, h in zip(along, hs)),
+            recheck=lambda: _columns(witness.floored(self._value, s.start, v, h, s.terms) for v, h in zip(along, hs)),
             sides=sides,
             kink=lambda i, part: witness.kink_between(s, along[i], hs[i] * part),
             failures=failures,
@@ -266,7 +288,10 @@ class _Examination:
         def gradient(points: Sequence[Array]) -> list[Array]:
             return [g.data for g in s.gradient(s.along(points, fixed))]
 
-        walks = {"reverse": _attempt(reverse), "forward": _attempt(forward), "mixed": _attempt(mixed)}
+        walks = {
+            name: _attempt(walk, f"the {name} walk")
+            for name, walk in {"reverse": reverse, "forward": forward, "mixed": mixed}.items()
+        }
         failures = {name: failed for name, (_, failed) in walks.items() if failed}
         h = witness.step_size(s.start, last)
         unknown = [np.full(a.shape, np.nan) for a in s.start], np.inf
@@ -335,7 +360,7 @@ class _Examination:
     def _hunt(self, p: int) -> Entry:
         """A wrong entry of a large parameter, found by halving: the half along which the sum is further off stays."""
         s = self.s
-        grad = s.gradient(s.at(s.start))[p].data
+        grad = s.slopes(s.at(s.start))[p]
         v = np.random.default_rng([s.seed, 3, p]).standard_normal(grad.shape)
 
         def off(part: Array) -> float:
@@ -356,18 +381,18 @@ class _Examination:
         got = float(grad.flat[part[0]])
         index = tuple(map(int, np.unravel_index(part[0], grad.shape)))
         expected = got - off(part) / float(v.flat[part[0]])
-        return entry(index, got, expected, "reverse")
+        return entry(index, got, expected, self.judged)
 
 
 # ---- small arithmetic
 
 
-def _attempt(walk: Callable[[], Any]) -> tuple[Any, str]:
-    """What `walk` returns, or None and the error of a rule that broke it."""
+def _attempt(walk: Callable[[], Any], name: str = "it") -> tuple[Any, str]:
+    """What `walk` returns, or None and the error of a rule that broke it, told of it by `name`."""
     try:
         return walk(), ""
     except _RULE_ERRORS as error:
-        return None, f"{type(error).__name__}: {error}"
+        return None, f"{name} raised {type(error).__name__}: {error}"
 
 
 def _checked(s: Subject, grads: list[Array]) -> list[Array]:

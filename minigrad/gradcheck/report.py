@@ -30,7 +30,10 @@ class Entry:
 
 @dataclass
 class Kink:
-    """The first decision that differs between the two sides of a central difference, of `count` that do."""
+    """The first decision that differs between the two sides of a central difference, of `count` that do.
+
+    Where no tape tells of decisions, it is the entry of a parameter along which f has a kink.
+    """
 
     op: str
     index: tuple[int, ...]
@@ -39,7 +42,7 @@ class Kink:
     count: int
 
     def __str__(self) -> str:
-        return f"{self.op}{list(self.index)} ({_place(self.scope, self.line)})"
+        return f"{self.op}{list(self.index) or ''} ({_place(self.scope, self.line)})"
 
 
 @dataclass

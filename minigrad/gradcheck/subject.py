@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -22,8 +22,14 @@ from ..tape import Array, Tensor, alias, mul, pull, push, recording, sum_to, tot
 class Subject:
     """A number y that depends on `leaves`, tensors called `names`, at the float64 arrays `start`.
 
-    `at(points)` evaluates it; the walks that follow must come before the next `at`, which moves the leaves.
+    `at(points)` evaluates it; the walks that follow must come before the next `at`, which moves the leaves. `calls`
+    are the walks that there are at order 1 and what they are called, the first of which is judged.
     """
+
+    calls: ClassVar[dict[str, str]] = {"reverse": "the reverse walk", "forward": "the forward walk"}
+    held = "minigrad's generators"
+    taped = True
+    terms = 0.0  # norm of the terms that y sums, where y itself may be small: round-off is relative to it
 
     def __init__(
         self,
@@ -39,6 +45,7 @@ class Subject:
         self.start = [_wide(x.data) for x in leaves]
         self.evaluations = 0
         self.value: list[Array] = []  # what f returned last, before it was contracted to one number
+        self.misfits: dict[int, str] = {}  # what is wrong with the gradients of some leaves
 
     def at(self, points: Sequence[Array]) -> Tensor:
         """y with the leaves at `points`, recorded: f's result, contracted with a fixed random cotangent."""
@@ -62,6 +69,10 @@ class Subject:
         if not y.requires_grad:
             return [Tensor(np.zeros_like(x.data)) for x in self.leaves]
         return pull(y, self.leaves, create_graph=create_graph, retain_graph=True)
+
+    def slopes(self, y: Tensor) -> list[Array]:
+        """The same as arrays, each of its leaf's shape."""
+        return [g.data for g in self.gradient(y)]
 
     def tangents(self, ys: list[Tensor], vs: Sequence[Array | None], **options: Any) -> list[Tensor]:
         """The derivatives of ys along vs, by the walk down."""

@@ -30,7 +30,7 @@ _JUMP = 1e-5  # of the scale: central differences that are further off than this
 class Evidence:
     """What is known of one parameter at one order, probe by probe: an entry, or a direction (place None).
 
-    `got` has one value per probe for each walk; the forward walk is asked about directions only. `recheck` gives
+    `got` has one value per probe for each walk, the first being the one that is judged; the forward walk is asked about directions only. `recheck` gives
     central differences with their floors. `sides(i, part)` gives the slopes to the left and to the right under probe i, at
     this part of the usual step, and their round-off; `kink(i, part)` looks for a kink there. `of_function` says whether
     the derivative is of f itself, of which there are one-sided slopes at a kink.
@@ -45,9 +45,14 @@ class Evidence:
     recheck: Callable[[], tuple[Array, Array]]
     sides: Callable[[int, float], tuple[float, float, float]]
     kink: Callable[[int, float], Kink | None]
-    failures: dict[str, str]  # walks that raised
+    failures: dict[str, str]  # walks that raised, or whose gradient is none, and what to say of it
     of_function: bool = True
     noise: float = 0.0  # round-off of the function and of the largest derivatives: what differs by less does not differ
+
+    @property
+    def judged(self) -> str:
+        """The walk that this is about: the first."""
+        return next(iter(self.got))
 
     def error(self, walk: str, expected: Array) -> Array | None:
         """The relative error at each probe, 0 where the walk was not asked; None if it raised."""
@@ -70,10 +75,10 @@ class Evidence:
 
 def judge(e: Evidence, row: Row, largest: float, rtol: float) -> Row:
     """The row, filled in with the verdict on e. `largest` is the largest derivative of any parameter."""
-    row.central = _usual(e.got["reverse"], e.central)
+    row.central = _usual(e.got[e.judged], e.central)
 
     def agree(exact: Array) -> bool:
-        row.complex_step = e.worst("reverse", exact)
+        row.complex_step = e.worst(e.judged, exact)
         row.walks = {walk: e.worst(walk, exact) for walk in e.got}
         return all(error is not None and error <= rtol for error in row.walks.values())
 
@@ -89,7 +94,7 @@ def judge(e: Evidence, row: Row, largest: float, rtol: float) -> Row:
         if lost:
             row.verdict, row.kink, row.complex_step, row.central, row.walks = VACUOUS, None, None, None, {}
         else:
-            row.verdict = KINK if row.kink else EXACT if top(e.got["reverse"]) else VACUOUS
+            row.verdict = KINK if row.kink else EXACT if top(e.got[e.judged]) else VACUOUS
         return row
     row.kink = _convention(e, row, rtol)
     if row.kink:
@@ -136,7 +141,7 @@ def _lost(e: Evidence, largest: float) -> bool:
 def _against(e: Evidence) -> tuple[Kink | None, dict[int, float]]:
     """Where central differences differ from the walk up by more than they may: the slopes that contradict the walk, by
     probe, and the kink that they meet."""
-    gap = np.abs(e.got["reverse"] - e.central) - 10 * e.round_off
+    gap = np.abs(e.got[e.judged] - e.central) - 10 * e.round_off
     places = np.flatnonzero(gap > _JUMP * e.scale)
     if not places.size:
         return None, {}
@@ -149,7 +154,7 @@ def _against(e: Evidence) -> tuple[Kink | None, dict[int, float]]:
 
 def _contradiction(e: Evidence, i: int) -> tuple[float | None, Kink | None]:
     """The slope nearest to the walk's answer to probe i, and the kink at x, if they contradict that answer."""
-    got, seen, floor = float(e.got["reverse"][i]), [], 0.0
+    got, seen, floor = float(e.got[e.judged][i]), [], 0.0
     for part in _PARTS:
         left, right, round_off = e.sides(i, part)
         seen.append((left, right))
@@ -172,7 +177,7 @@ def _contradiction(e: Evidence, i: int) -> tuple[float | None, Kink | None]:
 
 def _convention(e: Evidence, row: Row, rtol: float) -> Kink | None:
     """The kink at x where the walks take another side than the complex step, if they may, and if that is all that differs."""
-    error = None if e.exact is None or e.failures or not e.of_function else e.error("reverse", e.exact)
+    error = None if e.exact is None or e.failures or not e.of_function else e.error(e.judged, e.exact)
     if error is None or not _walks_agree(e, rtol) or sum(p is not None for p in e.places) < np.prod(row.shape):
         return None
     found = None
@@ -183,7 +188,7 @@ def _convention(e: Evidence, row: Row, rtol: float) -> Kink | None:
         if e.places[i] is not None:
             left, right, round_off = e.sides(int(i), _PARTS[0])
             margin = round_off + _JUMP * e.scale[i]
-            if not min(left, right) - margin <= e.got["reverse"][i] <= max(left, right) + margin:
+            if not min(left, right) - margin <= e.got[e.judged][i] <= max(left, right) + margin:
                 return None
             found = found or kink
     return found
@@ -194,8 +199,8 @@ def _contradicted(row: Row, e: Evidence, against: dict[int, float]) -> Row:
     said = "it is not between the slopes on both sides" if row.kink else "central differences contradict it"
     row.verdict = WRONG if row.kink or e.exact is None else UNEXPLAINED
     row.detail = said if e.exact is None else f"the complex step agrees with the walks, but {said}"
-    got = e.got["reverse"]
-    row.worst = [entry(e.places[i], float(got[i]), slope, "reverse") for i, slope in against.items()]
+    got = e.got[e.judged]
+    row.worst = [entry(e.places[i], float(got[i]), slope, e.judged) for i, slope in against.items()]
     row.worst.sort(key=lambda x: (x.index is None, -abs(x.got - x.expected)))
     return row
 
@@ -203,7 +208,7 @@ def _contradicted(row: Row, e: Evidence, against: dict[int, float]) -> Row:
 def _walks_agree(e: Evidence, rtol: float) -> bool:
     """Whether the walks give one answer along the directions, which all of them are asked about."""
     at = np.array([place is None for place in e.places])
-    return all((_relative(got, e.got["reverse"], e.scale)[at] <= rtol).all() for got in e.got.values())
+    return all((_relative(got, e.got[e.judged], e.scale)[at] <= rtol).all() for got in e.got.values())
 
 
 def _explain(row: Row, e: Evidence, expected: Array, limit: float) -> None:
@@ -217,7 +222,7 @@ def _explain(row: Row, e: Evidence, expected: Array, limit: float) -> None:
         error = e.error(walk, expected)
         for i in [] if error is None else np.flatnonzero(error > limit):
             row.worst.append(entry(e.places[i], float(got[i]), float(expected[i]), walk))
-    row.worst.sort(key=lambda x: (x.index is None, x.walk != "reverse", -abs(x.got - x.expected)))
+    row.worst.sort(key=lambda x: (x.index is None, x.walk != e.judged, -abs(x.got - x.expected)))
     del row.worst[_MOST:]
 
 
@@ -227,8 +232,8 @@ def entry(place: tuple[int, ...] | None, got: float, expected: float, walk: str)
 
 
 def _raised(e: Evidence) -> str:
-    """The walks that raised, and what."""
-    return "; ".join(f"the {walk} walk raised {text}" for walk, text in e.failures.items())
+    """What is wrong with the walks that raised, or gave no gradient."""
+    return "; ".join(dict.fromkeys(e.failures.values()))
 
 
 def _relative(got: Array, expected: Array, scale: Array) -> Array:

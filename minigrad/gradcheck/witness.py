@@ -40,7 +40,7 @@ def complex_step(quantity: Quantity, points: Sequence[Array], v: Sequence[Array 
         warnings.simplefilter("error", np.exceptions.ComplexWarning)
         try:
             values = quantity(moved(points, v, 1j * STEP))
-        except (TypeError, ValueError, NotImplementedError, AttributeError, np.exceptions.ComplexWarning):
+        except Exception:  # whatever it raises, it does not take them
             return None
     return [q.imag / STEP for q in values] if all(q.dtype.kind == "c" for q in values) else None
 
@@ -54,37 +54,41 @@ def step_size(points: Sequence[Array], v: Sequence[Array | None]) -> float:
 
 
 def central(
-    quantity: Quantity, points: Sequence[Array], v: Sequence[Array | None], h: float
+    quantity: Quantity, points: Sequence[Array], v: Sequence[Array | None], h: float, terms: float = 0.0
 ) -> tuple[list[Array], float]:
-    """The central difference of `quantity` along v, and the round-off in it."""
+    """The central difference of `quantity` along v, and the round-off in it, of `terms` that cancel in it too."""
     with np.errstate(all="ignore"):  # the step may leave f's domain
         right, left = quantity(moved(points, v, h)), quantity(moved(points, v, -h))
     size = max((float(np.abs(q).max(initial=0.0)) for q in (*right, *left)), default=0.0)
+    size = max(size, terms)
     return [(a - b) / (2 * h) for a, b in zip(right, left)], 10 * EPS * size / h
 
 
 def floored(
-    quantity: Quantity, points: Sequence[Array], v: Sequence[Array | None], h: float
+    quantity: Quantity, points: Sequence[Array], v: Sequence[Array | None], h: float, terms: float = 0.0
 ) -> tuple[list[Array], float]:
     """The central difference, and all that may be wrong with it: its round-off, and how far twice the step moves it."""
-    one, round_off = central(quantity, points, v, h)
+    one, round_off = central(quantity, points, v, h, terms)
     two, _ = central(quantity, points, v, 2 * h)
     return one, round_off + max((float(np.abs(a - b).max(initial=0.0)) for a, b in zip(one, two)), default=0.0)
 
 
 def sides(
-    quantity: Quantity, points: Sequence[Array], v: Sequence[Array | None], h: float
+    quantity: Quantity, points: Sequence[Array], v: Sequence[Array | None], h: float, terms: float = 0.0
 ) -> tuple[list[Array], list[Array], float]:
     """The slopes of `quantity` along v on the left and on the right, and the round-off in them."""
     with np.errstate(all="ignore"):
         left, here, right = (quantity(moved(points, v, d)) for d in (-h, 0.0, h))
     size = max((float(np.abs(q).max(initial=0.0)) for q in (*left, *here, *right)), default=0.0)
+    size = max(size, terms)
     on_the_left, on_the_right = ([(b - a) / h for a, b in zip(x, y)] for x, y in ((left, here), (here, right)))
     return on_the_left, on_the_right, 20 * EPS * size / h
 
 
 def kink_between(subject: Subject, v: Sequence[Array | None], h: float) -> Kink | None:
     """The first decision that a piecewise operation takes differently at x + hv and at x − hv."""
+    if not subject.taped:
+        return _bend(subject, v, h)
     right = list(_decisions(subject.at(moved(subject.start, v, h))))
     left = list(_decisions(subject.at(moved(subject.start, v, -h))))
     found: list[Kink] = []
@@ -98,6 +102,24 @@ def kink_between(subject: Subject, v: Sequence[Array | None], h: float) -> Kink 
         return None
     found[0].count = len(found)
     return found[0]
+
+
+def _bend(subject: Subject, v: Sequence[Array | None], h: float) -> Kink | None:
+    """A kink where no tape tells of decisions: f(x + tv) − 2f(x) + f(x − tv) does not go with t² there.
+
+    It would wherever f is smooth, and its steps t are not below what round-off lets see.
+    """
+    h = max(h, 1e-3 * step_size(subject.start, v))
+    ts = h * np.array([1, 1 / 2, 1 / 4])
+    f = [[subject.at(moved(subject.start, v, d)).data.item() for d in (-t, 0.0, t)] for t in ts]
+    bends = np.array([left - 2 * here + right for left, here, right in f]) / ts**2
+    slope = max(abs(right - left) / (2 * t) for (left, _, right), t in zip(f, ts))
+    floor = 100 * EPS * max(subject.terms, np.abs(f).max()) / ts[-1]
+    if not np.ptp(bends) * h > max(floor, 1e-3 * slope):
+        return None
+    p, d = next((p, d) for p, d in enumerate(v) if d is not None)
+    index = tuple(map(int, np.unravel_index(np.flatnonzero(d)[0], d.shape))) if np.count_nonzero(d) == 1 else ()
+    return Kink(subject.names[p], index, where_is((subject.f.__code__, 0)), "", 1)
 
 
 def _kink(node: Node, name: str, index: tuple[int, ...]) -> Kink:
