@@ -1,28 +1,33 @@
 """The tape as data to read and as a picture.
 
 `graph(loss)` copies what the tape knows of a computation (operations, modules, shapes, lines of the program) into plain
-values that hold no arrays. The picture is drawn by Graphviz: by its program `dot`, or else by pygraphviz, whose wheels
+values that hold no arrays, with the names that the program has for them (names.py). The picture is drawn by Graphviz: by its program `dot`, or else by pygraphviz, whose wheels
 carry it. Nothing here walks the tape for derivatives, and nothing draws for longer than `TIME_LIMIT`.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import escape
+from . import escape, names
 from .errors import named
-from .tape import Freed, Node, Tensor, history, where_is
+from .tape import Freed, Node, Tensor, history, state, where_is
 
 TIME_LIMIT = 10.0  # seconds that a drawing may take
+_ENTRIES = 4  # of values that are shown
+_LARGE = 500  # edges, from which on Graphviz is to hurry: tapes of a walk that was recorded take it minutes
+_HURRY = {"nslimit": "1", "nslimit1": "1", "mclimit": "0.1", "splines": "line"}
 _FORMATS = ("svg", "png", "pdf")
 _INSTALL = (
     'pip install "minigrad-numba[app]" (its pygraphviz carries Graphviz), or install Graphviz for its `dot` program'
@@ -33,15 +38,17 @@ class GraphNode(NamedTuple):
     """An operation of the tape, or a tensor that it began with. `id` counts in tape order."""
 
     id: int
-    kind: str  # operation | parameter | input | constant | freed
+    kind: str  # operation | parameter | input | constant | freed | skipped: a block that was not executed
     op: str  # '' for what the tape began with
-    name: str  # a parameter's path, or the name a tensor was given
+    name: str  # the name it was given, a parameter's path, or the user's variable
     module: str  # dotted path, '' outside of modules
     shape: tuple[int, ...]
     dtype: str
     bytes: int  # of its value
     line: str  # 'file.py:12'
     params: dict[str, str]
+    value: Any = None  # of few entries: a number or nested lists; 'nan' and 'inf' as text
+    grad: Any = None  # likewise of a parameter; None until a backward walk has left one
 
 
 class GraphEdge(NamedTuple):
@@ -92,7 +99,7 @@ class Graph(NamedTuple):
             path.write_text(json.dumps(self.to_dict(), indent=1), encoding="utf-8")
         elif kind in _FORMATS:
             try:
-                path.write_bytes(_draw(self.dot, kind))
+                path.write_bytes(self.svg.encode() if kind == "svg" else _draw(self.dot, kind))
             except RuntimeError as error:
                 beside = path.with_suffix(".dot")
                 beside.write_text(self.dot, encoding="utf-8")
@@ -101,8 +108,27 @@ class Graph(NamedTuple):
             path.write_text(self.dot, encoding="utf-8")
         return path
 
-    def _repr_svg_(self) -> str:
-        return _draw(self.dot, "svg").decode()
+    @property
+    def svg(self) -> str:
+        """The picture in SVG; RuntimeError as from `save`."""
+        drawn = _draw(self.dot, "svg").decode()
+        return re.sub(
+            r"<title>([^<]*)</title>", lambda title: f"<title>{escape.xml(self._said(title[1]))}</title>", drawn
+        )
+
+    def _said(self, title: str) -> str:
+        """What a box or an edge is, of which Graphviz says 'n0' or 'n0->n1'; boxes of modules have a tooltip."""
+        if title == "tape":
+            return repr(self)
+        ends = [self.nodes[int(i)] for i in re.findall(r"n(\d+)", title)] if title.startswith("n") else []
+        return " → ".join(" ".join(filter(None, (node.name, node.op or node.kind))) for node in ends)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        bundle = {"text/plain": repr(self)}
+        try:
+            return bundle | {"image/svg+xml": self.svg}
+        except RuntimeError as error:
+            return {"text/plain": f"{self!r}\n{error}"}
 
     def __repr__(self) -> str:
         operations = sum(node.kind == "operation" for node in self.nodes)
@@ -114,8 +140,9 @@ class Graph(NamedTuple):
 def graph(ys: Tensor | Sequence[Tensor], *, constants: bool = False) -> Graph:
     """Return the recorded computation of a tensor, or of several, as a `Graph`; with `constants`, its picture has them.
 
-    Of a loss, before `backward`, this is the graph of one training step: backward walks the same tape upwards.
-    Raises RuntimeError when nothing was recorded, or when a backward walk has freed the tape.
+    Of a loss, before `backward`, this is the graph of one training step: backward walks the same tape upwards. Tensors
+    without a name of their own have that of the caller's variable; values of up to four entries are shown, and the
+    gradients that parameters have. Raises RuntimeError when nothing was recorded, or when a backward walk has freed the tape.
 
     >>> from minigrad import tensor
     >>> x = tensor([1.0, 2.0], requires_grad=True)
@@ -127,13 +154,23 @@ def graph(ys: Tensor | Sequence[Tensor], *, constants: bool = False) -> Graph:
     for y in ys:
         _check_recorded(y)
     values = in_order(ys)
-    numbers = {id(y): i for i, (y, _) in enumerate(values)}
-    nodes = [described(i, y, user) for i, (y, user) in enumerate(values)]
+    tape = [y for y, node in values if node is y.node]
+    variables = names.held()
+    known = variables | names.named_values(tape)
+    numbers: dict[int, int] = {}
+    nodes: list[GraphNode] = []
+    skips = _skipped(tape)
+    for y, node in values:
+        while skips and skips[0].time < node.time:
+            nodes.append(_ghost(len(nodes), skips.pop(0)))
+        numbers[id(y)] = len(nodes)
+        name = known.get(id(y)) or variables.get(id(y.read()), "")
+        nodes.append(described(len(nodes), y, node, name))
     edges = [
-        GraphEdge(numbers[id(x)], i, argument)
-        for i, (y, user) in enumerate(values)
-        if user is y.node
-        for argument, x in enumerate(user.inputs)
+        GraphEdge(numbers[id(x)], numbers[id(y)], argument)
+        for y, node in values
+        if node is y.node
+        for argument, x in enumerate(node.inputs)
     ]
     return Graph(tuple(nodes), tuple(edges), tuple(numbers[id(y)] for y in ys), constants)
 
@@ -150,9 +187,25 @@ def in_order(ys: Sequence[Tensor]) -> list[tuple[Tensor, Node]]:
     return list(found.values())
 
 
-def described(i: int, y: Tensor, node: Node) -> GraphNode:
+def described(i: int, y: Tensor, node: Node, name: str) -> GraphNode:
     """The value number i as data; `node` is its own, or that of its first user."""
-    return _operation(i, y, node) if node is y.node else _begun(i, y, node)
+    return _operation(i, y, node, name) if node is y.node else _begun(i, y, node, y.name or name)
+
+
+def _skipped(tape: list[Tensor]) -> list[Any]:
+    """The blocks that this thread did not execute between the first and the last operation of the tape, or just before."""
+    times = [y.node.time for y in tape if isinstance(y.node, Node)]
+    skips: list[Any] = []
+    first = min(times)
+    for skip in reversed(state.skips):
+        if first - 1 <= skip.time < max(times):
+            skips.insert(0, skip)
+            first = min(first, skip.time)
+    return skips
+
+
+def _ghost(i: int, skip: Any) -> GraphNode:
+    return GraphNode(i, "skipped", "", skip.text, skip.scope, (), "", 0, "", {})
 
 
 def _check_recorded(y: Any) -> None:
@@ -171,27 +224,54 @@ def _check_recorded(y: Any) -> None:
         )
 
 
-def _operation(i: int, y: Tensor, node: Node) -> GraphNode:
-    return _described(i, "operation", y, node.op.name, node.scope, where_is(node.line), node.params)
+def _operation(i: int, y: Tensor, node: Node, name: str) -> GraphNode:
+    return _described(i, "operation", y, name, node.op.name, node.scope, where_is(node.line), node.params)
 
 
-def _begun(i: int, x: Tensor, user: Node) -> GraphNode:
+def _begun(i: int, x: Tensor, user: Node, name: str) -> GraphNode:
     """What the tape began with; its first user is the operation `user`."""
     if isinstance(x.node, Freed):
-        return _described(i, "freed", x, x.node.name, user.scope, where_is(x.node.line))
+        return _described(i, "freed", x, name, x.node.name, user.scope, where_is(x.node.line))
     if x.requires_grad:
-        return _described(i, "parameter", x, module=x.name.rpartition(".")[0] if x.name else user.scope)
+        return _described(i, "parameter", x, name, module=x.name.rpartition(".")[0] if x.name else user.scope)
     # The tape does not tell data from constants. Data is named, or has axes to spare and meets no computed value.
-    if x.name or (x.ndim > 1 and x.size > 1 and all(other.node is None for other in user.inputs)):
-        return _described(i, "input", x)
+    if name or (x.ndim > 1 and x.size > 1 and all(other.node is None for other in user.inputs)):
+        return _described(i, "input", x, name)
     return _described(i, "constant", x, module=user.scope)
 
 
 def _described(
-    i: int, kind: str, x: Tensor, op: str = "", module: str = "", line: str = "", params: dict[str, Any] | None = None
+    i: int,
+    kind: str,
+    x: Tensor,
+    name: str = "",
+    op: str = "",
+    module: str = "",
+    line: str = "",
+    params: dict[str, Any] | None = None,
 ) -> GraphNode:
     texts = {key: _short(value) for key, value in (params or {}).items()}
-    return GraphNode(i, kind, op, x.name or "", module, x.shape, x.dtype.name, x.nbytes, line, texts)
+    seen = _few(x.read()), None if x.grad is None else _few(x.grad)
+    return GraphNode(i, kind, op, name, module, x.shape, x.dtype.name, x.nbytes, line, texts, *seen)
+
+
+def _few(array: np.ndarray) -> Any:
+    """A number, or nested lists, that JSON takes, of an array of few entries; None of a larger one."""
+    if array.size > _ENTRIES:
+        return None
+    if array.ndim:
+        return [_few(row) for row in array]
+    number = np.asarray(array).item()
+    return (
+        number if isinstance(number, (bool, int)) or (type(number) is float and math.isfinite(number)) else str(number)
+    )
+
+
+def _digits(value: Any) -> str:
+    """What `_few` gave, to four digits."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_digits, value))}]"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _short(value: Any) -> str:
@@ -211,6 +291,7 @@ _STYLES = {  # kind: fill, border, style
     "input": ("#e3f3e8", "#68a67d", "rounded,filled"),
     "constant": ("#f5f7fa", "#b8c2cc", "rounded,filled,dashed"),
     "freed": ("#ffffff", "#c0504d", "rounded,filled,dashed"),
+    "skipped": ("#f5f7fa", "#7b8794", "rounded,filled,dotted"),
     "output": ("#fdf0d5", "#d9a441", "rounded,filled"),
 }
 _GAP = '<font point-size="3"> <br/></font>'  # so that an underscore does not touch the line below
@@ -220,9 +301,11 @@ _DTYPES = {"float": "f", "complex": "c", "uint": "u", "int": "i"}
 def _digraph(graph: Graph) -> Any:
     import graphviz  # 35 ms, which `import minigrad` need not pay
 
+    is_large = len(graph.edges) > _LARGE
+    layout = {"newrank": "true", "nodesep": "0.18", "ranksep": "0.28", "pad": "0.2", **(_HURRY if is_large else {})}
     picture = graphviz.Digraph(
         "tape",
-        graph_attr={"newrank": "true", "nodesep": "0.18", "ranksep": "0.28", "fontname": "Helvetica", "pad": "0.2"},
+        graph_attr={"fontname": "Helvetica", "bgcolor": "transparent", **layout},
         node_attr={"shape": "box", "fontname": "Helvetica", "fontsize": "11", "height": "0.3", "margin": "0.12,0.04"},
         edge_attr={"color": "#7b8794", "arrowsize": "0.55", "penwidth": "0.9"},
     )
@@ -247,7 +330,7 @@ def _digraph(graph: Graph) -> Any:
         if not _is_shown(graph, graph.nodes[source]):
             continue
         tip = escape.dot(f"argument {argument} of {graph.nodes[target].op}")
-        if graph.nodes[source].kind == "parameter" and source not in beside:
+        if graph.nodes[source].kind == "parameter" and source not in beside and not is_large:
             beside[source] = target
             neighbours[target] += 1
             picture.body.append(f"\t{{rank=same n{source} n{target}}}\n")
@@ -255,6 +338,15 @@ def _digraph(graph: Graph) -> Any:
             picture.edge(f"n{target}", f"n{source}", dir="back", tooltip=tip)
         else:
             picture.edge(f"n{source}", f"n{target}", tooltip=tip)
+    for ghost in graph.nodes:
+        if ghost.kind == "skipped":
+            for step in (-1, 1):  # between the operations before and after it
+                near = graph.nodes[ghost.id + step :: step] if ghost.id else graph.nodes[1:] * (step == 1)
+                other = next((node.id for node in near if node.kind == "operation"), None)
+                if other is not None:
+                    picture.edge(
+                        f"n{min(ghost.id, other)}", f"n{max(ghost.id, other)}", style="dotted", arrowhead="none"
+                    )
     return picture
 
 
@@ -282,7 +374,7 @@ def _boxed(graph: Graph) -> _Box:
     for node in graph.nodes:
         if not _is_shown(graph, node):
             continue
-        if node.kind != "operation":
+        if node.kind not in ("operation", "skipped"):
             waiting.append(node)  # until the operation that uses it says where we are
             continue
         while stack[-1].path and not f"{node.module}.".startswith(stack[-1].path + "."):
@@ -317,9 +409,8 @@ def _prefixes(path: str) -> list[str]:
 
 def _look(node: GraphNode, box: str, is_output: bool) -> dict[str, str]:
     fill, border, style = _STYLES["output" if is_output else node.kind]
-    title = node.op or (node.name.removeprefix(box + ".") if box else node.name) or node.kind
-    if node.op and node.name:
-        title = f"{node.op} → {node.name}"
+    name = node.name.removeprefix(box + ".") if box else node.name
+    title = f"{node.op} → {name}" if node.op and name else node.op or name or node.kind
     if node.kind == "freed":
         title += ", freed"
     size = "×".join(map(str, node.shape)) or "scalar"
@@ -328,7 +419,14 @@ def _look(node: GraphNode, box: str, is_output: bool) -> dict[str, str]:
         if kind.startswith(long):
             kind = short + kind.removeprefix(long)
             break
-    label = f'{_line(title)}<br/>{_GAP}<font face="Courier" point-size="9" color="#52606d">{size} {kind}</font>'
+    label = _line(title)
+    is_number = node.value is not None and not isinstance(node.value, list)
+    if node.kind != "skipped" and not is_number:
+        label += f"<br/>{_GAP}{_small(f'{size} {kind}')}"
+    if is_number or (node.value is not None and not node.module):  # layers have biases in plenty
+        label += f"<br/>{_GAP}{_small(_digits(node.value), _INK)}"
+        if node.kind == "parameter":
+            label += f"<br/>{_GAP}{_small('∂ ' + ('–' if node.grad is None else _digits(node.grad)), '#2f5d9b')}"
     params = [f"{key} = {value}" for key, value in node.params.items()]
     facts = [node.name, f"{node.op}({', '.join(params)})" if node.op else "", f"{node.dtype} {node.shape}", node.line]
     tip = "\n".join(fact for fact in facts if fact)
@@ -342,30 +440,40 @@ def _look(node: GraphNode, box: str, is_output: bool) -> dict[str, str]:
     }
 
 
+def _small(text: str, color: str = "#52606d") -> str:
+    return f'<font face="Courier" point-size="9" color="{color}">{_line(text)}</font>'
+
+
 def _line(text: str) -> str:
     """A line of an HTML-like label."""
     return escape.xml(_short(" ".join(text.split()))) or " "
 
 
 def _draw(dot: str, kind: str) -> bytes:
-    """The picture's bytes, by the first of the two ways that is installed; both are processes that can be stopped."""
+    """The picture's bytes, by the first of the two ways that can; both are processes that can be stopped."""
+    said = []
+    for command in _ways(kind):
+        try:
+            done = subprocess.run(command, input=dot.encode(), capture_output=True, timeout=TIME_LIMIT, check=True)
+            if done.stdout:
+                return done.stdout
+            error = "it wrote nothing"
+        except subprocess.TimeoutExpired as late:
+            count = dot.count("[label=")
+            raise RuntimeError(
+                f"graph: Graphviz did not lay out {count} nodes in {TIME_LIMIT:g} s; take the graph of a smaller part"
+            ) from late
+        except (OSError, subprocess.CalledProcessError) as failed:
+            error = (getattr(failed, "stderr", None) or str(failed).encode()).decode(errors="replace").strip()
+        said.append(f"{os.path.basename(command[0])} could not draw it: {error}")
+    raise RuntimeError(f"graph: {said[0] if said else f'nothing here can draw it: {_INSTALL}'}")
+
+
+def _ways(kind: str) -> Iterator[list[str]]:
     if program := shutil.which("dot"):
-        command = [program, f"-T{kind}"]
-    elif _has_pygraphviz():
-        command = [sys.executable, "-c", _BY_PYGRAPHVIZ, kind]
-    else:
-        raise RuntimeError(f"graph: nothing here can draw it: {_INSTALL}")
-    try:
-        done = subprocess.run(command, input=dot.encode(), capture_output=True, timeout=TIME_LIMIT, check=True)
-    except subprocess.TimeoutExpired as error:
-        count = dot.count("[label=")
-        raise RuntimeError(
-            f"graph: Graphviz did not lay out {count} nodes in {TIME_LIMIT:g} s; take the graph of a smaller part"
-        ) from error
-    except (OSError, subprocess.CalledProcessError) as error:
-        said = (getattr(error, "stderr", None) or str(error).encode()).decode(errors="replace").strip()
-        raise RuntimeError(f"graph: {os.path.basename(command[0])} could not draw it: {said}") from error
-    return done.stdout
+        yield [program, f"-T{kind}"]
+    if _has_pygraphviz():
+        yield [sys.executable, "-c", _BY_PYGRAPHVIZ, kind]
 
 
 _BY_PYGRAPHVIZ = """

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dis
 import re
 import sys
+from bisect import bisect_right
 from collections.abc import Iterable
 from functools import lru_cache
 from itertools import groupby
@@ -22,7 +23,7 @@ from .errors import HOME
 _ENTRIES = 16  # of a list or dict that are named
 _NOTHING = "CACHE", "EXTENDED_ARG", "NOP", "NOT_TAKEN"  # instructions without an effect
 _GIVES = re.compile(r"(PRE)?CALL|(BINARY|UNARY)_|COMPARE_OP|LOAD_ATTR|FOR_ITER")  # instructions that give one result
-_NOBODY = re.compile(r"_+|_i+|_i?\d+|_[oid]h|In|Out|__\w+__")  # IPython's own variables, and Python's
+_NOBODY = re.compile(r"@.*|_+|_i+|_i?\d+|_[oid]h|In|Out|__\w+__")  # pytest's own variables, IPython's and Python's
 
 
 def stored(line: tuple) -> str:
@@ -50,7 +51,7 @@ def named_values(tape: Iterable[Any]) -> dict[int, str]:
     """The name of each tensor of a tape, in tape order, that has one, by `id`.
 
     A name set by hand wins. Where a call recorded several operations, its result is the last; where a loop passes the
-    same statement again, the values are told apart if it calls a loop variable that is a module, or one operation.
+    same statement again, the values are told apart if it is one operation, or calls each module of a list.
 
     >>> import minigrad as mg
     >>> x = mg.tensor(2.0, requires_grad=True)
@@ -73,7 +74,7 @@ def named_values(tape: Iterable[Any]) -> dict[int, str]:
 def held(frame: FrameType | None = None) -> dict[int, str]:
     """The variables of a frame by the `id` of what they hold: locals, globals, then entries of lists and dicts of them.
 
-    Without a frame, it is that of the caller who is outside of this package. Where a thing has several names, the first
+    Without one, the frame is that of the caller who is outside of this package. Where a thing has several names, the first
     one wins, and one that begins with _ comes last.
 
     >>> w, ws = object(), [object(), object()]
@@ -112,13 +113,10 @@ def _results(line: tuple, run: list) -> list:
         return run  # `x = x * w` or `x = mg.sin(x)`, each pass one operation
     used = {id(x) for y in run for x in y.node.inputs}
     ends = [y for y in run if id(y) not in used]
-    if len(ends) == 1 and _calls_a_loop_variable(code, here):  # `for layer in layers: x = layer(x)`
-        paths = [y.node.scope.split(".") for y in run]
-        low, high = min(paths), max(paths)
-        below = next((i for i, (a, b) in enumerate(zip(low, high)) if a != b), len(low))  # all begin with these parts
-        calls = [(part, [*call]) for part, call in groupby(run, lambda y: y.node.scope.split(".")[below : below + 1])]
-        if len({*map(str, next(zip(*calls)))}) == len(calls):  # no module comes back
-            return [call[-1] for _, call in calls]
+    if len(ends) == 1 and (held_in := _iterated(code, here)):  # `for layer in self.layers: x = layer(x)`
+        calls = [_until(y.node.scope.split("."), held_in) for y in run]
+        if all(calls) and len(set(calls)) == len([*groupby(calls)]):  # no module comes back
+            return [y for y, call, after in zip(run, calls, [*calls[1:], None]) if call != after]
     return ends if len(ends) == 1 else []  # a call that gave several has no name for any
 
 
@@ -129,7 +127,9 @@ def _instructions(code: CodeType) -> list[dis.Instruction]:
 
 def _around(code: CodeType, offset: int) -> tuple[dis.Instruction, dis.Instruction | None, dis.Instruction | None]:
     """The instruction at this offset, and the two that take its result; copies of it on the way are passed over."""
-    here, *later = (each for each in _instructions(code) if each.offset >= offset)
+    program = _instructions(code)
+    at = bisect_right(program, offset, key=lambda each: each.offset) - 1  # a frame may point behind it, into its caches
+    here, later = program[at], program[at + 1 : at + 9]
     if here.opname == "PRECALL":  # of Python 3.11, where some calls happen before the instruction CALL
         del later[:1]
     first, second, *_ = *(each for each in later if each.opname != "COPY"), None, None
@@ -143,20 +143,27 @@ def _variables(instruction: dis.Instruction) -> tuple[str, ...]:
     return instruction.argval if isinstance(instruction.argval, tuple) else (instruction.argval,)
 
 
-def _calls_a_loop_variable(code: CodeType, here: dis.Instruction) -> bool:
-    """Whether what is called there begins with the name of a variable that a `for` sets: `layer(x)`, `block.conv(x)`."""
+def _iterated(code: CodeType, here: dis.Instruction) -> str:
+    """If what is called there is a variable of `for layer in self.layers`, the name of that attribute, else ''."""
     begins = here.positions and here.positions[::2]  # line and column
     if not begins or None in begins:
-        return False
-    targets: set[str] = set()
-    inside = False
-    for each in _instructions(code):
-        if each.opname == "FOR_ITER" or (inside and each.opname == "UNPACK_SEQUENCE"):
-            inside = True
-            continue
-        inside = inside and each.opname.startswith("STORE_")
-        if inside:
-            targets.update(_variables(each))
-        elif each.opname.startswith("LOAD_") and each.positions and each.positions[::2] == begins:
-            return not targets.isdisjoint(_variables(each)[:1])
-    return False
+        return ""
+    attributes: dict[str, str] = {}  # by variable
+    inside, attribute, program = False, "", _instructions(code)
+    for i, each in enumerate(program):
+        if each.opname == "FOR_ITER":
+            before = [e for e in program[max(i - 5, 0) : i] if e.opname != "GET_ITER" and "CALL" not in e.opname]
+            inside, attribute = True, before[-1].argval if before and before[-1].opname == "LOAD_ATTR" else ""
+        elif inside and each.opname.startswith(("STORE_", "UNPACK_SEQUENCE")):
+            attributes.update(dict.fromkeys(_variables(each), attribute))
+        else:
+            inside = False
+            if each.opname.startswith("LOAD_") and each.positions and each.positions[::2] == begins:
+                return next((attributes.get(name, "") for name in _variables(each)[:1]), "")
+    return ""
+
+
+def _until(path: list[str], part: str) -> tuple[str, ...]:
+    """The beginning of a path up to what follows the part; empty if nothing does."""
+    end = path.index(part) + 2 if part in path[:-1] else 0
+    return tuple(path[:end])

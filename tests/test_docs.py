@@ -31,8 +31,8 @@ def test_page(page, tmp_path, monkeypatch, capsys):
             hold(ROOT / "docs" / "images" / drawn.name, drawn.read_text(encoding="utf-8"), exact=words)
 
 
-def words(svg):
-    return [html.unescape(text) for text in re.findall(r">([^<>]*)</text>", svg)]
+def words(svg):  # but not a loss, which differs from machine to machine
+    return [re.sub(r"^\d+\.\d+$", "…", html.unescape(text)) for text in re.findall(r">([^<>]*)</text>", svg)]
 
 
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"], ids=lambda p: p.name)

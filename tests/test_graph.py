@@ -69,12 +69,15 @@ def test_kinds_names_and_modules(loss):
 
 def test_a_named_constant_is_an_input_and_others_are_hidden():
     w = mg.tensor(np.ones(3), requires_grad=True)
-    x = mg.tensor(np.ones(3))
-    hidden = graph((w * x).sum())
+    y = w * np.array([1.0, 2.0, 0.5])
+    hidden = graph(y.sum())
     assert [n.kind for n in hidden.nodes].count("constant") == 1 and "constant" not in hidden.dot
-    assert "constant" in graph((w * x).sum(), constants=True).dot
-    x.name = "pixels"
-    assert "pixels" in graph((w * x).sum()).dot
+    shown = graph(y.sum(), constants=True)
+    assert "constant" in shown.dot and "[1, 2, 0.5]" in shown.dot
+    pixels = mg.tensor(np.ones(3))
+    assert "pixels" in graph((w * pixels).sum()).dot
+    pixels.name = "image"
+    assert "image" in graph((w * pixels).sum()).dot
 
 
 def test_several_outputs():
@@ -84,8 +87,10 @@ def test_several_outputs():
 
 
 def test_dot_is_the_same_text_for_the_same_computation(loss):
-    assert graph(loss).dot == graph(loss).dot == graph(loss_of(network())).dot
-    assert str(id(loss)) not in graph(loss).dot
+    first = graph(loss).dot
+    assert first == graph(loss).dot and str(id(loss)) not in first
+    loss = loss_of(network())
+    assert graph(loss).dot == first
 
 
 def test_modules_are_nested_boxes_and_a_module_called_twice_is_drawn_twice(loss):
@@ -129,7 +134,7 @@ def test_a_freed_tape_says_so():
     with pytest.raises(RuntimeError, match=r"sum.*freed by the backward at test_graph.py:\d+.*retain_graph=True"):
         graph(a)
     (freed,) = (n for n in graph(b).nodes if n.kind == "freed")
-    assert freed.op == "exp" and "exp, freed" in graph(b).dot
+    assert freed.op == "exp" and "exp → trunk, freed" in graph(b).dot
 
 
 def test_what_was_not_recorded_says_so():
@@ -166,7 +171,7 @@ def refuse(*args, **kwargs):
 @pytest.mark.skipif(shutil.which("dot") is None, reason="the program dot is not installed")
 def test_the_program_dot_comes_first(loss, monkeypatch):
     monkeypatch.setattr(module, "_has_pygraphviz", refuse)
-    assert ET.fromstring(graph(loss)._repr_svg_()).tag.endswith("svg")
+    assert ET.fromstring(graph(loss).svg).tag.endswith("svg")
 
 
 @pytest.mark.slow
@@ -206,8 +211,89 @@ def test_what_graphviz_says_is_passed_on(loss, monkeypatch, tmp_path):
     broken.write_text("#!/bin/sh\necho out of ink >&2\nexit 1\n")
     broken.chmod(0o755)
     monkeypatch.setattr(shutil, "which", lambda name: str(broken))
+    monkeypatch.setattr(module, "_has_pygraphviz", lambda: False)
     with pytest.raises(RuntimeError, match="dot could not draw it: out of ink"):
-        graph(loss)._repr_svg_()
+        _ = graph(loss).svg
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("does", ["echo 'Format: \"svg\" not recognized' >&2; exit 1", "exit 0"])
+def test_a_dot_that_cannot_draw_is_stood_in_for(loss, monkeypatch, tmp_path, does):
+    broken = tmp_path / "dot"
+    broken.write_text(f"#!/bin/sh\n{does}\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(shutil, "which", lambda name: str(broken))
+    assert ET.fromstring(graph(loss).svg).tag.endswith("svg")
+
+
+def test_a_notebook_shows_the_picture_or_says_why_not(loss, monkeypatch):
+    g = graph(loss)
+    assert g._repr_mimebundle_() == {"image/svg+xml": g.svg, "text/plain": repr(g)}
+    monkeypatch.setattr(shutil, "which", lambda program: None)
+    monkeypatch.setattr(module, "_has_pygraphviz", lambda: False)
+    (text,) = g._repr_mimebundle_().values()
+    assert text.startswith(f"{g!r}\ngraph: nothing here can draw it")
+
+
+# ---- what boxes say --------------------------------------------------------------------------------------------------
+
+
+def neuron():
+    x1, w1 = mg.tensor(2.0), mg.tensor(-3.0, requires_grad=True)
+    b = mg.tensor(6.5, requires_grad=True)
+    n = x1 * w1 + b
+    return mg.tanh(n), x1, w1, b
+
+
+def test_scalars_have_values_and_gradients_and_none_is_a_dash():
+    y, _x1, w1, b = neuron()
+    g = graph(y)
+    by = {n.name: n for n in g.nodes}
+    assert set(by) == {"_x1", "w1", "", "b", "n", "y"}
+    assert [by[k].value for k in ("_x1", "w1", "b", "n")] == [2.0, -3.0, 6.5, 0.5] and by["y"].value == np.tanh(0.5)
+    assert by["_x1"].kind == "input" and all(n.grad is None for n in g.nodes)
+    assert g.dot.count("∂ –") == 2 and "0.4621" in g.dot
+    y.backward(retain_graph=True)
+    by = {n.name: n for n in graph(y).nodes}
+    assert by["w1"].grad == w1.grad and by["b"].grad == b.grad and by["_x1"].grad is None
+    assert "∂ 1.573" in graph(y).dot and "∂ –" not in graph(y).dot
+
+
+def test_what_is_not_finite_or_large_is_data_too():
+    x = mg.tensor([np.nan, 1.0], requires_grad=True)
+    w = mg.tensor(np.ones(5), requires_grad=True)
+    data = graph([x * 2.0, w * 2.0]).to_dict()
+    assert [n["value"] for n in data["nodes"]] == [["nan", 1.0], 2.0, ["nan", 2.0], None, 2.0, None]
+    assert json.loads(json.dumps(data, allow_nan=False)) == data
+
+
+def test_titles_say_what_is_drawn():
+    y, _, w1, _ = neuron()
+    assert w1.name is None
+    titles = [t.text for t in ET.fromstring(graph(y).svg).iter("{http://www.w3.org/2000/svg}title")]
+    assert {"w1 parameter", "y tanh", "n add → y tanh", repr(graph(y))} <= set(titles) and not any(
+        "n0" in t for t in titles if t
+    )
+
+
+def test_a_block_that_is_not_executed_is_a_ghost():
+    blocks = [nn.Residual(nn.Linear(2, 2, rng=i), drop=nn.StochasticDepth(p, rng=0)) for i, p in enumerate((0, 0.999))]
+    net = nn.Sequential(nn.Linear(2, 2, rng=0), *blocks, nn.ReLU())
+    for _ in range(2):
+        g = graph(net(np.ones((1, 2), np.float32)))
+        (ghost,) = (n for n in g.nodes if n.kind == "skipped")
+        assert (ghost.module, ghost.name) == ("2", "not executed, p = 0.999")
+        assert g.nodes[ghost.id - 1].module == "1" and g.nodes[ghost.id + 1].op == "relu"
+        assert g.dot.count("style=dotted") == 2 and all(ghost.id not in edge[:2] for edge in g.edges)
+
+
+@pytest.mark.slow
+def test_the_tape_of_a_recorded_walk_is_drawn():
+    net = nn.Sequential(*[nn.Sequential(nn.Linear(8, 8, rng=i), nn.Tanh()) for i in range(32)])
+    params = list(net.parameters())
+    grads = mg.pull(net(np.ones((2, 8), np.float32)).sum(), params, create_graph=True)
+    g = graph(mg.concat([d.reshape(-1) for d in grads]))
+    assert len(g.edges) > module._LARGE and "rank=same" not in g.dot and len(g.svg) > 100_000
 
 
 def test_save_writes_text_and_data_and_knows_its_endings(loss, tmp_path):

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..tape import HOME, Fused, Node, Tensor, Watcher, history, pull, push, recording, state, tick, watching
+from ..tape import HOME, Fused, Node, Tensor, Watcher, history, pull, push, recording, state, watching
+from ..tape.watch import Skip
 
 _MODELS = os.path.join(HOME, "nn", "models.py"), os.path.join(HOME, "lab", "")
 
@@ -25,14 +26,6 @@ class Arrival(NamedTuple):
     user: Tensor
     argument: int
     gradient: Tensor
-
-
-class Skip(NamedTuple):
-    """A block that was not executed, at a tick of the tape, inside the module `path`."""
-
-    time: int
-    path: str
-    module: Any
 
 
 class Forward(Watcher):
@@ -71,7 +64,7 @@ class Forward(Watcher):
                 b.assign(data, version)
 
     def skipped(self, module: Any) -> None:
-        self.skips.append(Skip(next(tick), state.scope, module))
+        self.skips.append(state.skips[-1])
 
 
 def _models_line() -> tuple | None:

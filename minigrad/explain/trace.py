@@ -76,7 +76,7 @@ class _Writer:
             "result": self.ids[id(self.r.y)],
             "nodes": nodes,
             "groups": groups,
-            "skipped": self._skipped(nodes, groups),
+            "skipped": self._skipped(groups),
             "rules": {name: rule(op) for name, op in sorted(self.rules.items())},
             "sources": self.source_texts,
             "check": None if check is None else _check(check, nodes),
@@ -84,7 +84,7 @@ class _Writer:
         }
 
     def _node(self, i: int, y: Tensor, user: Node) -> dict[str, Any]:
-        d = described(i, y, user)
+        d = described(i, y, user, "")
         operation = user is y.node
         kind = d.kind if d.kind != "freed" else "constant"
         if not operation and not y.requires_grad and (id(y) in self.own or type(y).__name__ == "Parameter"):
@@ -176,34 +176,20 @@ class _Writer:
         at = self.sources[code]
         return None if at < 0 else [at, line_number(line)]
 
-    def _skipped(self, nodes: list[dict[str, Any]], groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def _skipped(self, groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The blocks that were not executed, each with the value before which it stands."""
         found = []
         for skip in self.r.forward.skips:
-            before = next(
-                (i for i, (y, user) in enumerate(self.values) if user is y.node and user.time > skip.time), len(nodes)
+            later = (i for i, (_, node) in enumerate(self.values) if node.time > skip.time)
+            before = next(later, len(self.values))
+            around = (
+                g["id"]
+                for g in reversed(groups)
+                if _inside(skip.scope, g["path"]) and g["first"] <= before <= g["last"] + 1
             )
-            while before and before <= len(nodes) and before > 0 and nodes[before - 1]["kind"] != "operation":
-                before -= 1  # leaves stand before their operation
-            group = next(
-                (
-                    g["id"]
-                    for g in reversed(groups)
-                    if _inside(skip.path, g["path"]) and g["first"] <= before <= g["last"] + 1
-                ),
-                None,
-            )
-            p = getattr(skip.module, "p", None)
-            text = "not executed" + ("" if p is None else f", p = {p:.3g}")
-            found.append(
-                {
-                    "before": before,
-                    "group": group,
-                    "path": skip.path,
-                    "kind": type(skip.module).__name__,
-                    "p": p,
-                    "text": text,
-                }
-            )
+            found.append({
+                "before": before, "group": next(around, None), "path": skip.scope, "kind": skip.kind, "p": skip.p, "text": skip.text,
+            })  # fmt: skip
         return found
 
 

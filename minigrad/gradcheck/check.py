@@ -115,7 +115,9 @@ def _check_backward(backward: Any, order: int, **for_tensors: Any) -> None:
         raise ValueError(f"gradcheck: order is {order}; with backward= it is 1, for backward itself has no derivative")
     for name, value in for_tensors.items():
         if value is not None:
-            raise ValueError(f"gradcheck: {name} is for functions of tensors, not with backward= (given {shown(value)})")
+            raise ValueError(
+                f"gradcheck: {name} is for functions of tensors, not with backward= (given {shown(value)})"
+            )
 
 
 def _explain(s: Subject, rows: list[Row], found: list[Suspect]) -> None:
@@ -225,7 +227,9 @@ class _Examination:
         probes = [self._probes(p) for p in range(len(s.leaves))]
         tangents = []
         for p, (_, vs) in enumerate(probes if "forward" in s.calls else []):
-            ts, failed = _attempt(lambda: [s.tangents([y], self._only(p, v), tape=tape)[0].data.item() for v in vs], s.calls["forward"])
+            ts, failed = _attempt(
+                lambda: [s.tangents([y], self._only(p, v), tape=tape)[0].data.item() for v in vs], s.calls["forward"]
+            )
             tangents.append(ts or [np.nan] * len(vs))
             if failed:
                 failures["forward"] = failed

@@ -17,7 +17,7 @@ import numpy as np
 from .. import random, tree
 from ..errors import shown
 from ..tape import Array, Tensor
-from .subject import Subject, _names, _wide
+from .subject import Subject, _wide, argument_names
 
 Call = tuple[list[Array], list[Any], list[Any]]  # cotangents, cache, and the arguments that forward was given
 
@@ -40,7 +40,7 @@ class Pair(Subject):
         if not self.places:
             given = ", ".join(map(shown, inputs)) or "no arguments"
             raise ValueError(f"gradcheck: there is nothing to check: give forward arrays of floats (given {given})")
-        self.arguments = list(_names(forward, [None] * len(inputs)))
+        self.arguments = list(argument_names(forward, [None] * len(inputs)))
         leaves = [Tensor(_wide(self.inputs[i])) for i in self.places]
         super().__init__(forward, [self.arguments[i] for i in self.places], leaves, [], rewind, seed)
         self.returned: list[Any] = []  # what backward returned last, by leaf

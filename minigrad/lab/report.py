@@ -165,7 +165,7 @@ def _gradient_check(check: GradientCheck) -> str:
 
 def _step(step: Graph) -> str:
     try:
-        picture = step._repr_svg_()
+        picture = step.svg
     except RuntimeError as error:
         return f"<p>{xml(error)}</p>"
     picture = picture[picture.index("<svg") :]

@@ -20,7 +20,7 @@ from .convert import in_floats
 from .dtypes import ENTRIES, FLOATS, INTEGERS, converted, floats_for
 from .fused import Fused, fused, replay
 from .leaving import leave
-from .node import HOME, Freed, Node, tick, user_line, where_is
+from .node import HOME, Freed, Node, user_line, where_is
 from .primitive import (
     Primitive,
     add,
@@ -67,6 +67,7 @@ from .watch import (
     recording,
     skip,
     state,
+    tick,
     tracing,
     watching,
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dis
-import itertools
 import os
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,8 +12,6 @@ from ..errors import HOME as HOME
 if TYPE_CHECKING:
     from .primitive import Primitive
     from .tensor import Tensor
-
-tick = itertools.count(1)  # orders the nodes of all threads
 
 
 class Node(NamedTuple):

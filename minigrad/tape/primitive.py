@@ -18,10 +18,10 @@ import numpy as np
 from ..errors import FORWARD_ERRORS, check_function, declaring, explained, shown
 from .convert import by_way_of
 from .dtypes import DOUBLE, ENTRIES, INTEGERS, REALS, SINGLE
-from .node import HOME, Node, tick, user_line
+from .node import HOME, Node, user_line
 from .stale import of_arrays, stamp, views
 from .tensor import VALUED, Array, Tensor, compute, fresh, rules, tensors, wrap
-from .watch import constant, state
+from .watch import constant, state, tick
 
 _array = attrgetter("_data")
 

@@ -9,10 +9,11 @@ costs one look at `state.watcher`.
 from __future__ import annotations
 
 import functools
+import itertools
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from .primitive import Primitive
@@ -20,6 +21,23 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+_SKIPS = 100  # remembered
+
+tick = itertools.count(1)  # orders what all threads record
+
+
+class Skip(NamedTuple):
+    """A block that was not executed: its tape has nothing of it but a gap at this tick."""
+
+    time: int
+    scope: str
+    kind: str
+    p: float | None
+
+    @property
+    def text(self) -> str:
+        """What happened, in words."""
+        return "not executed" + ("" if self.p is None else f", p = {self.p:.3g}")
 
 
 class State(threading.local):
@@ -30,6 +48,7 @@ class State(threading.local):
     scope = ""  # the path of the module that it is inside of
     within: Primitive | None = None  # the operation whose derivative is being walked
     watcher: Watcher | None = None
+    skips: tuple[Skip, ...] = ()  # the latest, while recording
 
 
 state = State()
@@ -209,6 +228,9 @@ def look(why: str) -> None:
 
 def skip(module: Any) -> None:
     """Say that a block of a model is not executed this time."""
+    if state.recording:
+        skipped = Skip(next(tick), state.scope, type(module).__name__, getattr(module, "p", None))
+        state.skips = (*state.skips[1 - _SKIPS :], skipped)
     if state.watcher is not None:
         state.watcher.skipped(module)
 
