@@ -2,6 +2,7 @@
 
 api.py         `explain` and the Explanation that it gives
 run.py         what is explained, run once
+by_hand.py     a forward and a backward on arrays as one operation
 record.py      what is seen on the way forward and back
 memory.py      what the tape keeps for the way back
 rules.py       derivatives as text, read off their declarations

@@ -44,7 +44,7 @@ class Explanation:
         >>> import minigrad as mg
         >>> a, b = (mg.explain(lambda x: f(x) * f(x), 0.5) for f in (mg.tanh, mg.sin))
         >>> a.beside(b, ["tanh", "sin"])
-        Explanation(tanh: 2 operations; sin: 2 operations)
+        Explanation(tanh: 3 operations; sin: 3 operations)
         """
         if not isinstance(other, Explanation) or len(self.traces) != 1 or len(other.traces) != 1:
             raise TypeError(f"beside: other is {shown(other)}; it must be an Explanation of one run, as this must be")
@@ -112,6 +112,7 @@ def explain(
     direction: Any = None,
     check: bool = False,
     loss: Callable | None = None,
+    backward: Callable | None = None,
 ) -> Explanation:
     """Return the Explanation of f at args: what is computed forward and back, each number of it, step by step.
 
@@ -123,7 +124,8 @@ def explain(
 
     With order=2 it is differentiated once more along `direction`, arrays like args or like the model's parameters (a list, or
     a dict by name); all ones, if not given: the adjoints of the parameters then move by the Hessian times it. With `check`,
-    the gradient check's verdicts are part of it.
+    the gradient check's verdicts are part of it. With `backward`, f is a forward on NumPy arrays and this its backward, both
+    written by hand as for `gradcheck`: the page shows them as one operation.
 
     Raises ValueError when the result is not one number, or nothing in it asks for a gradient.
 
@@ -137,9 +139,12 @@ def explain(
     _check("explain", _ORDER, order=order)
     _check("explain", SWITCH, check=check)
     check_function("explain", "loss", loss, None)
+    check_function("explain", "backward", backward, None)
     if direction is not None and order == 1:
         raise ValueError("explain: direction needs order=2, the derivative of the gradient along it")
-    run = Run(f, args, loss)
+    if backward is not None and (order == 2 or loss is not None):
+        raise ValueError("explain: with backward=, which has no derivative itself, order is 1 and loss is None")
+    run = Run(f, args, loss, backward)
     y, seen = run.forward()
     recorded = Recording(y, seen, run.directions(y, direction) if order == 2 else None)
     variables = held()

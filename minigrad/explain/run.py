@@ -17,18 +17,21 @@ from ..gradcheck import Report, gradcheck
 from ..gradcheck.subject import argument_names, is_model
 from ..ops.loss import cross_entropy
 from ..tape import Freed, Node, Tensor, history, recording, tracing, watching, where_is
+from .by_hand import by_hand
 from .record import Forward
 
 
 class Run:
     """The function, model or result to explain, and what it is run on."""
 
-    def __init__(self, f: Any, args: Sequence[Any], loss: Callable | None) -> None:
+    def __init__(self, f: Any, args: Sequence[Any], loss: Callable | None, backward: Callable | None) -> None:
         if not callable(f) and not isinstance(f, Tensor):
             raise TypeError(f"explain: f is {shown(f)}; it must be a function, a model, or a number computed on a tape")
         if isinstance(f, Tensor) and (args or loss is not None):
             raise TypeError("explain: a result was computed already; it takes no arguments")
-        self.f, self.loss, self.given = f, loss, list(args)
+        if backward is not None and (is_model(f) or isinstance(f, Tensor)):
+            raise TypeError(f"explain: with backward=, f is a function of NumPy arrays, not {shown(f)}")
+        self.f, self.loss, self.backward, self.given = f, loss, backward, list(args)
         leaves, self.build = tree.flatten(self.given)
         self.reads = bool(args) and not is_model(f) and _takes_none(f)
         self.args = [a if self.reads else self._argument(a) for a in leaves]
@@ -76,7 +79,8 @@ class Run:
             sources += [p for _, p in self.f.named_parameters() if p.requires_grad]
         with watching(seen), tracing(sources), recording(True):
             if not is_model(self.f):
-                y = self.f(*args)
+                f = self.f if self.backward is None else by_hand(self.f, self.backward)
+                y = f(*args)
                 return y if self.loss is None else self.loss(y)
             x, *targets = args
             y = self.f(x)
@@ -122,7 +126,7 @@ class Run:
         """The gradient check of the same function, at the same place."""
         if isinstance(self.f, Tensor):
             raise ValueError("explain: check needs the function, to evaluate it elsewhere; this is its result only")
-        options: dict[str, Any] = {} if self.loss is None else {"loss": self.loss}
+        options: dict[str, Any] = {"loss": self.loss, "backward": self.backward, "curves": True}
         if is_model(self.f) or (self.args and not self.reads):
             return gradcheck(self.f, *self.given, **options)
         leaves = {names.get(id(x)) or x.name or f"leaf[{i}]": x for i, x in enumerate(history([y])) if x.node is None}

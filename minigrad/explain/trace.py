@@ -126,7 +126,7 @@ class _Writer:
             "inputs": [self.ids[id(x)] for x in node.inputs],
             "params": params,
             "where": where_is(node.line),
-            "line": self._line(self.r.forward.lines.get(id(y.read()), node.line)),
+            "line": self._source_line(y, node),
             "forward_ns": self.r.forward.times.get(id(y.read())),
             "backward_ns": back.times.get(id(y)),
             "step": self.steps.get(id(y)),
@@ -163,6 +163,11 @@ class _Writer:
                 addend["tangent"] = brief(self._of(self.r.tangents.get(id(a.gradient))))
             found.append(addend)
         return found
+
+    def _source_line(self, y: Tensor, node: Node) -> list[int] | None:
+        lines = [(f.__code__, 0) for f in getattr(node.op.forward, "sources", ()) if hasattr(f, "__code__")]
+        found = [self._line(line) for line in lines or [self.r.forward.lines.get(id(y.read()), node.line)]]
+        return found[0]
 
     def _line(self, line: tuple) -> list[int] | None:
         if line == self.caller:

@@ -376,3 +376,34 @@ def test_the_document_is_described():
         keys |= {k for n in trace["nodes"] if isinstance(n["value"], dict) for k in n["value"]}
         keys |= set(trace["check"] or ())
         assert keys <= named, keys - named
+
+
+def affine(x, w):
+    """x w, and what its derivative needs."""
+    return x @ w, (x, w)
+
+
+def affine_backward(dout, cache):
+    """Of both factors."""
+    x, w = cache
+    return dout @ w.T, x.T @ dout
+
+
+def test_a_backward_written_by_hand_is_one_operation():
+    x, w = np.random.default_rng(0).standard_normal((2, 3, 3))
+    found = mg.explain(affine, x, w, backward=affine_backward, check=True).to_dict()
+    op = next(n for n in found["nodes"] if n["op"] == "affine")
+    assert [found["nodes"][i]["name"] for i in op["inputs"]] == ["x", "w"] and found["title"] == "affine"
+    assert found["rules"]["affine"]["up"][0] == "affine_backward(dout, cache): Of both factors."
+    assert found["check"]["ok"] and [r["node"] for r in found["check"]["rows"]] == op["inputs"]
+    seed = np.random.default_rng([0, 0]).standard_normal((3, 3))
+    assert found["nodes"][0]["adjoint"]["values"] == (seed @ w.T).tolist()
+
+    def transposed(dout, cache):
+        return affine_backward(dout, cache)[0].T, cache[0].T @ dout
+
+    found = mg.explain(affine, x, w, backward=transposed, check=True).to_dict()
+    assert not found["check"]["ok"] and "expected is dout @ w.T" in found["check"]["rows"][0]["detail"]
+    assert [source["function"] for source in found["sources"]] == ["affine", "transposed"]
+    with pytest.raises(ValueError, match="no gradients of 2 arguments"):
+        mg.explain(affine, x, w, backward=lambda dout, cache: dout)
