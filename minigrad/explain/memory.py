@@ -22,7 +22,8 @@ def held(y: Tensor) -> list[Array]:
     if not isinstance(node, Node):
         return []
     things = tree.flatten([y, list(node.inputs), node.saved, node.params])[0]
-    arrays = [x.read() if isinstance(x, Tensor) else x for x in things]
+    # (a tensor of no bytes is put off, or was folded into the next operation's own)
+    arrays = [x.read() if isinstance(x, Tensor) else x for x in things if not isinstance(x, Tensor) or x.nbytes]
     return [owner(a) for a in arrays if isinstance(a, np.ndarray)]
 
 

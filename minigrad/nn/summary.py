@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import random, tree
+from ..explain.memory import held, owner
 from ..ranges import check
 from ..tape import Array, Node, Tensor, history, recording, state
 from .module import MODULE, Module, Parameter, holdings
@@ -90,7 +91,7 @@ def summary(model: Module, *inputs: Any) -> Summary:
     finally:
         state.scope = before
     given = [x.data if isinstance(x, Tensor) else x for x in inputs if isinstance(x, Tensor | np.ndarray)]
-    free = {id(_memory(a)) for a in [*given, *(x.read() for x in [*model.parameters(), *model.buffers()])]}
+    free = {id(owner(a)) for a in [*given, *(x.read() for x in [*model.parameters(), *model.buffers()])]}
     kept: dict[str, int] = {}
     for scope, a in _held_arrays(y):
         if id(a) not in free:
@@ -116,23 +117,10 @@ def _watched(m: Module, forward: Callable[..., Any], shapes: dict[int, tuple[int
 
 
 def _held_arrays(y: Any) -> Iterator[tuple[str, Array]]:
-    """(scope, memory) for everything that the nodes behind y hold on to: outputs, inputs, saved values, parameters."""
+    """(scope, memory) for everything that the nodes behind y hold on to."""
     for t in history([t for t in tree.flatten(y)[0] if isinstance(t, Tensor)]):
         if isinstance(t.node, Node):
-            node = t.node
-            for x in tree.flatten([t, list(node.inputs), node.saved, node.params])[0]:
-                if isinstance(x, Tensor) and not x.nbytes:
-                    continue  # a value that the next operation has folded into its own
-                a = x.data if isinstance(x, Tensor) else x
-                if isinstance(a, np.ndarray):
-                    yield node.scope, _memory(a)
-
-
-def _memory(a: Array) -> Array:
-    """The array that owns the memory which a is a view of."""
-    while isinstance(a.base, np.ndarray):
-        a = a.base
-    return a
+            yield from ((t.node.scope, a) for a in held(t))
 
 
 def _bytes(n: float) -> str:
