@@ -15,6 +15,7 @@ from .report import (
     VERDICTS,
     WITHIN,
     WRONG,
+    Curve,
     Entry,
     Kink,
     Report,
@@ -24,5 +25,5 @@ from .report import (
 
 __all__ = [
     "EXACT", "KINK", "NOT_DETERMINISTIC", "UNEXPLAINED", "VACUOUS", "VERDICTS", "WITHIN", "WRONG",
-    "Entry", "Kink", "Report", "Row", "Suspect", "gradcheck",
+    "Curve", "Entry", "Kink", "Report", "Row", "Suspect", "gradcheck",
 ]  # fmt: skip

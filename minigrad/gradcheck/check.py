@@ -32,7 +32,7 @@ from ..tape import Array, Node, Tensor, history
 from . import mistakes, witness
 from .leaks import leaks
 from .pair import Pair, pair
-from .report import EXACT, NOT_DETERMINISTIC, UNEXPLAINED, WRONG, Entry, Report, Row, Suspect
+from .report import EXACT, NOT_DETERMINISTIC, UNEXPLAINED, WRONG, Curve, Entry, Report, Row, Suspect
 from .subject import Subject, is_model, subject
 from .suspects import suspects
 from .verdict import Evidence, entry, judge, norm, same, top
@@ -99,14 +99,15 @@ def gradcheck(
         rows = examine(s, order, entries)
         wrong = [row.order for row in rows if row.verdict in (WRONG, UNEXPLAINED)]
         found = suspects(s, min(wrong), examine, _directions(s, order)) if wrong and s.taped else []
-        if isinstance(s, Pair):
+        if isinstance(s, Pair) and len(rows) == len(s.names) and NOT_DETERMINISTIC not in {r.verdict for r in rows}:
             mistakes.explain(s, rows)
-        elif wrong:
+        elif wrong and s.taped:
             _explain(s, rows, found)
+        drawn = _curves(s) if curves else []
         evaluations = s.evaluations
     name = getattr(f, "__name__", type(f).__name__)
     seconds = time.perf_counter() - started
-    return Report("f" if name == "<lambda>" else name, given, order, rows, found, evaluations, seconds)
+    return Report("f" if name == "<lambda>" else name, given, order, rows, found, evaluations, seconds, drawn)
 
 
 def _check_backward(backward: Any, order: int, **for_tensors: Any) -> None:
@@ -115,7 +116,9 @@ def _check_backward(backward: Any, order: int, **for_tensors: Any) -> None:
         raise ValueError(f"gradcheck: order is {order}; with backward= it is 1, for backward itself has no derivative")
     for name, value in for_tensors.items():
         if value is not None:
-            raise ValueError(f"gradcheck: {name} is for functions of tensors, not with backward= (given {shown(value)})")
+            raise ValueError(
+                f"gradcheck: {name} is for functions of tensors, not with backward= (given {shown(value)})"
+            )
 
 
 def _explain(s: Subject, rows: list[Row], found: list[Suspect]) -> None:
@@ -126,6 +129,21 @@ def _explain(s: Subject, rows: list[Row], found: list[Suspect]) -> None:
             said = f"a value of {row.name} leaves the tape: {', '.join(lines[row.name][:4])}" if lines[row.name] else ""
             row.detail = "; ".join(filter(None, (row.detail, said)))
             row.verdict = WRONG if found or said else row.verdict
+
+
+def _curves(s: Subject) -> list[Curve]:
+    """How far the difference quotients are from the gradient at each step, along one direction of each leaf."""
+    s.misfits = {}
+    grads, failed = _attempt(lambda: s.slopes(s.at(s.start)))
+    found = []
+    for p, (name, a) in enumerate(zip(s.names, s.start)):
+        if failed or p in s.misfits or not a.size:
+            continue
+        v = np.random.default_rng([s.seed, 4, p]).standard_normal(a.shape)
+        along = [v / np.abs(v).max() if q == p else None for q in range(len(s.start))]
+        slope = float(np.vdot(grads[p], along[p]))
+        found.append(witness.curve(name, lambda x: [np.asarray(s.at(x).data)], s.start, along, slope))
+    return found
 
 
 def _given(inputs: Any) -> str:
@@ -225,7 +243,9 @@ class _Examination:
         probes = [self._probes(p) for p in range(len(s.leaves))]
         tangents = []
         for p, (_, vs) in enumerate(probes if "forward" in s.calls else []):
-            ts, failed = _attempt(lambda: [s.tangents([y], self._only(p, v), tape=tape)[0].data.item() for v in vs], s.calls["forward"])
+            ts, failed = _attempt(
+                lambda: [s.tangents([y], self._only(p, v), tape=tape)[0].data.item() for v in vs], s.calls["forward"]
+            )
             tangents.append(ts or [np.nan] * len(vs))
             if failed:
                 failures["forward"] = failed
@@ -259,6 +279,7 @@ class _Examination:
         a = np.where(np.isnan(a), size, a)  # where the walk failed, what the witness saw of its size must do
         return Evidence(
             places=[*places, *[None] * len(vs)],
+            length=np.array([*[1.0] * len(places), *map(norm, vs)]),
             scale=np.array([*[size] * len(places), *(norm(v * a) for v in vs)]),
             got=got,
             exact=None if np.isnan(exact).any() else exact,
@@ -323,6 +344,7 @@ class _Examination:
             seen = [found[p] for found in (walks["reverse"][0], exact) if found is not None]
             return Evidence(
                 places=[*np.ndindex(v.shape), None],
+                length=np.append(np.ones(v.size), norm(v)),
                 scale=np.append(np.full(v.size, top(*seen)), max((norm(a * v) for a in seen), default=0.0)),
                 got={walk: answers(walk) for walk in walks},
                 exact=None if exact is None else _summed(exact[p], v),
@@ -364,7 +386,7 @@ class _Examination:
         v = np.random.default_rng([s.seed, 3, p]).standard_normal(grad.shape)
 
         def off(part: Array) -> float:
-            some = np.zeros(v.size)
+            some: Array = np.zeros(v.size)
             some[part] = v.ravel()[part]
             some = some.reshape(v.shape)
             step = witness.complex_step(lambda x: [np.asarray(s.at(x).data)], s.start, self._only(p, some))

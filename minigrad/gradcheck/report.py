@@ -93,6 +93,22 @@ class Row:
 
 
 @dataclass
+class Curve:
+    """The error of difference quotients against their step, along one fixed direction of a parameter.
+
+    For each of `steps` the relative error against the walk up: of (f(x+hv) − f(x−hv)) / 2h in `central`, of
+    (f(x+hv) − f(x)) / h in `forward`, and of Im f(x+ihv) / h in `complex`, which is None where f takes no complex numbers.
+    Large steps miss the curvature, small ones drown in round-off: a V. The complex step has no right arm.
+    """
+
+    name: str
+    steps: list[float]
+    central: list[float]
+    forward: list[float]
+    complex: list[float] | None
+
+
+@dataclass
 class Report:
     """The rows of a gradient check, one for each parameter and order, and the primitives suspected if one is wrong.
 
@@ -107,6 +123,7 @@ class Report:
     suspects: list[Suspect] = field(default_factory=list)
     evaluations: int = 0
     seconds: float = 0.0
+    curves: list[Curve] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:

@@ -60,7 +60,10 @@ class Subject:
             ys = tree.flatten(self.f())[0]
             for y in ys:
                 if not isinstance(y, Tensor):
-                    raise TypeError(f"gradcheck: f returned {type(y).__name__}; it must return a tensor, or several")
+                    raise TypeError(
+                        f"gradcheck: f returned {type(y).__name__}; it must return a tensor, or several; "
+                        "of NumPy code, whose derivative you wrote too, give backward="
+                    )
             self.value = [y._data for y in ys]
             return total(_contracted(y, np.random.default_rng([self.seed, i])) for i, y in enumerate(ys))
 
