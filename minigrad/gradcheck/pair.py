@@ -66,7 +66,7 @@ class Pair(Subject):
 
     def cotangents(self) -> list[Array]:
         """One for each output: a NumPy number for a number."""
-        rngs = [np.random.default_rng([self.seed, i]) for i in range(len(self.value))]
+        rngs = [np.random.default_rng([self.seed, 5, i]) for i in range(len(self.value))]
         return [rng.standard_normal(a.shape)[()] for rng, a in zip(rngs, self.value)]
 
     def slopes(self, y: Tensor) -> list[Array]:

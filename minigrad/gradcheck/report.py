@@ -113,7 +113,8 @@ class Report:
     """The rows of a gradient check, one for each parameter and order, and the primitives suspected if one is wrong.
 
     `print(report)` is a table; `report.ok` says whether no row is WRONG or not deterministic; `report[name]` is a
-    parameter's verdict over all orders; `report.to_dict()` is made of plain numbers, strings and lists.
+    parameter's verdict over all orders; `report.to_dict()` is made of plain numbers, strings and lists. Notebooks show the
+    table as HTML.
     """
 
     subject: str
@@ -153,6 +154,14 @@ class Report:
         counts = Counter(self.verdicts.values())
         said = ", ".join(f"{counts[v]} {v}" for v in reversed(VERDICTS) if counts[v])
         return f"{'ok' if self.ok else 'FAILED'}: {said} (up to order {self.order})"
+
+    def _repr_html_(self) -> str:
+        from .table import html  # which knows this file
+
+        return html(self)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {"text/plain": str(self), "text/html": self._repr_html_()}
 
     def __str__(self) -> str:
         given = "" if self.dtype == "float64" else f", given in {self.dtype}"
