@@ -3,6 +3,7 @@
 `LAYERS` has for each: forward, backward, and arguments. Losses return (loss, gradient).
 """
 
+# ruff: noqa: F841, RUF059 a cache has what it has
 import numpy as np
 
 rng = np.random.default_rng(7)

@@ -2,7 +2,9 @@
 
 `gradcheck` (check.py) asks three witnesses: the complex step and central differences (witness.py), and both walks of
 the tape against each other. subject.py moves what is checked about and puts it back; verdict.py judges; suspects.py
-names the primitive at fault, leaks.py the lines where values leave the tape; report.py is what comes out. Nothing here trains, draws pictures, or knows layers.
+names the primitive at fault, leaks.py the lines where values leave the tape; report.py is what comes out, table.py the
+same as HTML. pair.py is a forward and a backward in plain NumPy in the place of what is checked, mistakes.py names what
+is wrong with those. Nothing here trains or knows layers.
 """
 
 from .check import gradcheck
@@ -15,6 +17,7 @@ from .report import (
     VERDICTS,
     WITHIN,
     WRONG,
+    Curve,
     Entry,
     Kink,
     Report,
@@ -24,5 +27,5 @@ from .report import (
 
 __all__ = [
     "EXACT", "KINK", "NOT_DETERMINISTIC", "UNEXPLAINED", "VACUOUS", "VERDICTS", "WITHIN", "WRONG",
-    "Entry", "Kink", "Report", "Row", "Suspect", "gradcheck",
+    "Curve", "Entry", "Kink", "Report", "Row", "Suspect", "gradcheck",
 ]  # fmt: skip

@@ -93,11 +93,28 @@ class Row:
 
 
 @dataclass
+class Curve:
+    """The error of difference quotients against their step, along one fixed direction of a parameter.
+
+    For each of `steps` the relative error against the walk up: of (f(x+hv) − f(x−hv)) / 2h in `central`, of
+    (f(x+hv) − f(x)) / h in `forward`, and of Im f(x+ihv) / h in `complex`, which is None where f takes no complex numbers.
+    Large steps miss the curvature, small ones drown in round-off: a V. The complex step has no right arm.
+    """
+
+    name: str
+    steps: list[float]
+    central: list[float]
+    forward: list[float]
+    complex: list[float] | None
+
+
+@dataclass
 class Report:
     """The rows of a gradient check, one for each parameter and order, and the primitives suspected if one is wrong.
 
     `print(report)` is a table; `report.ok` says whether no row is WRONG or not deterministic; `report[name]` is a
-    parameter's verdict over all orders; `report.to_dict()` is made of plain numbers, strings and lists.
+    parameter's verdict over all orders; `report.to_dict()` is made of plain numbers, strings and lists. Notebooks show the
+    table as HTML.
     """
 
     subject: str
@@ -107,6 +124,7 @@ class Report:
     suspects: list[Suspect] = field(default_factory=list)
     evaluations: int = 0
     seconds: float = 0.0
+    curves: list[Curve] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -136,6 +154,14 @@ class Report:
         counts = Counter(self.verdicts.values())
         said = ", ".join(f"{counts[v]} {v}" for v in reversed(VERDICTS) if counts[v])
         return f"{'ok' if self.ok else 'FAILED'}: {said} (up to order {self.order})"
+
+    def _repr_html_(self) -> str:
+        from .table import html  # which knows this file
+
+        return html(self)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {"text/plain": str(self), "text/html": self._repr_html_()}
 
     def __str__(self) -> str:
         given = "" if self.dtype == "float64" else f", given in {self.dtype}"

@@ -60,9 +60,13 @@ class Subject:
             ys = tree.flatten(self.f())[0]
             for y in ys:
                 if not isinstance(y, Tensor):
-                    raise TypeError(f"gradcheck: f returned {type(y).__name__}; it must return a tensor, or several")
+                    raise TypeError(
+                        f"gradcheck: f returned {type(y).__name__}; it must return a tensor, or several; "
+                        "of NumPy code, whose derivative you wrote too, give backward="
+                    )
             self.value = [y._data for y in ys]
-            return total(_contracted(y, np.random.default_rng([self.seed, i])) for i, y in enumerate(ys))
+            # (not the numbers of default_rng(0), which may well be f's own arguments)
+            return total(_contracted(y, np.random.default_rng([self.seed, 5, i])) for i, y in enumerate(ys))
 
     def gradient(self, y: Tensor, create_graph: bool = False) -> list[Tensor]:
         """dy/dleaf for every leaf, by the walk up. It keeps the tape."""

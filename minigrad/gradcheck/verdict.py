@@ -38,6 +38,7 @@ class Evidence:
 
     places: list[tuple[int, ...] | None]
     scale: Array
+    length: Array  # of the probes: 1 for an entry
     got: dict[str, Array]
     exact: Array | None
     central: Array
@@ -60,7 +61,7 @@ class Evidence:
             return None
         error = np.nan_to_num(_relative(self.got[walk], expected, self.scale), nan=np.inf, posinf=np.inf)
         asked = np.array([walk != "forward" or place is None for place in self.places])
-        return np.where(asked & ~(np.abs(self.got[walk] - expected) <= self.noise), error, 0)
+        return np.where(asked & ~(np.abs(self.got[walk] - expected) <= self.noise * self.length), error, 0)
 
     def worst(self, walk: str, expected: Array) -> float | None:
         """The largest relative error; None if the walk raised."""

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from ..tape import Array, Node, Tensor, history, where_is
-from .report import Kink
+from .report import Curve, Kink
 from .subject import Subject
 
 STEP = 1e-30
@@ -31,7 +31,9 @@ def moved(points: Sequence[Array], v: Sequence[Array | None], h: complex) -> lis
     return [x + h * (np.zeros(x.shape) if d is None else d) for x, d in zip(points, v)]
 
 
-def complex_step(quantity: Quantity, points: Sequence[Array], v: Sequence[Array | None]) -> list[Array] | None:
+def complex_step(
+    quantity: Quantity, points: Sequence[Array], v: Sequence[Array | None], h: float = STEP
+) -> list[Array] | None:
     """The derivative of `quantity` along v to machine precision; None if it does not take complex numbers.
 
     It does not if it raises on them, or drops the imaginary part and returns real numbers.
@@ -39,10 +41,10 @@ def complex_step(quantity: Quantity, points: Sequence[Array], v: Sequence[Array 
     with warnings.catch_warnings():
         warnings.simplefilter("error", np.exceptions.ComplexWarning)
         try:
-            values = quantity(moved(points, v, 1j * STEP))
+            values = quantity(moved(points, v, 1j * h))
         except Exception:  # whatever it raises, it does not take them
             return None
-    return [q.imag / STEP for q in values] if all(q.dtype.kind == "c" for q in values) else None
+    return [q.imag / h for q in values] if all(q.dtype.kind == "c" for q in values) else None
 
 
 def step_size(points: Sequence[Array], v: Sequence[Array | None]) -> float:
@@ -83,6 +85,23 @@ def sides(
     size = max(size, terms)
     on_the_left, on_the_right = ([(b - a) / h for a, b in zip(x, y)] for x, y in ((left, here), (here, right)))
     return on_the_left, on_the_right, 20 * EPS * size / h
+
+
+def curve(name: str, quantity: Quantity, points: Sequence[Array], v: Sequence[Array | None], slope: float) -> Curve:
+    """How far the difference quotients of a number along v are from `slope`, relatively, at steps of 0.1 to 1e-15."""
+    steps = [10 ** (-k / 2) for k in range(2, 31)]
+    (here,) = quantity(points)
+    quotients: tuple[list[float], ...] = [], [], []
+    for h in steps:
+        with np.errstate(all="ignore"):  # the step may leave f's domain
+            (right,), (left,) = quantity(moved(points, v, h)), quantity(moved(points, v, -h))
+            imaginary = complex_step(quantity, points, v, h)
+        quotients[0].append(((right - left) / (2 * h)).item())
+        quotients[1].append(((right - here) / h).item())
+        if imaginary is not None:
+            quotients[2].append(imaginary[0].item())
+    errors = [[abs(q - slope) / (abs(slope) or 1.0) for q in column] for column in quotients]
+    return Curve(name, steps, errors[0], errors[1], errors[2] if len(errors[2]) == len(steps) else None)
 
 
 def kink_between(subject: Subject, v: Sequence[Array | None], h: float) -> Kink | None:

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..escape import xml
-from ..gradcheck import VERDICTS
 from ..gradcheck import Report as GradientCheck
 from ..graph import Graph
 from ..typing import Array
@@ -141,25 +140,11 @@ def _mistakes(f: Findings) -> str:
 
 
 def _gradient_check(check: GradientCheck) -> str:
-    rows = []
-    for row in check.rows:
-        tone = "bad" if VERDICTS.index(row.verdict) >= VERDICTS.index("not deterministic") else "good"
-        tone = "mild" if row.verdict in ("kink", "vacuous") else tone
-        error = "–" if row.complex_step is None else f"{row.complex_step:.1e}"
-        central = "–" if row.central is None else f"{row.central:.1e}"
-        where = f" at {row.kink.op}{list(row.kink.index)} in {row.kink.scope or 'the model'}" if row.kink else ""
-        verdict = f'<span class="{tone}">{xml(row.verdict + where)}</span>'
-        shape = "×".join(map(str, row.shape)) or "scalar"
-        rows.append((f"<code>{xml(row.name)}</code>", shape, error, central, verdict))
-    head = ("parameter", "shape", "error against complex step", "error against central differences", "verdict")
-    faults = "".join(f"<p><b>{xml(s)}</b></p>" for s in check.suspects)
     return (
-        f"<p>This very model, trained, in training mode: batch norm by batch statistics, dropout and stochastic depth on, "
-        f"their draws held. {xml(check.summary)}. In float64, {check.evaluations} evaluations, "
-        f"{check.seconds:.1f} s. The complex step is exact to round-off; central differences are shown beside it. "
+        "<p>This very model, trained, in training mode: batch norm by batch statistics, dropout and stochastic depth on, "
+        "their draws held. The complex step is exact to round-off; central differences are shown beside it. "
         "A kink is a right derivative at which central differences straddle a decision of a ReLU.</p>"
-        + faults
-        + _table([head], rows)
+        f"{check._repr_html_()}"
     )
 
 
@@ -231,7 +216,6 @@ th { text-align: left; font-weight: 600; color: var(--soft) } td, th { padding: 
 figure { margin: 0 } figure img { width: 96px; height: 96px; image-rendering: pixelated; border: 1px solid var(--line); border-radius: 6px }
 figcaption { font-size: 13px; line-height: 1.4; margin-top: 4px } small { color: var(--soft) }
 code, pre { font: 12.5px/1.5 ui-monospace, Menlo, Consolas, monospace } pre { overflow-x: auto; margin: 0 }
-.good { color: #2f7d4f } .mild { color: #9a6a14 } .bad { color: #b83232; font-weight: 650 }
 .scroll { overflow-x: auto } .graph { overflow: auto; text-align: center; max-height: 900px; border: 1px solid var(--line); border-radius: 8px; padding: 8px }
 .graph svg { max-width: 100%; height: auto }
 @media print { body { background: #fff } .graph { max-height: none } section { break-inside: avoid } }

@@ -6,7 +6,6 @@ import sys
 import xml.etree.ElementTree as ET
 import zlib
 from html.parser import HTMLParser
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +16,7 @@ from nasty import NAMES
 
 import minigrad as mg
 from minigrad import escape, lab, nn
-from minigrad.gradcheck import gradcheck
+from minigrad.gradcheck import KINK, Kink, Report, Row, Suspect, gradcheck
 from minigrad.graph import graph
 from minigrad.lab.report import png
 
@@ -118,11 +117,8 @@ def test_any_name_leaves_the_page_as_a_harmless_one_does(findings, names):
 
     def page(names):
         title, rival, summary, key, value, name, verdict, op, scope, suspect, first, said = names
-        kink = SimpleNamespace(op=op, index=(1,), scope=scope)
-        row = SimpleNamespace(name=name, shape=(2,), verdict="kink", complex_step=None, central=None, kink=kink)
-        check = SimpleNamespace(
-            ok=True, rows=[row], suspects=[suspect], summary=f"{first}: {said}", evaluations=1, seconds=1
-        )
+        row = Row(name, (2,), 1, KINK, kink=Kink(op, (1,), first, scope, 1), detail=said)
+        check = Report(title, "float64", 1, [row], [Suspect(suspect, first, scope, 0, 1, "reverse", None, None, said)])
         settings, rivals = {key: value, "verdict": verdict}, {rival: 0.5}
         return lab.report(
             findings._replace(title=title, rivals=rivals, summary=summary, settings=settings, check=check)
@@ -158,7 +154,7 @@ def test_no_mistakes_and_a_wrong_gradient_are_said(findings):
     assert "Every test image was recognised" in page and "<figure>" not in page
     findings.check.rows[0].verdict = "WRONG"
     page = lab.report(findings)
-    assert "FAILED" in page and '<span class="bad">WRONG</span>' in page
+    assert "FAILED" in page and "✗</span>WRONG" in page
 
 
 @pytest.mark.slow
