@@ -1,0 +1,144 @@
+// What the reader has chosen, in one object, and the actions that change it. It never touches the page itself.
+
+import { useLayoutEffect, useReducer } from "preact/hooks";
+import { defaultDepth, describeStep, openTo, rowKeyOf, search, type Model } from "./model";
+
+export type Theme = "auto" | "light" | "dark";
+export type Panel = "ledger" | "inspector" | "modules" | "source" | "check";
+
+export interface State {
+  models: Model[]; // one recording, or two
+  names: string[];
+  current: number; // which recording is shown
+  compare: boolean; // both, row beside row
+  selected: number | null; // id of a node (operation or leaf)
+  group: number | null; // id of a group, when its row is selected: then selected is null
+  cursor: string; // key of the row that has the focus
+  hover: number | null; // id of the node under the pointer
+  step: number; // 0: forward only; k: k operations are walked back
+  playing: boolean;
+  speed: number; // steps a second
+  open: ReadonlySet<string>; // keys of unfolded rows: "g3" a group, "r3" a run of repeats that begins with group 3
+  depth: number;
+  query: string;
+  constants: boolean; // constants are shown
+  theme: Theme;
+  panel: Panel; // the panel in front, where only one has room
+  said: string; // what the live region says
+}
+
+let state: State;
+const listeners = new Set<() => void>();
+
+export const get = (): State => state;
+
+export function set(patch: Partial<State>): void {
+  state = { ...state, ...patch };
+  for (const listener of [...listeners]) listener();
+}
+
+/** A piece of the state; the component is drawn again when the piece changes. */
+export function useStore<T>(select: (state: State) => T): T {
+  const [, draw] = useReducer((n: number) => n + 1, 0);
+  const now = select(state);
+  useLayoutEffect(() => {
+    let last = now;
+    const listener = () => {
+      const next = select(state);
+      if (!Object.is(next, last)) {
+        last = next;
+        draw(undefined as never);
+      }
+    };
+    listeners.add(listener);
+    listener();
+    return () => void listeners.delete(listener);
+  });
+  return now;
+}
+
+export const model = (s: State = state): Model => s.models[s.current];
+
+export function start(models: Model[], names: string[]): void {
+  const depth = defaultDepth(models[0]);
+  const result = models[0].trace.result;
+  const open = openTo(models[0], depth);
+  state = {
+    models, names, current: 0, compare: false,
+    selected: result, group: null, cursor: rowKeyOf(models[0], open, result), hover: null,
+    step: models[0].order.length, playing: false, speed: 2,
+    open, depth, query: "", constants: false, theme: "auto", panel: "ledger", said: "",
+  };
+}
+
+/** Select a node: its row gets the cursor (the folded group that holds it, if it is hidden). */
+export function select(id: number | null): void {
+  if (id === null) return set({ selected: null, group: null });
+  set({ selected: id, group: null, cursor: rowKeyOf(model(), state.open, id) });
+}
+
+/** Select a node and unfold whatever hides it. */
+export function reveal(id: number): void {
+  const open = new Set(state.open);
+  const m = model();
+  for (let g = m.groupOf[id]; g !== null; g = m.trace.groups[g].parent) {
+    open.add(`g${g}`);
+    open.add(`r${m.runs[g]}`);
+  }
+  set({ open, selected: id, group: null, cursor: rowKeyOf(m, open, id) });
+}
+
+/** Walk back to where k operations are taken; the last of them is selected and announced. */
+export function goTo(k: number): void {
+  const m = model();
+  const step = Math.max(0, Math.min(m.order.length, k));
+  const node = step > 0 ? m.order[step - 1] : m.trace.result;
+  const done = step === m.order.length;
+  set({
+    step, selected: node, group: null, cursor: rowKeyOf(m, state.open, node),
+    said: describeStep(m, step), playing: state.playing && !done,
+  });
+}
+
+export const back = (): void => goTo(state.step - 1);
+export const forward = (): void => goTo(state.step + 1);
+
+/** Play or pause; at the end it begins again. */
+export function play(on = !state.playing): void {
+  if (on && state.step >= model().order.length) goTo(0);
+  set({ playing: on });
+}
+
+export function toggle(key: string, on?: boolean): void {
+  const open = new Set(state.open);
+  if (on ?? !open.has(key)) open.add(key);
+  else open.delete(key);
+  set({ open });
+}
+
+export function setDepth(depth: number): void {
+  const open = openTo(model(), depth);
+  const id = state.selected;
+  set({ depth, open, ...(id === null ? {} : { cursor: rowKeyOf(model(), open, id) }) });
+}
+
+/** Go to the next (or previous) node that the query finds. */
+export function find(direction: 1 | -1): void {
+  const found = search(model(), state.query);
+  if (!found.length) return;
+  const at = state.selected ?? -1;
+  const next = direction > 0 ? found.find((id) => id > at) ?? found[0] : found.findLast((id) => id < at) ?? found[found.length - 1];
+  reveal(next);
+}
+
+/** Show the other recording; the selection stays if the node's name or place is there. */
+export function show(current: number): void {
+  const m = state.models[current];
+  const open = openTo(m, state.depth);
+  const selected = state.selected !== null && state.selected < m.trace.nodes.length ? state.selected : m.trace.result;
+  set({ current, open, selected, group: null, cursor: rowKeyOf(m, open, selected), step: Math.min(state.step, m.order.length), playing: false });
+}
+
+export function setTheme(theme: Theme): void {
+  set({ theme });
+}

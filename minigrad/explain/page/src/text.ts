@@ -1,0 +1,76 @@
+// How numbers, shapes and names are written on the page. Pure functions of text.
+
+import type { Node, Num, Stats, Summary } from "./trace";
+
+const MINUS = "\u2212";
+
+/** A number with four significant digits; NaN and the infinities by their signs. */
+export function num(x: Num | null | undefined, digits = 4): string {
+  if (x === null || x === undefined) return "–";
+  if (typeof x === "string") return x === "nan" ? "NaN" : x === "inf" ? "∞" : x === "-inf" ? MINUS + "∞" : x;
+  if (x === 0) return Object.is(x, -0) ? MINUS + "0" : "0";
+  const size = Math.abs(x);
+  const text = size >= 1e6 || size < 1e-4 ? exponent(size.toExponential(digits - 1)) : String(Number(size.toPrecision(digits)));
+  return x < 0 ? MINUS + text : text;
+}
+
+function exponent(text: string): string {
+  const [digits, power] = text.split("e");
+  return `${Number(digits)}e${power.replace("+", "").replace("-", MINUS)}`;
+}
+
+export const isScalar = (s: Stats | null | undefined): s is Num => typeof s === "number" || typeof s === "string";
+export const isArray = (s: Stats | null | undefined): s is Summary => typeof s === "object" && s !== null;
+
+/** Whether a value holds a NaN or an infinity. */
+export const isBad = (s: Stats | null | undefined): boolean =>
+  typeof s === "string" || (typeof s === "number" && !Number.isFinite(s)) || (isArray(s) && s.nonfinite > 0);
+
+/** A scalar's number, an array's norm. */
+export const stats = (s: Stats | null | undefined): string => (s === null || s === undefined ? "–" : isArray(s) ? `‖${num(s.norm)}‖` : num(s));
+
+export const shape = (n: { shape: number[] }): string => (n.shape.length ? n.shape.join("×") : "scalar");
+
+export function bytes(n: number): string {
+  if (n < 1000) return `${n} B`;
+  const units = ["kB", "MB", "GB", "TB"];
+  let i = -1;
+  do n /= 1000; while (++i < 3 && n >= 999.5);
+  return `${n < 10 ? n.toFixed(1) : n.toFixed(0)} ${units[i]}`;
+}
+
+export const count = (n: number): string => n.toLocaleString("en").replaceAll(",", "\u202f");
+
+// what would turn text around, hide it or break the line is shown as a sign of its own
+const HIDDEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
+
+/** A user's text with control and direction characters made visible. */
+export const visible = (text: string): string =>
+  text.replace(HIDDEN, (c) => {
+    const code = c.codePointAt(0)!;
+    return code < 0x20 ? String.fromCharCode(0x2400 + code) : code === 0x7f ? "␡" : `⟨${code.toString(16).padStart(4, "0")}⟩`;
+  });
+
+/** At most `limit` characters of a user's text, from both ends. */
+export function cut(text: string, limit = 48): string {
+  const all = [...visible(text.length > 4 * limit ? text.slice(0, 2 * limit) + "…" + text.slice(-2 * limit) : text)];
+  if (all.length <= limit) return all.join("");
+  const head = Math.ceil((limit - 1) * 0.6);
+  return all.slice(0, head).join("") + "…" + all.slice(all.length - (limit - 1 - head)).join("");
+}
+
+const SYMBOLS: Record<string, string> = {
+  add: "+", sub: "−", mul: "×", div: "÷", truediv: "÷", neg: "−", negative: "−", pow: "xⁿ", power: "xⁿ", square: "x²", sqrt: "√", exp: "eˣ", log: "ln",
+  matmul: "@", affine: "Wx", linear: "Wx", sum: "Σ", mean: "μ", prod: "Π", max: "max", min: "min", maximum: "max", minimum: "min",
+  abs: "|x|", conv1d: "✱", conv2d: "✱", conv3d: "✱", conv_transpose2d: "✱ᵀ", relu: "⩘", tanh: "tanh", sigmoid: "σ", softmax: "sm", log_softmax: "lsm",
+  cross_entropy: "H", batch_norm: "ℬ", layer_norm: "ℒ", reshape: "▭", transpose: "ᵀ", permute_dims: "ᵀ", getitem: "[ ]", concatenate: "⧺", concat: "⧺", stack: "≡",
+  max_pool2d: "▽", avg_pool2d: "▽", dropout: "∴", sin: "sin", cos: "cos", where: "?:", einsum: "Σ∏", broadcast_to: "⇶", astype: "≈", gelu: "gelu", silu: "silu",
+};
+
+/** The sign of an operation; its name's first letters if it has none. */
+export const symbol = (op: string): string => SYMBOLS[op] ?? visible(op).slice(0, 3);
+
+/** What a node is called: its variable's name, or its operation's. */
+export const title = (n: Node): string => n.name || n.op || n.kind;
+
+export const plural = (n: number, word: string): string => `${count(n)} ${word}${n === 1 ? "" : "s"}`;
