@@ -1,3 +1,375 @@
+// The ledger: a row is a forward operation, in tape order; its columns are what happens there, forward and back.
+// Only the rows in view are in the document.
+
+import { Component, type ComponentChildren } from "preact";
+import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { Bad, Figure, Name, Picture, type Tone } from "./cells";
+import { CheckBadge } from "./check";
+import { Edges, gutter } from "./edges";
+import { adjointAt, connect, lastOp, passes, rows as rowsOf, search, trouble, type Model, type Row, type Rows } from "./model";
+import * as store from "./store";
+import { useStore } from "./store";
+import { bytes, count, cut, isArray, num, plural, shape, stats, symbol, title } from "./text";
+import type { Node } from "./trace";
+
+const BEYOND = 300; // pixels above and below the view for which rows are kept
+
 export function Ledger() {
-  return null;
+  const m = useStore((s) => s.models[s.current]);
+  const open = useStore((s) => s.open);
+  const constants = useStore((s) => s.constants);
+  const cursor = useStore((s) => s.cursor);
+  const selected = useStore((s) => s.selected);
+  const hover = useStore((s) => s.hover);
+  const step = useStore((s) => s.step);
+  const query = useStore((s) => s.query);
+  const box = useRef<HTMLDivElement>(null);
+  const [view, setView] = useState({ top: 0, height: 800, width: 1000 });
+  const narrow = view.width < 600;
+  const rows = useMemo(() => rowsOf(m, open, { constants, narrow }), [m, open, constants, narrow]);
+  const links = useMemo(() => connect(m, rows), [m, rows]);
+  const found = useMemo(() => new Set(search(m, query)), [m, query]);
+  const current = step > 0 && step <= m.order.length ? m.order[step - 1] : null;
+  const width = gutter(links, narrow);
+  const second = m.trace.order === 2;
+
+  useLayoutEffect(() => {
+    const el = box.current!;
+    const measure = () => setView((v) => (v.top === el.scrollTop && v.height === el.clientHeight && v.width === el.clientWidth ? v : { top: el.scrollTop, height: el.clientHeight, width: el.clientWidth }));
+    const watch = new ResizeObserver(measure);
+    watch.observe(el);
+    measure();
+    return () => watch.disconnect();
+  }, []);
+
+  // the row of the cursor comes into view, and has the focus if a row had it
+  const at = rows.index.get(cursor) ?? -1;
+  useLayoutEffect(() => {
+    const row = rows.list[at];
+    const el = box.current!;
+    if (!row) return;
+    const head = el.querySelector<HTMLElement>(".head")!.offsetHeight;
+    const [from, to] = [el.scrollTop, el.scrollTop + el.clientHeight - head];
+    if (row.top < from || row.top + row.height > to) {
+      const near = row.top + row.height > from - 60 && row.top < to + 60;
+      el.scrollTop = !near ? row.top - (to - from) / 2 + row.height / 2 : row.top < from ? row.top - 8 : row.top + row.height - (to - from) + 8;
+      setView((v) => ({ ...v, top: el.scrollTop }));
+    }
+  }, [cursor, rows, narrow]);
+  useLayoutEffect(() => {
+    const el = box.current!;
+    const active = document.activeElement;
+    if (active === document.body ? held.current : el.contains(active) && active !== el) el.querySelector<HTMLElement>(`[data-key="${cursor}"]`)?.focus({ preventScroll: true });
+  }, [cursor, rows]);
+  const held = useRef(false); // a row has the focus
+
+  const from = Math.max(0, find(rows, view.top - BEYOND));
+  const to = Math.min(rows.list.length - 1, find(rows, view.top + view.height + BEYOND));
+  const places: number[] = [];
+  for (let i = from; i <= to; i++) places.push(i);
+  if (at >= 0 && (at < from || at > to)) places.push(at);
+  const lit = hover !== null ? links.row[hover] : at >= 0 && rows.list[at].kind !== "ghost" && !rows.list[at].open ? at : -1;
+
+  const onKeyDown = (e: KeyboardEvent) => {
+    if (e.ctrlKey || e.metaKey || e.altKey || !(e.target as HTMLElement).closest("[data-key]")) return;
+    if (move(e.key, m, rows, Math.max(0, at), view.height)) e.preventDefault();
+  };
+  const result = m.trace.nodes[m.trace.result];
+  const of = result.name || "result";
+  let frame = 0;
+  const onScroll = () => {
+    cancelAnimationFrame(frame);
+    frame = requestAnimationFrame(() => {
+      const el = box.current;
+      if (el) setView((v) => (v.top === el.scrollTop ? v : { ...v, top: el.scrollTop }));
+    });
+  };
+  return (
+    <div class={`ledger${narrow ? " narrow" : ""}${second ? " second" : ""}`} ref={box} onScroll={onScroll} onKeyDown={onKeyDown}
+      onFocusIn={() => (held.current = true)} onFocusOut={(e) => (held.current = e.relatedTarget === null)} onMouseLeave={() => store.get().hover !== null && store.set({ hover: null })}
+      role="treegrid" aria-label="Operations in tape order" aria-rowcount={rows.list.length + 1} aria-colcount={second ? 6 : 4}
+      style={{ "--gutter": `${width}px` } as any}>
+      <div class="head" role="row" aria-rowindex={1}>
+        <Title class="c-op" name="operation" note="in tape order" />
+        <Title class="c-leaves" name="parameters & inputs" note="where first used" />
+        <Title class="c-value" name="value" note="computed forward" />
+        <Title class="c-adjoint" name="adjoint" note={<>∂<Name text={of} limit={12} /> / ∂·</>} />
+        {second && <Title class="c-tangent" name="tangent" note="the value along v" />}
+        {second && <Title class="c-turn" name="adjoint's tangent" note="the adjoint along v" />}
+      </div>
+      <div class="rows" role="rowgroup" style={{ height: `${rows.height + 8}px` }}>
+        {rows.list.length > 0 && <Edges m={m} rows={rows} links={links} width={width} from={from} to={to} lit={lit} step={current} />}
+        {places.map((i) => {
+          const row = rows.list[i];
+          const here = current !== null && links.row[current] === i;
+          const kept = selected !== null && row.kind === "op" && (selected === row.id || row.leaves.includes(selected) || row.again.includes(selected)) ? selected : null;
+          let hits = 0;
+          if (found.size) {
+            if (row.kind === "op") hits = [row.id, ...row.leaves].filter((id) => found.has(id)).length;
+            else if (!row.open && row.kind !== "ghost") for (const id of found) if (id >= row.first && id <= row.last) hits++;
+          }
+          return <Line key={row.key} m={m} row={row} place={i} step={step} here={here} focus={i === at || (at < 0 && i === 0)} selected={kept} hits={hits} />;
+        })}
+      </div>
+    </div>
+  );
+}
+
+const Title = ({ name, note, class: kind }: { name: string; note: ComponentChildren; class: string }) => (
+  <div class={kind} role="columnheader"><b>{name}</b> <span class="small">{note}</span></div>
+);
+
+/** Place of the row at a height. */
+function find(rows: Rows, y: number): number {
+  let [low, high] = [0, rows.list.length];
+  while (low < high) {
+    const mid = (low + high) >> 1;
+    if (rows.list[mid].top + rows.list[mid].height <= y) low = mid + 1;
+    else high = mid;
+  }
+  return low;
+}
+
+// ---- keys
+
+/** What a key does at a row: up and down in tape order, left and right fold or follow the edges. */
+function move(key: string, m: Model, { list }: Rows, at: number, view: number): boolean {
+  const row = list[at];
+  if (!row) return false;
+  const { selected } = store.get();
+  const go = (i: number) => store.focusRow(list[Math.max(0, Math.min(list.length - 1, i))]);
+  const page = Math.max(1, Math.floor(view / 44) - 2);
+  const folds = row.kind === "group" || row.kind === "run";
+  switch (key) {
+    case "ArrowDown": go(at + 1); return true;
+    case "ArrowUp": go(at - 1); return true;
+    case "PageDown": go(at + page); return true;
+    case "PageUp": go(at - page); return true;
+    case "Home": go(0); return true;
+    case "End": go(list.length - 1); return true;
+    case "ArrowRight":
+      if (folds && !row.open) store.toggle(row.key, true);
+      else if (folds) go(at + 1);
+      else if (row.kind === "op") {
+        const leaf = selected !== null && selected !== row.id;
+        const next = leaf ? m.users[selected].find((u) => u.user >= row.id)?.user : m.users[row.id][0]?.user;
+        if (next !== undefined) store.reveal(next);
+      }
+      return true;
+    case "ArrowLeft": {
+      if (folds && row.open) store.toggle(row.key, false);
+      else if (row.kind === "op") {
+        // its inputs one after another, then the module around it
+        const inputs = [...new Set(m.trace.nodes[row.id].inputs ?? [])].filter((id) => m.trace.nodes[id].kind === "operation" || row.leaves.includes(id));
+        const next = inputs[selected === row.id ? 0 : inputs.indexOf(selected!) + 1];
+        if (next !== undefined) store.reveal(next);
+        else store.reveal(row.id);
+      } else for (let i = at - 1; i >= 0; i--) if (list[i].level < row.level) { go(i); break; }
+      return true;
+    }
+    case "Enter":
+      if (folds) store.toggle(row.key);
+      else {
+        store.set({ panel: "inspector" });
+        requestAnimationFrame(() => document.getElementById("inspector")?.focus());
+      }
+      return true;
+    default: return false;
+  }
+}
+
+// ---- a row
+
+interface LineProps {
+  m: Model;
+  row: Row;
+  place: number;
+  step: number;
+  here: boolean; // the walk back is at it
+  focus: boolean;
+  selected: number | null; // which of its nodes is selected
+  hits: number; // how many of its nodes the search finds
+}
+
+class Line extends Component<LineProps> {
+  shouldComponentUpdate(next: LineProps) {
+    for (const key in next) if (next[key as keyof LineProps] !== this.props[key as keyof LineProps]) return true;
+    return false;
+  }
+
+  render({ m, row, place, step, here, focus, selected, hits }: LineProps) {
+    const node = row.kind === "op" ? m.trace.nodes[row.id] : null;
+    const classes = ["row", row.kind, row.open && "open", here && "here", focus && "cursor", hits && "found", node?.id === m.trace.result && "result"];
+    const folds = row.kind === "group" || row.kind === "run";
+    return (
+      <div class={classes.filter(Boolean).join(" ")} role="row" data-key={row.key} tabIndex={focus ? 0 : -1}
+        aria-level={row.level + 1} aria-rowindex={place + 2} aria-selected={focus} aria-expanded={folds ? row.open : undefined} aria-current={here ? "step" : undefined}
+        style={{ top: `${row.top}px`, height: `${row.height}px`, "--level": row.level } as any}
+        onClick={(e) => { if (!(e.target as HTMLElement).closest("button")) store.focusRow(row); }}
+        onFocus={(e) => { if (e.target === e.currentTarget && !focus) store.focusRow(row); }}
+        onDblClick={() => folds && store.toggle(row.key)}
+        onMouseEnter={() => store.set({ hover: node ? node.id : folds && !row.open ? row.last : null })}>
+        {node ? <Operation m={m} row={row} node={node} step={step} selected={selected} hits={hits} />
+          : row.kind === "ghost" ? <Ghost m={m} row={row} /> : <Folded m={m} row={row} step={step} hits={hits} />}
+      </div>
+    );
+  }
+}
+
+function Operation({ m, row, node, step, selected, hits }: { m: Model; row: Row; node: Node; step: number; selected: number | null; hits: number }) {
+  const alone = node.group !== null && m.alone[node.group] ? m.trace.groups[node.group] : null;
+  const wrong = m.trace.check?.suspects.some((s) => s.node === node.id);
+  const leaf = node.kind !== "operation";
+  return (
+    <>
+      <div class="c-op" role="gridcell">
+        <span class={`chip${symbol(node.op || "•").length > 2 ? " word" : ""}${wrong ? " wrong" : ""}`} aria-hidden="true">{leaf ? "•" : symbol(node.op)}</span>
+        <span class="what">
+          <span class="first">
+            {node.name ? <><Name class="name" text={node.name} limit={28} /><Name class="op" text={node.op || node.kind} limit={20} /></> : <Name class="name plain" text={node.op || node.kind} limit={30} />}
+            {node.id === m.trace.result && <span class="tag ink">result</span>}
+            {wrong && <span class="tag wrong" title="the gradient check suspects this operation's rule">✗ suspect</span>}
+            {node.kinks && node.kinks.near > 0 && <span class="tag kink" title={`${count(node.kinks.near)} of ${count(node.kinks.of)} decisions change when the inputs move by ±${num(node.kinks.within)}`}>⌵ {count(node.kinks.near)} near a kink</span>}
+            {hits > 0 && <span class="tag hit">found</span>}
+          </span>
+          <span class="small">{shape(node)}{alone && <> · <Name text={`${alone.path}`} limit={26} /></>}</span>
+        </span>
+      </div>
+      <div class="c-leaves" role="gridcell">
+        {row.leaves.map((id) => <Leaf key={id} m={m} id={id} step={step} chosen={selected === id} />)}
+        {row.more > 0 && <span class="small">and {row.more} more</span>}
+        {row.again.length > 0 && <span class="again">
+          {row.again.slice(0, 3).map((id) => <button type="button" tabIndex={-1} key={id} class={selected === id ? "chosen" : ""} title={`used again: ${cut(title(m.trace.nodes[id]), 80)}; stands where it is first used`} onClick={() => store.select(id)}>↑ {cut(short(m.trace.nodes[id]), 12)}</button>)}
+          {row.again.length > 3 && <span class="small">+{row.again.length - 3}</span>}
+        </span>}
+      </div>
+      <Cell class="c-value" of={node} stats={node.value} tone="value" />
+      <AdjointCell m={m} id={node.id} step={step} />
+      {m.trace.order === 2 && <Second m={m} id={node.id} step={step} />}
+    </>
+  );
+}
+
+const Second = ({ m, id, step }: { m: Model; id: number; step: number }) => {
+  const node = m.trace.nodes[id];
+  return (
+    <>
+      <Cell class="c-tangent" of={node} stats={node.tangent} tone="tangent" />
+      <Cell class="c-turn" of={node} stats={adjointAt(m, id, step).state === "done" ? node.adjoint_tangent : undefined} tone="turn" />
+    </>
+  );
+};
+
+function Cell({ class: kind, stats: s, tone }: { class: string; of: Node; stats: Node["value"] | null | undefined; tone: Tone }) {
+  return (
+    <div class={`${kind} cell`} role="gridcell">
+      {s === null || s === undefined ? <Dash /> : <><span class="picture"><Picture of={s} tone={tone} /></span><Figure of={s} /></>}
+    </div>
+  );
+}
+
+const Dash = ({ text = "not known yet" }: { text?: string }) => <span class="dash" role="img" aria-label={text} title={text}>–</span>;
+
+function AdjointCell({ m, id, step }: { m: Model; id: number; step: number }) {
+  const node = m.trace.nodes[id];
+  const a = adjointAt(m, id, step);
+  const addends = node.addends ?? [];
+  if (a.state === "none") return <div class="c-adjoint cell" role="gridcell"><Dash text="no gradient flows here" /><span class="small">no gradient</span></div>;
+  if (a.state === "waiting") return <div class="c-adjoint cell" role="gridcell"><Dash text="not walked back yet" /></div>;
+  const sum = !isArray(node.value) && a.total > 1 && a.arrived < 4 ? addends.slice(0, a.arrived).map((x) => stats(x.value)).join(" + ").replaceAll("+ −", "− ") : null;
+  const paths = a.total > 1 && (
+    <span class="tag fan" title={`${a.total} paths arrive here on the way back and are added`}>
+      ⊕ {a.state === "done" ? plural(a.total, "path") : `${a.arrived} of ${a.total}`}
+    </span>
+  );
+  const pass = passes(m, id) && <span class="tag pass" title="its user passes the adjoint on unchanged">×1</span>;
+  if (a.value === null) return <div class="c-adjoint cell partial" role="gridcell"><span class="figure"><span class="number">…{paths}</span><span class="small">{a.arrived} of {a.total} arrived</span></span></div>;
+  return (
+    <div class={`c-adjoint cell ${a.state}`} role="gridcell">
+      <span class="picture"><Picture of={a.value} tone="adjoint" /></span>
+      <span class="with">
+        <Figure of={a.value}>{sum !== null ? <span class="small sum">{a.arrived > 1 ? `${sum}${a.state === "partial" ? `, ${a.arrived} of ${a.total} arrived` : ""}` : `${a.arrived} of ${a.total} arrived`}</span> : undefined}</Figure>
+        {paths || pass}
+      </span>
+    </div>
+  );
+}
+
+/** The last part of a path. */
+const short = (n: Node): string => title(n).split(".").pop() || title(n);
+
+/** A leaf beside its operation: name, value, gradient. */
+function Leaf({ m, id, step, chosen }: { m: Model; id: number; step: number; chosen: boolean }) {
+  const n = m.trace.nodes[id];
+  const a = adjointAt(m, id, step);
+  const label = n.name ? short(n) : n.kind;
+  return (
+    <span class="leafline">
+      <button type="button" tabIndex={-1} class={`leaf ${n.kind}${chosen ? " chosen" : ""}`} onClick={() => store.select(id)} title={`${n.kind}${n.name ? ` ${cut(n.name, 200)}` : ""}, ${shape(n)} ${n.dtype}, ${bytes(n.bytes)}`}>
+        <span class="l-name"><Name text={label} limit={14} /> <span class="l-value">{isArray(n.value) ? shape(n) : num(n.value)}{isArray(n.value) && n.value.nonfinite > 0 && <Bad />}</span></span>
+        {n.kind === "frozen" ? <span class="l-grad">frozen</span>
+          : a.state === "none" ? null
+          : <span class="l-grad">∂ {a.state === "waiting" ? "–" : a.value === null ? "…" : num(isArray(a.value) ? a.value.norm : a.value, 3)}{a.total > 1 && (a.state === "partial" ? ` ⊕ ${a.arrived}/${a.total}` : ` ⊕ ${a.total}`)}</span>}
+        {m.trace.order === 2 && a.state === "done" && n.adjoint_tangent != null && <span class="l-turn">{stats(n.adjoint_tangent).replaceAll("‖", "")}</span>}
+      </button>
+      {n.kind === "parameter" && <CheckBadge node={id} />}
+    </span>
+  );
+}
+
+function Folded({ m, row, step, hits }: { m: Model; row: Row; step: number; hits: number }) {
+  const { groups } = m.trace;
+  const g = groups[row.id];
+  const many = row.kind === "run" ? m.length[row.id] : 1;
+  const all = Array.from({ length: many }, (_, i) => i).reduce((list: number[]) => [...list, list.length ? next(m, list[list.length - 1]) : row.id], []);
+  const ops = all.reduce((sum, i) => sum + m.ops[i], 0);
+  const parameters = all.reduce((sum, i) => sum + groups[i].parameters, 0);
+  const end = lastOp(m, all[all.length - 1]);
+  const bad = trouble(m, row.first, row.last);
+  const node = end === null ? null : m.trace.nodes[end];
+  return (
+    <>
+      <div class="c-op" role="gridcell">
+        <button type="button" tabIndex={-1} class="chip fold" aria-label={row.open ? "fold" : "unfold"} onClick={() => store.toggle(row.key)}><i /></button>
+        <span class="what">
+          <span class="first">
+            <Name class="name" text={last(g.path) || g.kind || "module"} limit={24} />
+            {row.kind === "run" && <><span class="op">…</span><Name class="name" text={last(groups[all[many - 1]].path)} limit={12} /></>}
+            {g.kind && last(g.path) && <Name class="op" text={g.kind} limit={22} />}
+            {row.kind === "run" && <span class="tag ink" title={`${many} in a row that have the same form`}>× {many}</span>}
+            {bad.wrong > 0 && !row.open && <span class="tag wrong">✗ {plural(bad.wrong, "suspect")}</span>}
+            {bad.nonfinite > 0 && !row.open && <span class="tag wrong">⚠ {bad.nonfinite} not finite</span>}
+            {hits > 0 && <span class="tag hit">{hits} found</span>}
+          </span>
+          <span class="small">{plural(ops, "operation")}{parameters > 0 && <> · {plural(parameters, "parameter")}</>}</span>
+        </span>
+      </div>
+      {row.open || !node ? null : (
+        <>
+          <div class="c-leaves" role="gridcell"><span class="small">{shape(node)} <span class="faint">out</span></span></div>
+          <Cell class="c-value" of={node} stats={node.value} tone="value" />
+          <AdjointCell m={m} id={node.id} step={step} />
+          {m.trace.order === 2 && <Second m={m} id={node.id} step={step} />}
+        </>
+      )}
+    </>
+  );
+}
+
+const last = (path: string): string => path.split(".").pop()!;
+
+/** The sibling after g in its run. */
+const next = (m: Model, g: number): number => {
+  for (let i = g + 1; i < m.runs.length; i++) if (m.runs[i] === m.runs[g] && m.trace.groups[i].same === g) return i;
+  return g;
+};
+
+function Ghost({ m, row }: { m: Model; row: Row }) {
+  const s = m.trace.skipped[row.id];
+  return (
+    <div class="c-op" role="gridcell">
+      <span class="chip" aria-hidden="true">∅</span>
+      <span class="what"><span class="first"><Name class="name" text={last(s.path) || s.kind} limit={24} />{s.kind && <Name class="op" text={s.kind} limit={22} />}<Name class="said" text={s.text} limit={60} /></span></span>
+    </div>
+  );
 }

@@ -1,6 +1,6 @@
 // What follows from a trace: users, the walk back's order, the tree of modules, the rows of the ledger. Pure functions.
 
-import { num, shape, stats, title, visible } from "./text";
+import { isBad, num, shape, stats, title, visible } from "./text";
 import type { Node, Stats, Trace } from "./trace";
 
 export interface Use {
@@ -99,6 +99,7 @@ export interface Row {
   level: number;
   open: boolean; // groups and runs: what they hold is shown below
   leaves: number[]; // operations: the leaves that are shown beside it
+  more: number; // how many leaves are not drawn
   again: number[]; // operations: leaves that it uses and that stand in an earlier row
   first: number; // ids of the nodes it stands for
   last: number;
@@ -106,23 +107,26 @@ export interface Row {
   height: number;
 }
 
-export const HEIGHT = { op: 44, group: 44, run: 44, ghost: 34, open: 32, leaf: 21 };
+export const HEIGHT = { op: 44, group: 44, run: 44, ghost: 34, open: 32, leaf: 22, line: 40 };
+const MOST = 6; // leaves that are drawn beside an operation
 
 export interface Rows {
   list: Row[];
+  narrow: boolean;
   height: number;
   index: Map<string, number>;
 }
 
-/** The rows that are shown, in tape order. */
-export function rows(m: Model, open: ReadonlySet<string>, constants = false): Rows {
+/** The rows that are shown, in tape order; narrow ones have the numbers in a line below, and the leaves below that. */
+export function rows(m: Model, open: ReadonlySet<string>, { constants = false, narrow = false } = {}): Rows {
   const { groups, nodes, skipped } = m.trace;
   const list: Row[] = [];
   const index = new Map<string, number>();
+  const folded = HEIGHT.group + (narrow ? HEIGHT.line : 0);
   let top = 0;
   const push = (key: string, kind: Row["kind"], id: number, level: number, first: number, last: number, height: number, more: Partial<Row> = {}) => {
     index.set(key, list.length);
-    list.push({ key, kind, id, level, open: false, leaves: [], again: [], first, last, top, height, ...more });
+    list.push({ key, kind, id, level, open: false, leaves: [], more: 0, again: [], first, last, top, height, ...more });
     top += height;
   };
   const walk = (items: Item[], level: number) => {
@@ -131,8 +135,9 @@ export function rows(m: Model, open: ReadonlySet<string>, constants = false): Ro
       if ("op" in item) {
         const shown = m.leaves[item.op].filter((l) => constants || nodes[l].kind !== "constant");
         const again = [...new Set((nodes[item.op].inputs ?? []).filter((l) => nodes[l].kind !== "operation" && m.home[l] !== item.op && (constants || nodes[l].kind !== "constant")))];
-        const tall = Math.min(shown.length + (again.length ? 1 : 0), 6) * HEIGHT.leaf + 4;
-        push(`n${item.op}`, "op", item.op, level, item.op, item.op, Math.max(HEIGHT.op, tall), { leaves: shown, again });
+        const lines = Math.min(shown.length, MOST) + (shown.length > MOST ? 1 : 0) + (again.length ? 1 : 0);
+        const height = narrow ? HEIGHT.op + HEIGHT.line + lines * HEIGHT.leaf : Math.max(HEIGHT.op, lines * HEIGHT.leaf + 4);
+        push(`n${item.op}`, "op", item.op, level, item.op, item.op, height, { leaves: shown.slice(0, MOST), more: shown.length - Math.min(shown.length, MOST), again });
       } else if ("skip" in item) push(`s${item.skip}`, "ghost", item.skip, level, skipped[item.skip].before, skipped[item.skip].before - 1, HEIGHT.ghost);
       else {
         const g = item.group;
@@ -140,7 +145,7 @@ export function rows(m: Model, open: ReadonlySet<string>, constants = false): Ro
         if (m.runs[g] === g && m.length[g] > 1) {
           const unfolded = open.has(`r${g}`);
           const end = items[i + m.length[g] - 1] as { group: number };
-          push(`r${g}`, "run", g, level, groups[g].first, groups[end.group].last, unfolded ? HEIGHT.open : HEIGHT.run, { open: unfolded });
+          push(`r${g}`, "run", g, level, groups[g].first, groups[end.group].last, unfolded ? HEIGHT.open : folded, { open: unfolded });
           if (!unfolded) {
             i += m.length[g] - 1;
             continue;
@@ -152,13 +157,13 @@ export function rows(m: Model, open: ReadonlySet<string>, constants = false): Ro
           continue;
         }
         const unfolded = open.has(`g${g}`);
-        push(`g${g}`, "group", g, inside, groups[g].first, groups[g].last, unfolded ? HEIGHT.open : HEIGHT.group, { open: unfolded });
+        push(`g${g}`, "group", g, inside, groups[g].first, groups[g].last, unfolded ? HEIGHT.open : folded, { open: unfolded });
         if (unfolded) walk(m.items[g], inside + 1);
       }
     }
   };
   walk(m.items[m.items.length - 1], 0);
-  return { list, height: top, index };
+  return { list, narrow, height: top, index };
 }
 
 /** Key of the row in which a node is shown: its own, or that of the folded group that holds it. */
@@ -170,6 +175,24 @@ export function rowKeyOf(m: Model, open: ReadonlySet<string>, id: number): strin
     if (!m.alone[g] && !open.has(`g${g}`)) return `g${g}`;
   }
   return `n${m.home[id]}`;
+}
+
+/** The first operation that a group holds. */
+export function firstOp(m: Model, g: number): number | null {
+  for (const item of m.items[g]) {
+    const id = "op" in item ? item.op : "group" in item ? firstOp(m, item.group) : null;
+    if (id !== null) return id;
+  }
+  return null;
+}
+
+/** The last operation that a group holds: its value is the group's. */
+export function lastOp(m: Model, g: number): number | null {
+  for (const item of [...m.items[g]].reverse()) {
+    const id = "op" in item ? item.op : "group" in item ? lastOp(m, item.group) : null;
+    if (id !== null) return id;
+  }
+  return null;
 }
 
 /** Keys of all that is unfolded when the slider stands at a depth. */
@@ -192,6 +215,64 @@ export function defaultDepth(m: Model): number {
     else break;
   }
   return depth;
+}
+
+// ---- the edges between rows
+
+export interface Link {
+  from: number; // place of a row among the rows
+  to: number[]; // rows further down that use it, but for the one right below
+  lane: number; // 0 is the nearest to the rows; -1: no room, drawn as a stub
+}
+
+export interface Links {
+  row: Int32Array; // by node: place of the row in which it is shown
+  straight: Int32Array; // by row: the row right above whose value it takes, or -1
+  links: Link[];
+  lanes: number;
+}
+
+const LANES = 7;
+
+/** Who takes whose value, row by row: a line to the row below, a lane beside the rows for what goes further. */
+export function connect(m: Model, { list }: Rows): Links {
+  const row = new Int32Array(m.trace.nodes.length).fill(-1);
+  const slot = new Int32Array(list.length).fill(-1);
+  let slots = 0;
+  list.forEach((r, i) => {
+    if (r.kind === "ghost" || r.open) return;
+    slot[i] = slots++;
+    if (r.kind === "op") for (const id of [r.id, ...m.leaves[r.id]]) row[id] = i;
+    else row.fill(i, r.first, r.last + 1);
+  });
+  const straight = new Int32Array(list.length).fill(-1);
+  const far = new Map<number, Set<number>>();
+  for (const n of m.trace.nodes) {
+    const to = row[n.id];
+    if (n.kind !== "operation" || to < 0) continue;
+    for (const id of n.inputs ?? []) {
+      const from = row[id];
+      if (m.trace.nodes[id].kind !== "operation" || from < 0 || from === to) continue;
+      if (slot[to] - slot[from] === 1) straight[to] = from;
+      else (far.get(from) ?? far.set(from, new Set()).get(from)!).add(to);
+    }
+  }
+  const links = [...far].map(([from, to]): Link => ({ from, to: [...to].sort((a, b) => a - b), lane: -1 }));
+  const end = (l: Link) => l.to[l.to.length - 1];
+  const taken = Array.from({ length: LANES }, () => new Uint8Array(slots));
+  let lanes = 0;
+  for (const l of [...links].sort((a, b) => slot[end(a)] - slot[a.from] - (slot[end(b)] - slot[b.from]) || a.from - b.from)) {
+    const [first, last] = [slot[l.from], slot[end(l)]];
+    if (last - first > 2000) continue;
+    l.lane = taken.findIndex((lane) => {
+      for (let i = first; i < last; i++) if (lane[i]) return false;
+      return true;
+    });
+    if (l.lane < 0) continue;
+    taken[l.lane].fill(1, first, last);
+    lanes = Math.max(lanes, l.lane + 1);
+  }
+  return { row, straight, links: links.sort((a, b) => a.from - b.from), lanes };
 }
 
 // ---- the walk back
@@ -260,6 +341,23 @@ export function describeStep(m: Model, k: number): string {
   });
   const name = n.name ? `${visible(n.op)}, ${visible(n.name)}` : visible(n.op);
   return `Step ${k} of ${m.order.length} back: ${name}. Adjoint ${stats(n.adjoint)}. ${sent.length ? `Sends ${sent.join("; ")}.` : "Sends nothing on."}`;
+}
+
+const troubles = new WeakMap<Model, { wrong: number[]; nonfinite: number[] }>();
+
+/** How many nodes from first to last the check suspects, and how many hold a NaN or an infinity. */
+export function trouble(m: Model, first: number, last: number): { wrong: number; nonfinite: number } {
+  let known = troubles.get(m);
+  if (!known) {
+    const { nodes, check } = m.trace;
+    known = {
+      wrong: (check?.suspects ?? []).flatMap((s) => (s.node === null ? [] : [s.node])),
+      nonfinite: nodes.filter((n) => isBad(n.value) || isBad(n.adjoint)).map((n) => n.id),
+    };
+    troubles.set(m, known);
+  }
+  const within = (ids: number[]) => ids.reduce((sum, id) => sum + (id >= first && id <= last ? 1 : 0), 0);
+  return { wrong: within(known.wrong), nonfinite: within(known.nonfinite) };
 }
 
 // ---- search

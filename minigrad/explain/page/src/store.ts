@@ -1,7 +1,8 @@
 // What the reader has chosen, in one object, and the actions that change it. It never touches the page itself.
 
 import { useLayoutEffect, useReducer } from "preact/hooks";
-import { defaultDepth, describeStep, openTo, rowKeyOf, search, type Model } from "./model";
+import { defaultDepth, firstOp, openTo, rowKeyOf, search, type Model, type Row } from "./model";
+import { describe, taken, walkOf } from "./walk";
 
 export type Theme = "auto" | "light" | "dark";
 export type Panel = "ledger" | "inspector" | "modules" | "source" | "check";
@@ -15,7 +16,7 @@ export interface State {
   group: number | null; // id of a group, when its row is selected: then selected is null
   cursor: string; // key of the row that has the focus
   hover: number | null; // id of the node under the pointer
-  step: number; // 0: forward only; k: k operations are walked back
+  step: number; // 0: forward only; k: k operations are walked back; −k: the last k are not computed yet
   playing: boolean;
   speed: number; // steps a second
   open: ReadonlySet<string>; // keys of unfolded rows: "g3" a group, "r3" a run of repeats that begins with group 3
@@ -24,6 +25,7 @@ export interface State {
   constants: boolean; // constants are shown
   theme: Theme;
   panel: Panel; // the panel in front, where only one has room
+  curve: number | null; // id of the parameter whose check is open
   said: string; // what the live region says
 }
 
@@ -67,7 +69,7 @@ export function start(models: Model[], names: string[]): void {
     models, names, current: 0, compare: false,
     selected: result, group: null, cursor: rowKeyOf(models[0], open, result), hover: null,
     step: models[0].order.length, playing: false, speed: 2,
-    open, depth, query: "", constants: false, theme: "auto", panel: "ledger", said: "",
+    open, depth, query: "", constants: false, theme: "auto", panel: "ledger", curve: null, said: "",
   };
 }
 
@@ -88,15 +90,15 @@ export function reveal(id: number): void {
   set({ open, selected: id, group: null, cursor: rowKeyOf(m, open, id) });
 }
 
-/** Walk back to where k operations are taken; the last of them is selected and announced. */
+/** Go to a place of the walk (k operations are walked back; −k: the last k not computed yet); what the move took is selected and announced. */
 export function goTo(k: number): void {
   const m = model();
-  const step = Math.max(0, Math.min(m.order.length, k));
-  const node = step > 0 ? m.order[step - 1] : m.trace.result;
-  const done = step === m.order.length;
+  const step = Math.max(-walkOf(m).forward.length, Math.min(m.order.length, k));
+  const node = step === 0 ? m.trace.result : (taken(m, step)?.id ?? walkOf(m).forward[0] ?? m.trace.result);
+  const rushing = state.playing && state.speed > 2; // nobody can listen at that pace
   set({
     step, selected: node, group: null, cursor: rowKeyOf(m, state.open, node),
-    said: describeStep(m, step), playing: state.playing && !done,
+    said: rushing ? state.said : describe(m, step), playing: state.playing && step < m.order.length,
   });
 }
 
@@ -107,6 +109,25 @@ export const forward = (): void => goTo(state.step + 1);
 export function play(on = !state.playing): void {
   if (on && state.step >= model().order.length) goTo(0);
   set({ playing: on });
+}
+
+/** Select a group's row, and unfold what hides it. */
+export function selectGroup(g: number): void {
+  const m = model();
+  const open = new Set(state.open);
+  for (let p = m.trace.groups[g].parent; p !== null; p = m.trace.groups[p].parent) {
+    open.add(`g${p}`);
+    open.add(`r${m.runs[p]}`);
+  }
+  if (m.length[m.runs[g]] > 1) open.add(`r${m.runs[g]}`);
+  const only = m.alone[g] ? firstOp(m, g) : null;
+  set({ open, selected: only, group: only === null ? g : null, cursor: only === null ? `g${g}` : `n${only}` });
+}
+
+/** Move the cursor to a row. */
+export function focusRow(row: Row): void {
+  if (row.kind === "op") set({ cursor: row.key, selected: row.id, group: null });
+  else set({ cursor: row.key, selected: null, group: row.kind === "ghost" ? null : row.id });
 }
 
 export function toggle(key: string, on?: boolean): void {

@@ -4,19 +4,22 @@ import type { Node, Num, Stats, Summary } from "./trace";
 
 const MINUS = "\u2212";
 
-/** A number with four significant digits; NaN and the infinities by their signs. */
+/**
+ * A number with four significant digits; NaN and the infinities by their signs. Zeros at the end are cut only where the
+ * text is then exact: 0.5 is "0.5", and 0.50001 is "0.5000".
+ */
 export function num(x: Num | null | undefined, digits = 4): string {
   if (x === null || x === undefined) return "–";
   if (typeof x === "string") return x === "nan" ? "NaN" : x === "inf" ? "∞" : x === "-inf" ? MINUS + "∞" : x;
   if (x === 0) return Object.is(x, -0) ? MINUS + "0" : "0";
   const size = Math.abs(x);
-  const text = size >= 1e6 || size < 1e-4 ? exponent(size.toExponential(digits - 1)) : String(Number(size.toPrecision(digits)));
+  const whole = Number.isInteger(x) || size >= 10 ** digits;
+  const plain = size < 1e6 && whole ? size.toFixed(0) : size < 1e6 && size >= 1e-4 ? size.toPrecision(digits) : size.toExponential(digits - 1);
+  const [mantissa, power] = plain.split("e");
+  const short = mantissa.includes(".") ? mantissa.replace(/\.?0+$/, "") : mantissa;
+  const tail = power === undefined ? "" : `e${power.replace("+", "")}`;
+  const text = (Number(short + tail) === size ? short : mantissa) + tail.replace("-", MINUS);
   return x < 0 ? MINUS + text : text;
-}
-
-function exponent(text: string): string {
-  const [digits, power] = text.split("e");
-  return `${Number(digits)}e${power.replace("+", "").replace("-", MINUS)}`;
 }
 
 export const isScalar = (s: Stats | null | undefined): s is Num => typeof s === "number" || typeof s === "string";
@@ -39,7 +42,7 @@ export function bytes(n: number): string {
   return `${n < 10 ? n.toFixed(1) : n.toFixed(0)} ${units[i]}`;
 }
 
-export const count = (n: number): string => n.toLocaleString("en").replaceAll(",", "\u202f");
+export const count = (n: number | bigint): string => n.toLocaleString("en").replaceAll(",", "\u202f");
 
 // what would turn text around, hide it or break the line is shown as a sign of its own
 const HIDDEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
@@ -73,4 +76,4 @@ export const symbol = (op: string): string => SYMBOLS[op] ?? visible(op).slice(0
 /** What a node is called: its variable's name, or its operation's. */
 export const title = (n: Node): string => n.name || n.op || n.kind;
 
-export const plural = (n: number, word: string): string => `${count(n)} ${word}${n === 1 ? "" : "s"}`;
+export const plural = (n: number | bigint, word: string): string => `${count(n)} ${word}${Number(n) === 1 ? "" : "s"}`;

@@ -1,0 +1,82 @@
+// A value as it stands in a cell: a scalar's number; an array's norm, its mean and spread, and a small picture.
+
+import { useLayoutEffect, useRef } from "preact/hooks";
+import type { Stats, Summary } from "./trace";
+import { cut, isArray, isBad, num, visible } from "./text";
+
+export type Tone = "value" | "adjoint" | "tangent" | "turn"; // turn: the adjoint's tangent
+
+// of a column: the colour of what is positive, and of what is negative; as dense as the entry is large
+const INKS: Record<Tone, [number[], number[]]> = {
+  value: [[66, 104, 146], [190, 92, 66]],
+  adjoint: [[224, 104, 28], [58, 120, 190]],
+  tangent: [[139, 92, 246], [120, 140, 30]],
+  turn: [[18, 148, 136], [196, 70, 120]],
+};
+
+/** A user's text, cut to a length, with the whole of it at hand. */
+export function Name({ text, limit = 32, class: kind }: { text: string; limit?: number; class?: string }) {
+  const short = cut(text, limit);
+  return <bdi class={kind} title={short === text ? undefined : visible(text).slice(0, 10000)}>{short}</bdi>;
+}
+
+export function Thumb({ of, tone, size = 32 }: { of: Summary; tone: Tone; size?: number }) {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const t = of.thumb!;
+  useLayoutEffect(() => {
+    const bytes = atob(t.gray);
+    const context = canvas.current!.getContext("2d")!;
+    const image = context.createImageData(t.columns, t.rows);
+    const most = Math.max(Math.abs(t.low), Math.abs(t.high)) || 1;
+    for (let i = 0; i < t.rows * t.columns; i++) {
+      const x = (t.low + (bytes.charCodeAt(i) / 255) * (t.high - t.low)) / most;
+      const ink = INKS[tone][x < 0 ? 1 : 0];
+      image.data.set([ink[0], ink[1], ink[2], 255 * Math.abs(x)], 4 * i);
+    }
+    context.putImageData(image, 0, 0);
+  }, [t, tone]);
+  const wide = t.columns >= t.rows;
+  const other = (a: number, b: number) => Math.max(4, Math.round((size * a) / b));
+  return (
+    <canvas ref={canvas} class="thumb" width={t.columns} height={t.rows} aria-hidden="true"
+      style={{ width: wide ? size : other(t.columns, t.rows), height: wide ? other(t.rows, t.columns) : size }} />
+  );
+}
+
+export function Spark({ of, width = 32, height = 22 }: { of: Summary; width?: number; height?: number }) {
+  const { counts, low, high } = of.histogram!;
+  const most = Math.max(...counts, 1);
+  const bar = width / counts.length;
+  const path = counts.map((c, i) => (c ? `M${(i * bar).toFixed(1)} ${height}v${(-Math.max(1, (c / most) * height)).toFixed(1)}h${bar.toFixed(2)}V${height}z` : "")).join("");
+  const zero = low < 0 && high > 0 ? (-low / (high - low)) * width : null;
+  return (
+    <svg class="spark" width={width} height={height} viewBox={`0 0 ${width} ${height}`} aria-hidden="true">
+      <path d={path} />
+      {zero !== null && <line x1={zero} x2={zero} y1={0} y2={height} />}
+    </svg>
+  );
+}
+
+export const Picture = ({ of, tone }: { of: Stats; tone: Tone }) =>
+  isArray(of) ? of.thumb && of.thumb.rows > 1 ? <Thumb of={of} tone={tone} /> : of.histogram ? <Spark of={of} /> : null : null;
+
+/** The sign of a NaN or an infinity. */
+export const Bad = () => <span class="bad-sign" title="holds NaN or an infinity" role="img" aria-label="not finite">⚠</span>;
+
+/** A scalar's number, or an array's norm with mean ± standard deviation below. */
+export function Figure({ of, children }: { of: Stats; children?: unknown }) {
+  const bad = isBad(of);
+  if (!isArray(of))
+    return (
+      <span class="figure">
+        <span class="number">{bad && <Bad />}{num(of)}</span>
+        {children as any}
+      </span>
+    );
+  return (
+    <span class="figure">
+      <span class="number">{bad && <Bad />}<i class="norm">‖·‖</i>{num(of.norm)}</span>
+      {children as any ?? <span class="small">{of.nonfinite ? `${of.nonfinite} not finite` : `${num(of.mean, 2)} ± ${num(of.std, 2)}`}</span>}
+    </span>
+  );
+}
