@@ -3,10 +3,12 @@
 import { render } from "preact";
 import { useEffect, useLayoutEffect } from "preact/hooks";
 import { Name } from "./cells";
+import { CheckDialog } from "./check";
 import { Inspector } from "./inspector";
 import { Ledger } from "./ledger";
 import { derive, search } from "./model";
 import { Modules } from "./modules";
+import { Compare } from "./sidebyside";
 import { SourcePanel } from "./source";
 import * as store from "./store";
 import { start, useStore, type Panel } from "./store";
@@ -19,6 +21,7 @@ import "./panels.css";
 function App() {
   const said = useStore((s) => s.said);
   const panel = useStore((s) => s.panel);
+  const compare = useStore((s) => s.compare);
   useEffect(() => {
     document.addEventListener("keydown", onKey);
     return () => document.removeEventListener("keydown", onKey);
@@ -28,9 +31,10 @@ function App() {
       <Header />
       <Tabs />
       <aside class="left" aria-label="Modules and source"><div class="p-modules"><Modules /></div><div class="p-source"><SourcePanel /></div></aside>
-      <main><Toolbar /><Ledger /></main>
+      <main>{compare ? <Compare /> : <><Toolbar /><Ledger /></>}</main>
       <aside class="right" id="inspector" tabIndex={-1} aria-label="Inspector"><Inspector /></aside>
       <footer><Transport /></footer>
+      <CheckDialog />
       <div class="sr" role="status" aria-live="polite">{said}</div>
     </div>
   );
@@ -56,6 +60,7 @@ function Header() {
   const m = useStore((s) => s.models[s.current]);
   const names = useStore((s) => s.names);
   const current = useStore((s) => s.current);
+  const compare = useStore((s) => s.compare);
   const theme = useStore((s) => s.theme);
   useLayoutEffect(() => {
     document.documentElement.dataset.theme = theme;
@@ -66,13 +71,14 @@ function Header() {
   return (
     <header>
       <h1><Name text={trace.title || "computation"} limit={40} /></h1>
-      <span class="facts">{plural(ops, "operation")}<span class="how" title={trace.how_text}><b>{trace.how === "kernels" ? "fused kernels" : "compositions"}</b> on the way back</span></span>
-      {trace.check && <button type="button" class={`verdict ${trace.check.ok ? "ok" : "wrong"}`} title={trace.check.summary} onClick={() => { const s = trace.check!.suspects[0]?.node ?? trace.check!.rows.find((r) => r.node !== null)?.node; if (s != null) store.reveal(s); store.set({ panel: "inspector" }); }}>
+      <span class="summary">{plural(ops, "operation")}<span class="how" title={trace.how_text}><b>{trace.how === "kernels" ? "fused kernels" : "compositions"}</b> on the way back</span></span>
+      {trace.check && <button type="button" class={`verdict ${trace.check.ok ? "ok" : "wrong"}`} title={trace.check.summary} aria-haspopup="dialog" onClick={() => store.set({ curve: "all" })}>
         <span aria-hidden="true">{trace.check.ok ? "✓" : "✗"}</span> gradient check {trace.check.ok ? "passed" : "failed"}</button>}
       <span class="grow" />
       {names.length > 1 && (
         <span class="switch" role="group" aria-label="Recording">
-          {names.map((name, i) => <button type="button" key={i} aria-pressed={i === current} onClick={() => store.show(i)}><Name text={name} limit={18} /></button>)}
+          {names.map((name, i) => <button type="button" key={i} aria-pressed={!compare && i === current} onClick={() => { store.set({ compare: false }); store.show(i); }}><Name text={name} limit={18} /></button>)}
+          <button type="button" aria-pressed={compare} onClick={() => store.set({ compare: true })}>side by side</button>
         </span>
       )}
       <button type="button" class="icon" aria-label={`Theme: ${theme}; change to ${then}`} title={`Theme: ${theme}`} onClick={() => store.setTheme(then)}>{glyph}</button>

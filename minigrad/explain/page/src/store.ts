@@ -25,7 +25,7 @@ export interface State {
   constants: boolean; // constants are shown
   theme: Theme;
   panel: Panel; // the panel in front, where only one has room
-  curve: number | null; // id of the parameter whose check is open
+  curve: number | "all" | null; // id of the parameter whose check is open, or the whole check
   said: string; // what the live region says
 }
 
@@ -66,7 +66,7 @@ export function start(models: Model[], names: string[]): void {
   const result = models[0].trace.result;
   const open = openTo(models[0], depth);
   state = {
-    models, names, current: 0, compare: false,
+    models, names, current: 0, compare: models.length > 1,
     selected: result, group: null, cursor: rowKeyOf(models[0], open, result), hover: null,
     step: models[0].order.length, playing: false, speed: 2,
     open, depth, query: "", constants: false, theme: "auto", panel: "ledger", curve: null, said: "",

@@ -63,15 +63,15 @@ export function cut(text: string, limit = 48): string {
 }
 
 const SYMBOLS: Record<string, string> = {
-  add: "+", sub: "−", mul: "×", div: "÷", truediv: "÷", neg: "−", negative: "−", pow: "xⁿ", power: "xⁿ", square: "x²", sqrt: "√", exp: "eˣ", log: "ln",
-  matmul: "@", affine: "Wx", linear: "Wx", sum: "Σ", mean: "μ", prod: "Π", max: "max", min: "min", maximum: "max", minimum: "min",
-  abs: "|x|", conv1d: "✱", conv2d: "✱", conv3d: "✱", conv_transpose2d: "✱ᵀ", relu: "⩘", tanh: "tanh", sigmoid: "σ", softmax: "sm", log_softmax: "lsm",
-  cross_entropy: "H", batch_norm: "ℬ", layer_norm: "ℒ", reshape: "▭", transpose: "ᵀ", permute_dims: "ᵀ", getitem: "[ ]", concatenate: "⧺", concat: "⧺", stack: "≡",
-  max_pool2d: "▽", avg_pool2d: "▽", dropout: "∴", sin: "sin", cos: "cos", where: "?:", einsum: "Σ∏", broadcast_to: "⇶", astype: "≈", gelu: "gelu", silu: "silu",
+  add: "+", sub: "−", mul: "×", div: "÷", truediv: "÷", neg: "−", negative: "−", pow: "xⁿ", power: "xⁿ", square: "x²", cube: "x³", sqrt: "√",
+  log: "ln", matmul: "@", affine: "Wx", linear: "Wx", sum: "Σ", sum_to: "Σ", prod: "Π", maximum: "max", minimum: "min", abs: "|x|", sigmoid: "σ",
+  conv1d: "conv", conv2d: "conv", conv3d: "conv", conv_transpose2d: "convᵀ", softmax: "soft", log_softmax: "lsm", cross_entropy: "loss",
+  batch_norm: "bn", layer_norm: "ln", reshape: "resh", transpose: "xᵀ", permute_dims: "xᵀ", getitem: "[ ]", concat: "cat", max_pool2d: "pool",
+  avg_pool2d: "pool", dropout: "drop", where: "if", broadcast_to: "bc", astype: "cast", log1p: "ln1p",
 };
 
 /** The sign of an operation; its name's first letters if it has none. */
-export const symbol = (op: string): string => SYMBOLS[op] ?? visible(op).slice(0, 3);
+export const symbol = (op: string): string => SYMBOLS[op] ?? visible(op).slice(0, 4);
 
 /** What a node is called: its variable's name, or its operation's. */
 export const title = (n: Node): string => n.name || n.op || n.kind;
