@@ -1,5 +1,6 @@
 // A value as it stands in a cell: a scalar's number; an array's norm, its mean and spread, and a small picture.
 
+import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import type { Stats, Summary } from "./trace";
 import { cut, isArray, isBad, num, visible } from "./text";
@@ -8,7 +9,7 @@ export type Tone = "value" | "adjoint" | "tangent" | "turn"; // turn: the adjoin
 
 // of a column: the colour of what is positive, and of what is negative; as dense as the entry is large
 const INKS: Record<Tone, [number[], number[]]> = {
-  value: [[66, 104, 146], [190, 92, 66]],
+  value: [[52, 92, 138], [176, 138, 96]],
   adjoint: [[224, 104, 28], [58, 120, 190]],
   tangent: [[139, 92, 246], [120, 140, 30]],
   turn: [[18, 148, 136], [196, 70, 120]],
@@ -39,7 +40,7 @@ export function Thumb({ of, tone, size = 32 }: { of: Summary; tone: Tone; size?:
   const other = (a: number, b: number) => Math.max(4, Math.round((size * a) / b));
   return (
     <canvas ref={canvas} class="thumb" width={t.columns} height={t.rows} aria-hidden="true"
-      style={{ width: wide ? size : other(t.columns, t.rows), height: wide ? other(t.rows, t.columns) : size }} />
+      style={{ width: `${wide ? size : other(t.columns, t.rows)}px`, height: `${wide ? other(t.rows, t.columns) : size}px` }} />
   );
 }
 
@@ -63,20 +64,13 @@ export const Picture = ({ of, tone }: { of: Stats; tone: Tone }) =>
 /** The sign of a NaN or an infinity. */
 export const Bad = () => <span class="bad-sign" title="holds NaN or an infinity" role="img" aria-label="not finite">⚠</span>;
 
-/** A scalar's number, or an array's norm with mean ± standard deviation below. */
-export function Figure({ of, children }: { of: Stats; children?: unknown }) {
-  const bad = isBad(of);
-  if (!isArray(of))
-    return (
-      <span class="figure">
-        <span class="number">{bad && <Bad />}{num(of)}</span>
-        {children as any}
-      </span>
-    );
+/** A scalar's number, or an array's norm with mean ± standard deviation below; or what is given, below. */
+export function Figure({ of, tag, children }: { of: Stats; tag?: ComponentChildren; children?: ComponentChildren }) {
+  const array = isArray(of);
   return (
     <span class="figure">
-      <span class="number">{bad && <Bad />}<i class="norm">‖·‖</i>{num(of.norm)}</span>
-      {children as any ?? <span class="small">{of.nonfinite ? `${of.nonfinite} not finite` : `${num(of.mean, 2)} ± ${num(of.std, 2)}`}</span>}
+      <span class="number">{isBad(of) && <Bad />}{array && <i class="norm">‖·‖</i>}{num(array ? of.norm : of)}{tag}</span>
+      {children ?? (array && <span class="small">{of.nonfinite ? `${of.nonfinite} not finite` : `${num(of.mean, 2)} ± ${num(of.std, 2)}`}</span>)}
     </span>
   );
 }

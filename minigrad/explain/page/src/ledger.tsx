@@ -29,7 +29,9 @@ export function Ledger() {
   const rows = useMemo(() => rowsOf(m, open, { constants, narrow }), [m, open, constants, narrow]);
   const links = useMemo(() => connect(m, rows), [m, rows]);
   const found = useMemo(() => new Set(search(m, query)), [m, query]);
-  const current = step > 0 && step <= m.order.length ? m.order[step - 1] : null;
+  const said = useStore((s) => s.said !== ""); // someone has stepped
+  const current = said && step > 0 && step <= m.order.length ? m.order[step - 1] : null;
+  const fed = useMemo(() => new Set(current === null ? [] : (m.trace.nodes[current].inputs ?? []).filter((id) => m.trace.nodes[id].addends?.some((a) => a.from === current))), [m, current]);
   const width = gutter(links, narrow);
   const second = m.trace.order === 2;
 
@@ -44,9 +46,11 @@ export function Ledger() {
 
   // the row of the cursor comes into view, and has the focus if a row had it
   const at = rows.index.get(cursor) ?? -1;
+  const begun = useRef(false);
   useLayoutEffect(() => {
     const row = rows.list[at];
     const el = box.current!;
+    if (!begun.current) return void (begun.current = true); // it opens at the top
     if (!row) return;
     const head = el.querySelector<HTMLElement>(".head")!.offsetHeight;
     const [from, to] = [el.scrollTop, el.scrollTop + el.clientHeight - head];
@@ -55,7 +59,7 @@ export function Ledger() {
       el.scrollTop = !near ? row.top - (to - from) / 2 + row.height / 2 : row.top < from ? row.top - 8 : row.top + row.height - (to - from) + 8;
       setView((v) => ({ ...v, top: el.scrollTop }));
     }
-  }, [cursor, rows, narrow]);
+  }, [cursor, open]);
   useLayoutEffect(() => {
     const el = box.current!;
     const active = document.activeElement;
@@ -103,12 +107,13 @@ export function Ledger() {
           const row = rows.list[i];
           const here = current !== null && links.row[current] === i;
           const kept = selected !== null && row.kind === "op" && (selected === row.id || row.leaves.includes(selected) || row.again.includes(selected)) ? selected : null;
+          const fresh = fed.size && row.kind === "op" ? [row.id, ...row.leaves].filter((id) => fed.has(id)).join() : !row.open && [...fed].some((id) => links.row[id] === i) ? "any" : "";
           let hits = 0;
           if (found.size) {
             if (row.kind === "op") hits = [row.id, ...row.leaves].filter((id) => found.has(id)).length;
             else if (!row.open && row.kind !== "ghost") for (const id of found) if (id >= row.first && id <= row.last) hits++;
           }
-          return <Line key={row.key} m={m} row={row} place={i} step={step} here={here} focus={i === at || (at < 0 && i === 0)} selected={kept} hits={hits} />;
+          return <Line key={row.key} m={m} row={row} place={i} step={step} here={here} fresh={fresh} focus={i === at || (at < 0 && i === 0)} selected={kept} hits={hits} />;
         })}
       </div>
     </div>
@@ -186,6 +191,7 @@ interface LineProps {
   place: number;
   step: number;
   here: boolean; // the walk back is at it
+  fresh: string; // ids of its nodes to which the walk back has just sent something
   focus: boolean;
   selected: number | null; // which of its nodes is selected
   hits: number; // how many of its nodes the search finds
@@ -197,7 +203,7 @@ class Line extends Component<LineProps> {
     return false;
   }
 
-  render({ m, row, place, step, here, focus, selected, hits }: LineProps) {
+  render({ m, row, place, step, here, fresh, focus, selected, hits }: LineProps) {
     const node = row.kind === "op" ? m.trace.nodes[row.id] : null;
     const classes = ["row", row.kind, row.open && "open", here && "here", focus && "cursor", hits && "found", node?.id === m.trace.result && "result"];
     const folds = row.kind === "group" || row.kind === "run";
@@ -209,15 +215,18 @@ class Line extends Component<LineProps> {
         onFocus={(e) => { if (e.target === e.currentTarget && !focus) store.focusRow(row); }}
         onDblClick={() => folds && store.toggle(row.key)}
         onMouseEnter={() => store.set({ hover: node ? node.id : folds && !row.open ? row.last : null })}>
-        {node ? <Operation m={m} row={row} node={node} step={step} selected={selected} hits={hits} />
-          : row.kind === "ghost" ? <Ghost m={m} row={row} /> : <Folded m={m} row={row} step={step} hits={hits} />}
+        {node ? <Operation fresh={fresh} m={m} row={row} node={node} step={step} selected={selected} hits={hits} />
+          : row.kind === "ghost" ? <Ghost m={m} row={row} /> : <Folded fresh={fresh} m={m} row={row} step={step} hits={hits} />}
       </div>
     );
   }
 }
 
-function Operation({ m, row, node, step, selected, hits }: { m: Model; row: Row; node: Node; step: number; selected: number | null; hits: number }) {
-  const alone = node.group !== null && m.alone[node.group] ? m.trace.groups[node.group] : null;
+function Operation({ m, row, node, step, fresh, selected, hits }: { m: Model; fresh: string; row: Row; node: Node; step: number; selected: number | null; hits: number }) {
+  let around = node.group; // the innermost module that has a row of its own
+  while (around !== null && m.alone[around]) around = m.trace.groups[around].parent;
+  const module = node.module !== (around === null ? "" : m.trace.groups[around].path) ? node.module : "";
+  const now = fresh.split(",");
   const wrong = m.trace.check?.suspects.some((s) => s.node === node.id);
   const leaf = node.kind !== "operation";
   return (
@@ -229,14 +238,14 @@ function Operation({ m, row, node, step, selected, hits }: { m: Model; row: Row;
             {node.name ? <><Name class="name" text={node.name} limit={28} /><Name class="op" text={node.op || node.kind} limit={20} /></> : <Name class="name plain" text={node.op || node.kind} limit={30} />}
             {node.id === m.trace.result && <span class="tag ink">result</span>}
             {wrong && <span class="tag wrong" title="the gradient check suspects this operation's rule">✗ suspect</span>}
-            {node.kinks && node.kinks.near > 0 && <span class="tag kink" title={`${count(node.kinks.near)} of ${count(node.kinks.of)} decisions change when the inputs move by ±${num(node.kinks.within)}`}>⌵ {count(node.kinks.near)} near a kink</span>}
+            {node.kinks && node.kinks.near > 0 && <span class="tag kink" title={`${count(node.kinks.near)} of ${count(node.kinks.of)} decisions change when the inputs move by ±${num(node.kinks.within)}`}><span aria-hidden="true">⌵ {count(node.kinks.near)}</span><span class="sr">{plural(node.kinks.near, "decision")} near a kink</span></span>}
             {hits > 0 && <span class="tag hit">found</span>}
           </span>
-          <span class="small">{shape(node)}{alone && <> · <Name text={`${alone.path}`} limit={26} /></>}</span>
+          <span class="small">{node.shape.length || leaf ? shape(node) : <Call m={m} node={node} />}{module && <> · <Name text={module} limit={26} /></>}</span>
         </span>
       </div>
       <div class="c-leaves" role="gridcell">
-        {row.leaves.map((id) => <Leaf key={id} m={m} id={id} step={step} chosen={selected === id} />)}
+        {row.leaves.map((id) => <Leaf key={id} m={m} id={id} step={step} chosen={selected === id} fresh={now.includes(`${id}`)} />)}
         {row.more > 0 && <span class="small">and {row.more} more</span>}
         {row.again.length > 0 && <span class="again">
           {row.again.slice(0, 3).map((id) => <button type="button" tabIndex={-1} key={id} class={selected === id ? "chosen" : ""} title={`used again: ${cut(title(m.trace.nodes[id]), 80)}; stands where it is first used`} onClick={() => store.select(id)}>↑ {cut(short(m.trace.nodes[id]), 12)}</button>)}
@@ -244,10 +253,23 @@ function Operation({ m, row, node, step, selected, hits }: { m: Model; row: Row;
         </span>}
       </div>
       <Cell class="c-value" of={node} stats={node.value} tone="value" />
-      <AdjointCell m={m} id={node.id} step={step} />
+      <AdjointCell m={m} id={node.id} step={step} fresh={now.includes(`${node.id}`)} />
       {m.trace.order === 2 && <Second m={m} id={node.id} step={step} />}
     </>
   );
+}
+
+const SIGNS: Record<string, string> = { add: "+", sub: "−", mul: "×", div: "÷", truediv: "÷", matmul: "@" };
+
+/** What a scalar operation computes, with the names of its inputs: "x1 × w1". */
+function Call({ m, node }: { m: Model; node: Node }) {
+  const names = (node.inputs ?? []).slice(0, 4).map((id) => {
+    const n = m.trace.nodes[id];
+    return n.name ? <Name text={short(n)} limit={14} /> : n.kind === "constant" && !isArray(n.value) ? num(n.value) : <Name text={n.op || n.kind} limit={14} class="anonymous" />;
+  });
+  const sign = names.length === 2 ? SIGNS[node.op] : undefined;
+  if (sign) return <>{names[0]} {sign} {names[1]}</>;
+  return <>{names.map((n, i) => <>{i > 0 && ", "}{n}</>)}{(node.inputs?.length ?? 0) > 4 && ", …"}</>;
 }
 
 const Second = ({ m, id, step }: { m: Model; id: number; step: number }) => {
@@ -270,54 +292,64 @@ function Cell({ class: kind, stats: s, tone }: { class: string; of: Node; stats:
 
 const Dash = ({ text = "not known yet" }: { text?: string }) => <span class="dash" role="img" aria-label={text} title={text}>–</span>;
 
-function AdjointCell({ m, id, step }: { m: Model; id: number; step: number }) {
+function AdjointCell({ m, id, step, fresh }: { m: Model; id: number; step: number; fresh: boolean }) {
   const node = m.trace.nodes[id];
   const a = adjointAt(m, id, step);
-  const addends = node.addends ?? [];
   if (a.state === "none") return <div class="c-adjoint cell" role="gridcell"><Dash text="no gradient flows here" /><span class="small">no gradient</span></div>;
   if (a.state === "waiting") return <div class="c-adjoint cell" role="gridcell"><Dash text="not walked back yet" /></div>;
-  const sum = !isArray(node.value) && a.total > 1 && a.arrived < 4 ? addends.slice(0, a.arrived).map((x) => stats(x.value)).join(" + ").replaceAll("+ −", "− ") : null;
+  const sum = isArray(node.value) ? null : spell(m, node, a.arrived);
   const paths = a.total > 1 && (
     <span class="tag fan" title={`${a.total} paths arrive here on the way back and are added`}>
-      ⊕ {a.state === "done" ? plural(a.total, "path") : `${a.arrived} of ${a.total}`}
+      ⊕ {a.state === "done" ? plural(a.total, "path") : `${a.arrived} of ${a.total} arrived`}
     </span>
   );
   const pass = passes(m, id) && <span class="tag pass" title="its user passes the adjoint on unchanged">×1</span>;
-  if (a.value === null) return <div class="c-adjoint cell partial" role="gridcell"><span class="figure"><span class="number">…{paths}</span><span class="small">{a.arrived} of {a.total} arrived</span></span></div>;
+  if (a.value === null) return <div class={`c-adjoint cell partial${fresh ? " fresh" : ""}`} role="gridcell"><span class="number">… {paths}</span></div>;
   return (
-    <div class={`c-adjoint cell ${a.state}`} role="gridcell">
+    <div class={`c-adjoint cell ${a.state}${fresh ? " fresh" : ""}`} role="gridcell">
       <span class="picture"><Picture of={a.value} tone="adjoint" /></span>
-      <span class="with">
-        <Figure of={a.value}>{sum !== null ? <span class="small sum">{a.arrived > 1 ? `${sum}${a.state === "partial" ? `, ${a.arrived} of ${a.total} arrived` : ""}` : `${a.arrived} of ${a.total} arrived`}</span> : undefined}</Figure>
-        {paths || pass}
-      </span>
+      <Figure of={a.value} tag={paths || pass}>{sum ? <span class="small sum" title={sum}>{sum}</span> : undefined}</Figure>
     </div>
   );
+}
+
+/** How a scalar's adjoint comes about: the addends at a fan-out, else what its user sends times the local derivative. */
+function spell(m: Model, node: Node, arrived: number): string | null {
+  const all = node.addends ?? [];
+  if (all.length > 1) {
+    const shown = all.slice(0, arrived).slice(-3).map((x) => stats(x.value));
+    return (arrived > 3 ? "… + " : arrived > 1 ? "" : "") + shown.join(" + ").replaceAll("+ −", "− ") + (arrived < all.length && arrived > 1 ? ` = ${num(all[arrived - 1].sum, 4)}` : "");
+  }
+  if (!all.length) return null;
+  const user = m.trace.nodes[all[0].from];
+  const local = user.local?.[all[0].argument];
+  if (local === null || local === undefined || local === 1 || isArray(user.adjoint)) return null;
+  return `${num(user.adjoint)} · ${num(local)}`;
 }
 
 /** The last part of a path. */
 const short = (n: Node): string => title(n).split(".").pop() || title(n);
 
 /** A leaf beside its operation: name, value, gradient. */
-function Leaf({ m, id, step, chosen }: { m: Model; id: number; step: number; chosen: boolean }) {
+function Leaf({ m, id, step, chosen, fresh }: { m: Model; id: number; step: number; chosen: boolean; fresh: boolean }) {
   const n = m.trace.nodes[id];
   const a = adjointAt(m, id, step);
   const label = n.name ? short(n) : n.kind;
   return (
     <span class="leafline">
-      <button type="button" tabIndex={-1} class={`leaf ${n.kind}${chosen ? " chosen" : ""}`} onClick={() => store.select(id)} title={`${n.kind}${n.name ? ` ${cut(n.name, 200)}` : ""}, ${shape(n)} ${n.dtype}, ${bytes(n.bytes)}`}>
-        <span class="l-name"><Name text={label} limit={14} /> <span class="l-value">{isArray(n.value) ? shape(n) : num(n.value)}{isArray(n.value) && n.value.nonfinite > 0 && <Bad />}</span></span>
+      <button type="button" tabIndex={-1} class={`leaf ${n.kind}${chosen ? " chosen" : ""}${fresh ? " fresh" : ""}`} onClick={() => store.select(id)} title={`${n.kind}${n.name ? ` ${cut(n.name, 200)}` : ""}, ${shape(n)} ${n.dtype}, ${bytes(n.bytes)}`}>
+        <span class="l-name"><Name text={label} limit={14} /> <span class={isArray(n.value) ? "l-value l-shape" : "l-value"}>{isArray(n.value) ? shape(n) : num(n.value)}{isArray(n.value) && n.value.nonfinite > 0 && <Bad />}</span></span>
         {n.kind === "frozen" ? <span class="l-grad">frozen</span>
           : a.state === "none" ? null
           : <span class="l-grad">∂ {a.state === "waiting" ? "–" : a.value === null ? "…" : num(isArray(a.value) ? a.value.norm : a.value, 3)}{a.total > 1 && (a.state === "partial" ? ` ⊕ ${a.arrived}/${a.total}` : ` ⊕ ${a.total}`)}</span>}
-        {m.trace.order === 2 && a.state === "done" && n.adjoint_tangent != null && <span class="l-turn">{stats(n.adjoint_tangent).replaceAll("‖", "")}</span>}
+        {m.trace.order === 2 && a.state === "done" && n.adjoint_tangent != null && <span class="l-turn">{num(isArray(n.adjoint_tangent) ? n.adjoint_tangent.norm : n.adjoint_tangent, 3)}</span>}
       </button>
       {n.kind === "parameter" && <CheckBadge node={id} />}
     </span>
   );
 }
 
-function Folded({ m, row, step, hits }: { m: Model; row: Row; step: number; hits: number }) {
+function Folded({ m, row, step, fresh, hits }: { m: Model; row: Row; step: number; fresh: string; hits: number }) {
   const { groups } = m.trace;
   const g = groups[row.id];
   const many = row.kind === "run" ? m.length[row.id] : 1;
@@ -330,9 +362,10 @@ function Folded({ m, row, step, hits }: { m: Model; row: Row; step: number; hits
   return (
     <>
       <div class="c-op" role="gridcell">
-        <button type="button" tabIndex={-1} class="chip fold" aria-label={row.open ? "fold" : "unfold"} onClick={() => store.toggle(row.key)}><i /></button>
+        {!row.open && <button type="button" tabIndex={-1} class="chip fold" aria-label="unfold" onClick={() => store.toggle(row.key)}><i /></button>}
         <span class="what">
           <span class="first">
+            {row.open && <button type="button" tabIndex={-1} class="unfold" aria-label="fold" onClick={() => store.toggle(row.key)}><i /></button>}
             <Name class="name" text={last(g.path) || g.kind || "module"} limit={24} />
             {row.kind === "run" && <><span class="op">…</span><Name class="name" text={last(groups[all[many - 1]].path)} limit={12} /></>}
             {g.kind && last(g.path) && <Name class="op" text={g.kind} limit={22} />}
@@ -341,14 +374,14 @@ function Folded({ m, row, step, hits }: { m: Model; row: Row; step: number; hits
             {bad.nonfinite > 0 && !row.open && <span class="tag wrong">⚠ {bad.nonfinite} not finite</span>}
             {hits > 0 && <span class="tag hit">{hits} found</span>}
           </span>
-          <span class="small">{plural(ops, "operation")}{parameters > 0 && <> · {plural(parameters, "parameter")}</>}</span>
+          <span class="small">{plural(ops, "op")}{parameters > 0 && <> · {plural(parameters, "parameter")}</>}</span>
         </span>
       </div>
       {row.open || !node ? null : (
         <>
           <div class="c-leaves" role="gridcell"><span class="small">{shape(node)} <span class="faint">out</span></span></div>
           <Cell class="c-value" of={node} stats={node.value} tone="value" />
-          <AdjointCell m={m} id={node.id} step={step} />
+          <AdjointCell m={m} id={node.id} step={step} fresh={fresh !== ""} />
           {m.trace.order === 2 && <Second m={m} id={node.id} step={step} />}
         </>
       )}

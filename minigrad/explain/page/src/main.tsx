@@ -73,7 +73,7 @@ function Header() {
       <h1><Name text={trace.title || "computation"} limit={40} /></h1>
       <span class="summary">{plural(ops, "operation")}<span class="how" title={trace.how_text}><b>{trace.how === "kernels" ? "fused kernels" : "compositions"}</b> on the way back</span></span>
       {trace.check && <button type="button" class={`verdict ${trace.check.ok ? "ok" : "wrong"}`} title={trace.check.summary} aria-haspopup="dialog" onClick={() => store.set({ curve: "all" })}>
-        <span aria-hidden="true">{trace.check.ok ? "✓" : "✗"}</span> gradient check {trace.check.ok ? "passed" : "failed"}</button>}
+        <span aria-hidden="true">{trace.check.ok ? "✓" : "✗"}</span> <span class="long">gradient</span> check {trace.check.ok ? "passed" : "failed"}</button>}
       <span class="grow" />
       {names.length > 1 && (
         <span class="switch" role="group" aria-label="Recording">

@@ -107,7 +107,7 @@ export interface Row {
   height: number;
 }
 
-export const HEIGHT = { op: 44, group: 44, run: 44, ghost: 34, open: 32, leaf: 22, line: 40 };
+export const HEIGHT = { op: 46, group: 46, run: 46, ghost: 34, open: 32, leaf: 21, line: 38 };
 const MOST = 6; // leaves that are drawn beside an operation
 
 export interface Rows {

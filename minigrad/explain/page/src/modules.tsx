@@ -14,7 +14,7 @@ export function Modules() {
   const group = useStore((s) => s.group ?? (s.selected === null ? null : s.models[s.current].groupOf[s.selected]));
   const [open, setOpen] = useState(() => new Set(m.trace.groups.filter((g) => g.parent === null).map((g) => g.id)));
   const roots = m.trace.groups.filter((g) => g.parent === null && m.ops[g.id] > 0).map((g) => g.id);
-  if (!roots.length) return <section class="modules" aria-label="Modules"><h2>Modules</h2><p class="small">No modules: the operations stand by themselves.</p></section>;
+  if (!roots.length) return null;
   const toggle = (g: number, on: boolean) => {
     const next = new Set(open);
     if (on) next.add(g);
