@@ -2,7 +2,8 @@
 
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
-import type { Stats, Summary } from "./trace";
+import type { Num, Stats, Summary } from "./trace";
+import { Digits } from "./num";
 import { cut, isArray, isBad, num, visible } from "./text";
 
 export type Tone = "value" | "adjoint" | "tangent" | "turn"; // turn: the adjoint's tangent
@@ -58,19 +59,45 @@ export function Spark({ of, width = 32, height = 22 }: { of: Summary; width?: nu
   );
 }
 
-export const Picture = ({ of, tone }: { of: Stats; tone: Tone }) =>
-  isArray(of) ? of.thumb && of.thumb.rows > 1 ? <Thumb of={of} tone={tone} /> : of.histogram ? <Spark of={of} /> : null : null;
+/** The entries of a small array, as bars up and down from zero. */
+function Bars({ of, width = 32, height = 26 }: { of: unknown[]; width?: number; height?: number }) {
+  const entries = of.map((x) => (typeof x === "number" ? x : 0));
+  const high = Math.max(0, ...entries);
+  const low = Math.min(0, ...entries);
+  const y = (x: number) => ((high - x) / (high - low || 1)) * height;
+  const bar = Math.min(width / entries.length, 9);
+  const left = (width - bar * entries.length) / 2;
+  const gap = bar > 3 ? 1 : 0;
+  const path = entries.map((x, i) => `M${(left + i * bar).toFixed(1)} ${y(0).toFixed(1)}V${y(x).toFixed(1)}h${(bar - gap).toFixed(2)}V${y(0).toFixed(1)}z`).join("");
+  return (
+    <svg class="spark" width={width} height={height} viewBox={`0 0 ${width} ${height}`} aria-hidden="true">
+      <path d={path} />
+      <line x1={0} x2={width} y1={y(0)} y2={y(0)} />
+    </svg>
+  );
+}
+
+const entries = (of: Summary): unknown[] | null => (of.values ? (of.values as unknown[]).flat(Infinity) : null);
+
+/** An image or a matrix by its entries, a small array by bars, another by its histogram; a scalar has no picture. */
+export function Picture({ of, tone }: { of: Stats; tone: Tone }) {
+  if (!isArray(of)) return null;
+  if (of.thumb && of.thumb.rows > 1) return <Thumb of={of} tone={tone} />;
+  const all = entries(of);
+  return all && all.length <= 32 ? <Bars of={all} /> : of.histogram ? <Spark of={of} /> : null;
+}
 
 /** The sign of a NaN or an infinity. */
 export const Bad = () => <span class="bad-sign" title="holds NaN or an infinity" role="img" aria-label="not finite">⚠</span>;
 
-/** A scalar's number, or an array's norm with mean ± standard deviation below; or what is given, below. */
-export function Figure({ of, tag, children }: { of: Stats; tag?: ComponentChildren; children?: ComponentChildren }) {
+/** A scalar's number, or an array's norm with mean ± standard deviation below; or what is given, below. `at`: where the trace has it. */
+export function Figure({ of, at, tag, children }: { of: Stats; at?: string; tag?: ComponentChildren; children?: ComponentChildren }) {
   const array = isArray(of);
+  const all = array ? entries(of) : null;
   return (
     <span class="figure">
-      <span class="number">{isBad(of) && <Bad />}{array && <i class="norm">‖·‖</i>}{num(array ? of.norm : of)}{tag}</span>
-      {children ?? (array && <span class="small">{of.nonfinite ? `${of.nonfinite} not finite` : `${num(of.mean, 2)} ± ${num(of.std, 2)}`}</span>)}
+      <span class="number">{isBad(of) && <Bad />}{array && <i class="norm">‖·‖</i>}<Digits x={array ? of.norm : of} at={at && (array ? `${at}.norm` : at)} />{tag}</span>
+      {children ?? (array && <span class="small">{all && all.length <= 3 ? all.map((x) => num(x as Num, 3)).join(", ") : of.nonfinite ? `${of.nonfinite} not finite` : `${num(of.mean, 2)} ± ${num(of.std, 2)}`}</span>)}
     </span>
   );
 }

@@ -9,8 +9,9 @@ import { Edges, gutter } from "./edges";
 import { adjointAt, connect, lastOp, passes, rows as rowsOf, search, trouble, type Model, type Row, type Rows } from "./model";
 import * as store from "./store";
 import { useStore } from "./store";
-import { bytes, count, cut, isArray, num, plural, shape, stats, symbol, title } from "./text";
-import type { Node } from "./trace";
+import { bytes, count, cut, isArray, isBad, num, plural, shape, stats, symbol, title } from "./text";
+import { Digits } from "./num";
+import type { Node, Num, Stats } from "./trace";
 
 const BEYOND = 300; // pixels above and below the view for which rows are kept
 
@@ -232,7 +233,7 @@ function Operation({ m, row, node, step, fresh, selected, hits }: { m: Model; fr
   return (
     <>
       <div class="c-op" role="gridcell">
-        <span class={`chip${symbol(node.op || "•").length > 2 ? " word" : ""}${wrong ? " wrong" : ""}`} aria-hidden="true">{leaf ? "•" : symbol(node.op)}</span>
+        <span class={`chip${["", "", " two", " two"][symbol(node.op || "•").length] ?? " word"}${wrong ? " wrong" : ""}`} aria-hidden="true">{leaf ? "•" : symbol(node.op)}</span>
         <span class="what">
           <span class="first">
             {node.name ? <><Name class="name" text={node.name} limit={28} /><Name class="op" text={node.op || node.kind} limit={20} /></> : <Name class="name plain" text={node.op || node.kind} limit={30} />}
@@ -241,7 +242,7 @@ function Operation({ m, row, node, step, fresh, selected, hits }: { m: Model; fr
             {node.kinks && node.kinks.near > 0 && <span class="tag kink" title={`${count(node.kinks.near)} of ${count(node.kinks.of)} decisions change when the inputs move by ±${num(node.kinks.within)}`}><span aria-hidden="true">⌵ {count(node.kinks.near)}</span><span class="sr">{plural(node.kinks.near, "decision")} near a kink</span></span>}
             {hits > 0 && <span class="tag hit">found</span>}
           </span>
-          <span class="small">{node.shape.length || leaf ? shape(node) : <Call m={m} node={node} />}{module && <> · <Name text={module} limit={26} /></>}</span>
+          <span class="small">{node.shape.length === 1 ? `vector of ${node.shape[0]}` : node.shape.length || leaf ? shape(node) : <Call m={m} node={node} />}{module && <> · <Name text={module} limit={26} /></>}</span>
         </span>
       </div>
       <div class="c-leaves" role="gridcell">
@@ -252,7 +253,7 @@ function Operation({ m, row, node, step, fresh, selected, hits }: { m: Model; fr
           {row.again.length > 3 && <span class="small">+{row.again.length - 3}</span>}
         </span>}
       </div>
-      <Cell class="c-value" of={node} stats={node.value} tone="value" />
+      <Cell class="c-value" at={`nodes.${node.id}.value`} stats={node.value} tone="value" />
       <AdjointCell m={m} id={node.id} step={step} fresh={now.includes(`${node.id}`)} />
       {m.trace.order === 2 && <Second m={m} id={node.id} step={step} />}
     </>
@@ -276,16 +277,16 @@ const Second = ({ m, id, step }: { m: Model; id: number; step: number }) => {
   const node = m.trace.nodes[id];
   return (
     <>
-      <Cell class="c-tangent" of={node} stats={node.tangent} tone="tangent" />
-      <Cell class="c-turn" of={node} stats={adjointAt(m, id, step).state === "done" ? node.adjoint_tangent : undefined} tone="turn" />
+      <Cell class="c-tangent" at={`nodes.${id}.tangent`} stats={node.tangent} tone="tangent" />
+      <Cell class="c-turn" at={`nodes.${id}.adjoint_tangent`} stats={adjointAt(m, id, step).state === "done" ? node.adjoint_tangent : undefined} tone="turn" />
     </>
   );
 };
 
-function Cell({ class: kind, stats: s, tone }: { class: string; of: Node; stats: Node["value"] | null | undefined; tone: Tone }) {
+function Cell({ class: kind, at, stats: s, tone }: { class: string; at: string; stats: Node["value"] | null | undefined; tone: Tone }) {
   return (
     <div class={`${kind} cell`} role="gridcell">
-      {s === null || s === undefined ? <Dash /> : <><span class="picture"><Picture of={s} tone={tone} /></span><Figure of={s} /></>}
+      {s === null || s === undefined ? <Dash /> : <><span class="picture"><Picture of={s} tone={tone} /></span><Figure of={s} at={at} /></>}
     </div>
   );
 }
@@ -308,7 +309,7 @@ function AdjointCell({ m, id, step, fresh }: { m: Model; id: number; step: numbe
   return (
     <div class={`c-adjoint cell ${a.state}${fresh ? " fresh" : ""}`} role="gridcell">
       <span class="picture"><Picture of={a.value} tone="adjoint" /></span>
-      <Figure of={a.value} tag={paths || pass}>{sum ? <span class="small sum" title={sum}>{sum}</span> : undefined}</Figure>
+      <Figure of={a.value} at={a.state === "done" ? `nodes.${id}.adjoint` : `nodes.${id}.addends.${a.arrived - 1}.${node.addends![a.arrived - 1].sum === undefined ? "value" : "sum"}`} tag={paths || pass}>{sum ? <span class="small sum" title={sum}>{sum}</span> : undefined}</Figure>
     </div>
   );
 }
@@ -330,21 +331,24 @@ function spell(m: Model, node: Node, arrived: number): string | null {
 /** The last part of a path. */
 const short = (n: Node): string => title(n).split(".").pop() || title(n);
 
+const norm = (s: Stats): Num => (isArray(s) ? s.norm : s);
+
 /** A leaf beside its operation: name, value, gradient. */
 function Leaf({ m, id, step, chosen, fresh }: { m: Model; id: number; step: number; chosen: boolean; fresh: boolean }) {
   const n = m.trace.nodes[id];
   const a = adjointAt(m, id, step);
   const label = n.name ? short(n) : n.kind;
+  const bad = isBad(n.value) || (a.state === "done" && isBad(n.adjoint));
   return (
     <span class="leafline">
-      <button type="button" tabIndex={-1} class={`leaf ${n.kind}${chosen ? " chosen" : ""}${fresh ? " fresh" : ""}`} onClick={() => store.select(id)} title={`${n.kind}${n.name ? ` ${cut(n.name, 200)}` : ""}, ${shape(n)} ${n.dtype}, ${bytes(n.bytes)}`}>
-        <span class="l-name"><Name text={label} limit={14} /> <span class={isArray(n.value) ? "l-value l-shape" : "l-value"}>{isArray(n.value) ? shape(n) : num(n.value)}{isArray(n.value) && n.value.nonfinite > 0 && <Bad />}</span></span>
+      <button type="button" tabIndex={-1} class={`leaf ${n.kind}${chosen ? " chosen" : ""}${fresh ? " fresh" : ""}${bad ? " nonfinite" : ""}`} onClick={() => store.select(id)} title={`${n.kind}${n.name ? ` ${cut(n.name, 200)}` : ""}, ${shape(n)} ${n.dtype}, ${bytes(n.bytes)}`}>
+        <span class="l-name"><Name text={label} limit={14} /> <span class={isArray(n.value) ? "l-value l-shape" : "l-value"}>{isArray(n.value) ? shape(n) : <Digits x={n.value} at={`nodes.${id}.value`} />}</span>{bad && <Bad />}</span>
         {n.kind === "frozen" ? <span class="l-grad">frozen</span>
           : a.state === "none" ? null
-          : <span class="l-grad">∂ {a.state === "waiting" ? "–" : a.value === null ? "…" : num(isArray(a.value) ? a.value.norm : a.value, 3)}{a.total > 1 && (a.state === "partial" ? ` ⊕ ${a.arrived}/${a.total}` : ` ⊕ ${a.total}`)}</span>}
-        {m.trace.order === 2 && a.state === "done" && n.adjoint_tangent != null && <span class="l-turn">{num(isArray(n.adjoint_tangent) ? n.adjoint_tangent.norm : n.adjoint_tangent, 3)}</span>}
+          : <span class="l-grad">∂ {a.state === "waiting" ? "–" : a.value === null ? "…" : a.state === "done" ? <Digits x={norm(a.value)} at={`nodes.${id}.adjoint${isArray(a.value) ? ".norm" : ""}`} digits={3} /> : num(norm(a.value), 3)}{a.total > 1 && (a.state === "partial" ? ` ⊕ ${a.arrived}/${a.total}` : ` ⊕ ${a.total}`)}</span>}
+        {m.trace.order === 2 && a.state === "done" && n.adjoint_tangent != null && <span class="l-turn"><Digits x={norm(n.adjoint_tangent)} at={`nodes.${id}.adjoint_tangent${isArray(n.adjoint_tangent) ? ".norm" : ""}`} digits={3} /></span>}
       </button>
-      {n.kind === "parameter" && <CheckBadge node={id} />}
+      <CheckBadge node={id} />
     </span>
   );
 }
@@ -380,7 +384,7 @@ function Folded({ m, row, step, fresh, hits }: { m: Model; row: Row; step: numbe
       {row.open || !node ? null : (
         <>
           <div class="c-leaves" role="gridcell"><span class="small">{shape(node)} <span class="faint">out</span></span></div>
-          <Cell class="c-value" of={node} stats={node.value} tone="value" />
+          <Cell class="c-value" at={`nodes.${node.id}.value`} stats={node.value} tone="value" />
           <AdjointCell m={m} id={node.id} step={step} fresh={fresh !== ""} />
           {m.trace.order === 2 && <Second m={m} id={node.id} step={step} />}
         </>

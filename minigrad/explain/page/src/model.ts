@@ -134,7 +134,9 @@ export function rows(m: Model, open: ReadonlySet<string>, { constants = false, n
       const item = items[i];
       if ("op" in item) {
         const shown = m.leaves[item.op].filter((l) => constants || nodes[l].kind !== "constant");
-        const again = [...new Set((nodes[item.op].inputs ?? []).filter((l) => nodes[l].kind !== "operation" && m.home[l] !== item.op && (constants || nodes[l].kind !== "constant")))];
+        const again: number[] = [];
+        for (const l of nodes[item.op].inputs ?? [])
+          if (nodes[l].kind !== "operation" && m.home[l] !== item.op && (constants || nodes[l].kind !== "constant") && !again.includes(l)) again.push(l);
         const lines = Math.min(shown.length, MOST) + (shown.length > MOST ? 1 : 0) + (again.length ? 1 : 0);
         const height = narrow ? HEIGHT.op + HEIGHT.line + lines * HEIGHT.leaf : Math.max(HEIGHT.op, lines * HEIGHT.leaf + 4);
         push(`n${item.op}`, "op", item.op, level, item.op, item.op, height, { leaves: shown.slice(0, MOST), more: shown.length - Math.min(shown.length, MOST), again });
@@ -209,10 +211,12 @@ export function openTo(m: Model, depth: number): Set<string> {
 /** The deepest unfolding that still fits about one screen; a lone outermost module is always unfolded. */
 export function defaultDepth(m: Model): number {
   let depth = 0;
-  for (let d = 0; d <= m.depth; d++) {
-    const n = rows(m, openTo(m, d)).list.length;
-    if (n <= 40 || rows(m, openTo(m, depth)).list.filter((r) => r.kind !== "op").length <= 1) depth = d;
-    else break;
+  for (let d = 0, lone = true; d <= m.depth; d++) {
+    const { list } = rows(m, openTo(m, d));
+    if (list.length > 40 && !lone) break;
+    depth = d;
+    const folded = list.filter((r) => r.kind !== "op" && !r.open);
+    lone = list.length < 5 && folded.length === 1 && folded[0].kind === "group";
   }
   return depth;
 }

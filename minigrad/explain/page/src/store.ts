@@ -63,11 +63,12 @@ export const model = (s: State = state): Model => s.models[s.current];
 
 export function start(models: Model[], names: string[]): void {
   const depth = defaultDepth(models[0]);
-  const result = models[0].trace.result;
+  const { result, check } = models[0].trace;
+  const first = check?.suspects.find((s) => s.node !== null)?.node ?? result; // where there is something to see
   const open = openTo(models[0], depth);
   state = {
     models, names, current: 0, compare: models.length > 1,
-    selected: result, group: null, cursor: rowKeyOf(models[0], open, result), hover: null,
+    selected: first, group: null, cursor: rowKeyOf(models[0], open, first), hover: null,
     step: models[0].order.length, playing: false, speed: 2,
     open, depth, query: "", constants: false, theme: "auto", panel: "ledger", curve: null, said: "",
   };

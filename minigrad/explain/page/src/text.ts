@@ -42,7 +42,7 @@ export function bytes(n: number): string {
   return `${n < 10 ? n.toFixed(1) : n.toFixed(0)} ${units[i]}`;
 }
 
-export const count = (n: number | bigint): string => n.toLocaleString("en").replaceAll(",", "\u202f");
+export const count = (n: number | bigint): string => String(n).replace(/\B(?=(\d{3})+$)/g, "\u202f");
 
 // what would turn text around, hide it or break the line is shown as a sign of its own
 const HIDDEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
@@ -51,7 +51,7 @@ const HIDDEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028
 export const visible = (text: string): string =>
   text.replace(HIDDEN, (c) => {
     const code = c.codePointAt(0)!;
-    return code < 0x20 ? String.fromCharCode(0x2400 + code) : code === 0x7f ? "␡" : `⟨${code.toString(16).padStart(4, "0")}⟩`;
+    return `⟨${code.toString(16).padStart(4, "0")}⟩`;
   });
 
 /** At most `limit` characters of a user's text, from both ends. */
