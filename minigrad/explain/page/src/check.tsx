@@ -113,7 +113,7 @@ function Row({ row, at, several }: { row: CheckRow; at: string; several: boolean
       <dl class="facts">
         {row.complex_step !== null && <><dt>complex step</dt><dd><Digits x={row.complex_step} at={`${at}.complex_step`} digits={2} /></dd></>}
         {row.central !== null && <><dt>central difference</dt><dd><Digits x={row.central} at={`${at}.central`} digits={2} /></dd></>}
-        {Object.entries(row.walks).map(([walk, x]) => <><dt>{visible(walk)}</dt><dd><Digits x={x} at={`${at}.walks.${walk}`} digits={2} /></dd></>)}
+        {Object.entries(row.walks).map(([walk, x]) => <><dt>{visible(walk)} walk</dt><dd><Digits x={x} at={`${at}.walks.${walk}`} digits={2} /></dd></>)}
       </dl>
       {row.kink?.node != null && (
         <p>the kink: <button type="button" class="link" onClick={() => reveal(row.kink!.node!)}>{cut(`${row.kink.op}[${row.kink.index.join(", ")}]`)}</button> {visible(row.kink.line)}</p>

@@ -270,7 +270,7 @@ function RuleCard({ m, node, step }: { m: Model; node: Node; step: number }) {
             const up = rule && rule.up.length === sent.length ? rule.up[argument] : null;
             return (
               <li key={argument}>
-                <p class="to">to <To node={to} />{rule?.arguments[argument] && <small> {cut(rule.arguments[argument], 16)}</small>}</p>
+                <p class="to">to <To node={to} />{rule?.arguments[argument] && <small>, its <i>{cut(rule.arguments[argument], 16)}</i></small>}</p>
                 {up && <Formula>{minus(up)}</Formula>}
                 {worked != null && <Formula worked><span class={passed ? "" : "coming"}>{minus(worked)} = {passed ? <b><Magnitude of={to.addends![i].value} at={`nodes.${to.id}.addends.${i}.value`} /></b> : "?"}</span></Formula>}
                 {worked == null && passed && <Formula worked>sends <b><Magnitude of={to.addends![i].value} at={`nodes.${to.id}.addends.${i}.value`} /></b></Formula>}

@@ -7,7 +7,7 @@ import type { Model } from "./model";
 import { model, reveal, useStore } from "./store";
 import type { Source } from "./trace";
 
-const TOKENS = /(?<comment>#.*)|(?<string>[rbfuRBFU]{0,2}(?:"""[\s\S]*?(?:"""|$)|'''[\s\S]*?(?:'''|$)|"(?:\\.|[^"\\])*"?|'(?:\\.|[^'\\])*'?))|(?<keyword>\b(?:and|as|assert|async|await|break|class|continue|def|del|elif|else|except|False|finally|for|from|global|if|import|in|is|lambda|None|nonlocal|not|or|pass|raise|return|True|try|while|with|yield|self)\b)|(?<number>\b\d[\d_.]*(?:[eE][+-]?\d+)?j?\b)|(?<name>\w+)/g;
+const TOKENS = /(?<comment>#.*)|(?<string>[rbfuRBFU]{0,2}(?:"""[\s\S]*?(?:"""|$)|'''[\s\S]*?(?:'''|$)|"(?:\\.|[^"\\])*"?|'(?:\\.|[^'\\])*'?))|(?<keyword>\b(?:and|as|assert|async|await|break|class|continue|def|del|elif|else|except|False|finally|for|from|global|if|import|in|is|lambda|None|nonlocal|not|or|pass|raise|return|True|try|while|with|yield|self)\b)|(?<digits>\b\d[\d_.]*(?:[eE][+-]?\d+)?j?\b)|(?<name>\w+)/g;
 
 type Piece = [text: string, kind?: string];
 
