@@ -23,7 +23,7 @@ const bundled = [...new Set(Object.keys(metafile.inputs).map((p) => /node_module
 const read = (...path) => readFileSync(join(here, "node_modules", ...path), "utf8");
 const notices = bundled.map((name) => {
   const { version, license } = JSON.parse(read(name, "package.json"));
-  const file = ["LICENSE", "LICENSE.md", "LICENSE.txt"].find((f) => { try { return read(name, f); } catch { return false; } });
+  const file = ["LICENSE", "LICENSE.md", "LICENSE.txt", "MIT-License.txt"].find((f) => { try { return read(name, f); } catch { return false; } });
   return `${name} ${version} (${license})\n\n${read(name, file).trim()}\n`;
 });
 const licences = "The page that mg.explain writes holds these packages.\n\n" + notices.join("\n" + "-".repeat(72) + "\n\n");

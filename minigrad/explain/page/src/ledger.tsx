@@ -29,7 +29,7 @@ export function Ledger() {
   const narrow = view.width < 600;
   const rows = useMemo(() => rowsOf(m, open, { constants, narrow }), [m, open, constants, narrow]);
   const links = useMemo(() => connect(m, rows), [m, rows]);
-  const found = useMemo(() => new Set(search(m, query)), [m, query]);
+  const found = search(m, query);
   const said = useStore((s) => s.said !== ""); // someone has stepped
   const current = said && step > 0 && step <= m.order.length ? m.order[step - 1] : null;
   const fed = useMemo(() => new Set(current === null ? [] : (m.trace.nodes[current].inputs ?? []).filter((id) => m.trace.nodes[id].addends?.some((a) => a.from === current))), [m, current]);
@@ -110,9 +110,9 @@ export function Ledger() {
           const kept = selected !== null && row.kind === "op" && (selected === row.id || row.leaves.includes(selected) || row.again.includes(selected)) ? selected : null;
           const fresh = fed.size && row.kind === "op" ? [row.id, ...row.leaves].filter((id) => fed.has(id)).join() : !row.open && [...fed].some((id) => links.row[id] === i) ? "any" : "";
           let hits = 0;
-          if (found.size) {
-            if (row.kind === "op") hits = [row.id, ...row.leaves].filter((id) => found.has(id)).length;
-            else if (!row.open && row.kind !== "ghost") for (const id of found) if (id >= row.first && id <= row.last) hits++;
+          if (found.length) {
+            if (row.kind === "op") for (const id of [row.id, ...row.leaves]) hits += within(found, id, id);
+            else if (!row.open && row.kind !== "ghost") hits = within(found, row.first, row.last);
           }
           return <Line key={row.key} m={m} row={row} place={i} step={step} here={here} fresh={fresh} focus={i === at || (at < 0 && i === 0)} selected={kept} hits={hits} />;
         })}
@@ -125,16 +125,22 @@ const Title = ({ name, note, class: kind }: { name: string; note: ComponentChild
   <div class={kind} role="columnheader"><b>{name}</b> <span class="small">{note}</span></div>
 );
 
-/** Place of the row at a height. */
-function find(rows: Rows, y: number): number {
-  let [low, high] = [0, rows.list.length];
-  while (low < high) {
-    const mid = (low + high) >> 1;
-    if (rows.list[mid].top + rows.list[mid].height <= y) low = mid + 1;
-    else high = mid;
+/** How many of n things in order come before the place where `after` begins to hold. */
+function bisect(n: number, after: (i: number) => boolean): number {
+  let low = 0;
+  while (low < n) {
+    const mid = (low + n) >> 1;
+    if (after(mid)) n = mid;
+    else low = mid + 1;
   }
   return low;
 }
+
+/** Place of the row at a height. */
+const find = ({ list }: Rows, y: number): number => bisect(list.length, (i) => list[i].top + list[i].height > y);
+
+/** How many ids of a sorted list lie from first to last. */
+const within = (ids: number[], first: number, last: number): number => bisect(ids.length, (i) => ids[i] > last) - bisect(ids.length, (i) => ids[i] >= first);
 
 // ---- keys
 
@@ -159,7 +165,7 @@ function move(key: string, m: Model, { list }: Rows, at: number, view: number): 
       else if (row.kind === "op") {
         const leaf = selected !== null && selected !== row.id;
         const next = leaf ? m.users[selected].find((u) => u.user >= row.id)?.user : m.users[row.id][0]?.user;
-        if (next !== undefined) store.reveal(next);
+        if (next !== undefined) store.select(next);
       }
       return true;
     case "ArrowLeft": {
@@ -168,8 +174,7 @@ function move(key: string, m: Model, { list }: Rows, at: number, view: number): 
         // its inputs one after another, then the module around it
         const inputs = [...new Set(m.trace.nodes[row.id].inputs ?? [])].filter((id) => m.trace.nodes[id].kind === "operation" || row.leaves.includes(id));
         const next = inputs[selected === row.id ? 0 : inputs.indexOf(selected!) + 1];
-        if (next !== undefined) store.reveal(next);
-        else store.reveal(row.id);
+        store.select(next ?? row.id);
       } else for (let i = at - 1; i >= 0; i--) if (list[i].level < row.level) { go(i); break; }
       return true;
     }

@@ -7,6 +7,7 @@ import { CheckDialog } from "./check";
 import { Inspector } from "./inspector";
 import { Ledger } from "./ledger";
 import { derive, search } from "./model";
+import { Overview } from "./overview";
 import { Modules } from "./modules";
 import { Compare } from "./sidebyside";
 import { SourcePanel } from "./source";
@@ -22,6 +23,7 @@ function App() {
   const said = useStore((s) => s.said);
   const panel = useStore((s) => s.panel);
   const compare = useStore((s) => s.compare);
+  const overview = useStore((s) => s.overview);
   useEffect(() => {
     document.addEventListener("keydown", onKey);
     return () => document.removeEventListener("keydown", onKey);
@@ -31,7 +33,7 @@ function App() {
       <Header />
       <Tabs />
       <aside class="left" aria-label="Modules and source"><div class="p-modules"><Modules /></div><div class="p-source"><SourcePanel /></div></aside>
-      <main>{compare ? <Compare /> : <><Toolbar /><Ledger /></>}</main>
+      <main>{compare ? <Compare /> : <><Toolbar />{overview && <Overview />}<Ledger /></>}</main>
       <aside class="right" id="inspector" tabIndex={-1} aria-label="Inspector"><Inspector /></aside>
       <footer><Transport /></footer>
       <CheckDialog />
@@ -94,6 +96,7 @@ function Toolbar() {
   const constants = useStore((s) => s.constants);
   const found = search(m, query);
   const at = selected === null ? -1 : found.indexOf(selected);
+  const overview = useStore((s) => s.overview);
   const some = m.trace.nodes.some((n) => n.kind === "constant");
   return (
     <div class="toolbar" role="search">
@@ -117,6 +120,7 @@ function Toolbar() {
           <button type="button" onClick={() => store.setDepth(0)}>fold all</button>
         </span>
       )}
+      <label class="toggle"><input type="checkbox" checked={overview} onChange={(e) => store.set({ overview: e.currentTarget.checked })} /> overview</label>
       {some && <label class="toggle"><input type="checkbox" checked={constants} onChange={(e) => store.set({ constants: e.currentTarget.checked })} /> constants</label>}
     </div>
   );
@@ -134,7 +138,14 @@ function Tabs() {
   );
 }
 
-const payload = JSON.parse(document.getElementById("trace")!.textContent!) as Payload;
-start(payload.traces.map(derive), payload.names);
-document.title = `${payload.traces[0].title.slice(0, 80) || "computation"} · minigrad`;
-render(<App />, document.getElementById("page")!);
+const page = document.getElementById("page")!;
+try {
+  const { traces, names } = JSON.parse(document.getElementById("trace")!.textContent!) as Payload;
+  for (const { format, version } of traces) if (format !== "minigrad-trace" || version !== 1) throw new Error(`this page reads version 1 of minigrad-trace, not ${format} ${version}`);
+  start(traces.map(derive), names);
+  document.title = `${traces[0].title.slice(0, 80) || "computation"} · minigrad`;
+  render(<App />, page);
+} catch (error) {
+  page.textContent = `The recording cannot be shown: ${(error as Error).message}`;
+  throw error;
+}

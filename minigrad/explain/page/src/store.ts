@@ -23,6 +23,7 @@ export interface State {
   depth: number;
   query: string;
   constants: boolean; // constants are shown
+  overview: boolean; // the chart of the whole tape is shown
   theme: Theme;
   panel: Panel; // the panel in front, where only one has room
   curve: number | "all" | null; // id of the parameter whose check is open, or the whole check
@@ -70,7 +71,7 @@ export function start(models: Model[], names: string[]): void {
     models, names, current: 0, compare: models.length > 1,
     selected: first, group: null, cursor: rowKeyOf(models[0], open, first), hover: null,
     step: models[0].order.length, playing: false, speed: 2,
-    open, depth, query: "", constants: false, theme: "auto", panel: "ledger", curve: null, said: "",
+    open, depth, query: "", constants: false, overview: false, theme: "auto", panel: "ledger", curve: null, said: "",
   };
 }
 
