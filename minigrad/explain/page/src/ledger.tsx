@@ -13,6 +13,7 @@ import { bytes, count, cut, isArray, isBad, num, plural, shape, stats, symbol, t
 import { Digits } from "./num";
 import type { Node, Num, Stats } from "./trace";
 
+const DEEP = 10; // levels that are indented
 const BEYOND = 300; // pixels above and below the view for which rows are kept
 
 export function Ledger() {
@@ -48,6 +49,7 @@ export function Ledger() {
   // the row of the cursor comes into view, and has the focus if a row had it
   const at = rows.index.get(cursor) ?? -1;
   const begun = useRef(false);
+  const stepped = useRef(step);
   useLayoutEffect(() => {
     const row = rows.list[at];
     const el = box.current!;
@@ -55,9 +57,14 @@ export function Ledger() {
     if (!row) return;
     const head = el.querySelector<HTMLElement>(".head")!.offsetHeight;
     const [from, to] = [el.scrollTop, el.scrollTop + el.clientHeight - head];
-    if (row.top < from || row.top + row.height > to) {
+    // the walk goes on above or below: its next rows stay in view
+    const spare = stepped.current === step ? 0 : Math.min(110, (to - from) / 4);
+    stepped.current = step;
+    const up = row.top - spare < from && from > 0;
+    const down = row.top + row.height + spare > to && to < rows.height;
+    if (up || down) {
       const near = row.top + row.height > from - 60 && row.top < to + 60;
-      el.scrollTop = !near ? row.top - (to - from) / 2 + row.height / 2 : row.top < from ? row.top - 8 : row.top + row.height - (to - from) + 8;
+      el.scrollTop = !near ? row.top - (to - from) / 2 + row.height / 2 : up ? row.top - Math.max(8, spare) : row.top + row.height - (to - from) + Math.max(8, spare);
       setView((v) => ({ ...v, top: el.scrollTop }));
     }
   }, [cursor, open]);
@@ -216,7 +223,7 @@ class Line extends Component<LineProps> {
     return (
       <div class={classes.filter(Boolean).join(" ")} role="row" data-key={row.key} tabIndex={focus ? 0 : -1}
         aria-level={row.level + 1} aria-rowindex={place + 2} aria-selected={focus} aria-expanded={folds ? row.open : undefined} aria-current={here ? "step" : undefined}
-        style={{ top: `${row.top}px`, height: `${row.height}px`, "--level": row.level } as any}
+        style={{ top: `${row.top}px`, height: `${row.height}px`, "--level": Math.min(row.level, DEEP) } as any}
         onClick={(e) => { if (!(e.target as HTMLElement).closest("button")) store.focusRow(row); }}
         onFocus={(e) => { if (e.target === e.currentTarget && !focus) store.focusRow(row); }}
         onDblClick={() => folds && store.toggle(row.key)}
@@ -306,7 +313,7 @@ function AdjointCell({ m, id, step, fresh }: { m: Model; id: number; step: numbe
   const sum = isArray(node.value) ? null : spell(m, node, a.arrived);
   const paths = a.total > 1 && (
     <span class="tag fan" title={`${a.total} paths arrive here on the way back and are added`}>
-      ⊕ {a.state === "done" ? plural(a.total, "path") : `${a.arrived} of ${a.total} arrived`}
+      ⊕ {a.state === "done" ? count(a.total) : `${a.arrived} of ${a.total}`}<span class="long"> {a.state === "done" ? "paths" : "arrived"}</span>
     </span>
   );
   const pass = passes(m, id) && <span class="tag pass" title="its user passes the adjoint on unchanged">×1</span>;
