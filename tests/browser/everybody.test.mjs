@@ -9,12 +9,12 @@ const focused = (page) => page.evaluate(() => document.activeElement?.className 
 test("search, fold and unfold", () => open("resnet20", async (page) => {
   const rows = async () => Number(await page.locator("[role=treegrid]").getAttribute("aria-rowcount"));
   await shoot(page, "resnet20");
-  await page.getByRole("button", { name: "fold all" }).click();
+  await page.getByRole("button", { name: "fold all", exact: true }).click();
   const folded = await rows();
   await shoot(page, "resnet20-folded");
   await page.getByRole("button", { name: "unfold all" }).click();
   assert.ok(await rows() > 3 * folded);
-  await page.getByRole("button", { name: "fold all" }).click();
+  await page.getByRole("button", { name: "fold all", exact: true }).click();
   await page.keyboard.press("Escape");
   await page.keyboard.press("/");
   await page.keyboard.type("stage2.0 conv2d");
@@ -44,7 +44,7 @@ test("the keyboard alone is enough", () => open("lenet", async (page) => {
   await page.keyboard.press("ArrowRight"); // to its user
   assert.notEqual(await page.locator("#inspector h2").innerText(), name);
   await page.keyboard.press("Enter"); // into the inspector
-  assert.equal(await page.evaluate(() => document.activeElement.id), "inspector");
+  await page.waitForFunction(() => document.activeElement.id === "inspector");
   await page.keyboard.press("Tab");
   assert.equal(await page.evaluate(() => !!document.activeElement.closest("#inspector")), true);
   await page.keyboard.press("Shift+End");
@@ -60,7 +60,7 @@ test("the keyboard alone is enough", () => open("lenet", async (page) => {
   await page.keyboard.press("Enter");
   await page.getByRole("dialog").waitFor();
   await page.keyboard.press("Escape");
-  assert.equal(await page.getByRole("dialog").count(), 0);
+  await page.getByRole("dialog").waitFor({ state: "hidden" });
   assert.match(await focused(page), /\bverdict\b/, "the focus goes back to what opened the dialog");
 }));
 

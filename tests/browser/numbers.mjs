@@ -16,7 +16,7 @@ function half(text) {
 export async function agree(page, current = 0) {
   const { traces } = await payload(page);
   const shown = await page.locator("[data-value]").evaluateAll((all) =>
-    all.map((e) => ({ value: e.dataset.value, at: e.dataset.at, trace: e.dataset.trace, text: e.innerText.trim(), derived: !!e.closest(".paths") })));
+    all.map((e) => ({ value: e.dataset.value, at: e.dataset.at, trace: e.dataset.trace, text: e.textContent.trim(), derived: !!e.closest(".paths") })));
   for (const { value, at, trace, text, derived } of shown) {
     const where = `${at}: "${text}" for ${value}`;
     if (at === "memory") continue; // bytes, in walk.test.mjs

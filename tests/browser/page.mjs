@@ -40,7 +40,7 @@ export async function open(name, use, { width = 1400, height = 900, scheme = "li
   try {
     await page.goto(url);
     await use(page);
-    assert.deepEqual(wrongs, []);
+    assert.deepEqual([...new Set(wrongs)].slice(0, 3), []);
   } finally {
     await context.close();
   }

@@ -60,7 +60,7 @@ test("a wrong rule is found by the check and shown where it is", () => open("wro
   assert.match(await dialog.innerText(), /WRONG/);
   await shoot(page, "wrong-check");
   await dialog.getByRole("button", { name: "h", exact: true }).or(dialog.getByRole("button", { name: "cube → h" })).click();
-  assert.equal(await dialog.count(), 0);
+  await dialog.waitFor({ state: "hidden" });
 }));
 
 test("the error against the step size is one click from a badge", () => open("scalar", async (page) => {
@@ -72,7 +72,7 @@ test("the error against the step size is one click from a badge", () => open("sc
   await dialog.getByText("As a table").click();
   assert.ok(await agree(page) > 30);
   await page.keyboard.press("Escape");
-  assert.equal(await dialog.count(), 0);
+  await dialog.waitFor({ state: "hidden" });
 }));
 
 test("two recordings: a block that one did not execute, and what differs", () => open("train_eval", async (page) => {

@@ -38,19 +38,19 @@ export function CheckBadge({ node, full, of }: { node: number; full?: boolean; o
   if (!row) return null;
   const [glyph, tone, says] = verdict(row.verdict);
   const e = error(row);
-  const label = `${row.verdict}${e === null ? "" : `, relative error ${num(e, 2)}`}: ${says}`;
+  const said = `${visible(row.verdict)}${e === null ? "" : ` ${num(e, 2)}`}`; // verdict and relative error
   return (
     <button
-      type="button" class={`badge ${tone}${full ? "" : " compact"}`} title={label} aria-haspopup="dialog" tabIndex={full ? 0 : -1}
-      aria-label={`gradient check of ${cut(row.name)}: ${label}`}
+      type="button" class={`badge ${tone}${full ? "" : " compact"}`} title={`${said}: ${says}`} aria-haspopup="dialog" tabIndex={full ? 0 : -1}
+      aria-label={`${said}, gradient check of ${cut(row.name)}: ${says}`}
       onClick={(event) => {
         event.stopPropagation();
         set({ curve: node });
       }}
     >
       <span class="glyph" aria-hidden="true">{glyph}</span>
-      {full && <span>{visible(row.verdict)}</span>}
-      {full && e !== null && <span class="error">{num(e, 2)}</span>}
+      {full && <> <span>{visible(row.verdict)}</span></>}
+      {full && e !== null && <> <span class="error">{num(e, 2)}</span></>}
     </button>
   );
 }

@@ -11,6 +11,7 @@ import * as store from "./store";
 import { useStore } from "./store";
 import { bytes, count, cut, isArray, isBad, num, plural, shape, stats, symbol, title } from "./text";
 import { Digits } from "./num";
+import { computed, taken } from "./walk";
 import type { Node, Num, Stats } from "./trace";
 
 const DEEP = 10; // levels that are indented
@@ -32,7 +33,8 @@ export function Ledger() {
   const links = useMemo(() => connect(m, rows), [m, rows]);
   const found = search(m, query);
   const said = useStore((s) => s.said !== ""); // someone has stepped
-  const current = said && step > 0 && step <= m.order.length ? m.order[step - 1] : null;
+  const moved = said && step !== 0 ? (taken(m, step)?.id ?? null) : null; // what the last move took, forward or back
+  const current = step > 0 ? moved : null;
   const fed = useMemo(() => new Set(current === null ? [] : (m.trace.nodes[current].inputs ?? []).filter((id) => m.trace.nodes[id].addends?.some((a) => a.from === current))), [m, current]);
   const width = gutter(links, narrow);
   const second = m.trace.order === 2;
@@ -75,7 +77,7 @@ export function Ledger() {
   }, [cursor, rows]);
   const held = useRef(false); // a row has the focus
 
-  const from = Math.max(0, find(rows, view.top - BEYOND));
+  const from = Math.max(0, Math.min(rows.list.length - 1, find(rows, view.top - BEYOND))); // after folding, the view is past the end
   const to = Math.min(rows.list.length - 1, find(rows, view.top + view.height + BEYOND));
   const places: number[] = [];
   for (let i = from; i <= to; i++) places.push(i);
@@ -113,7 +115,7 @@ export function Ledger() {
         {rows.list.length > 0 && <Edges m={m} rows={rows} links={links} width={width} from={from} to={to} lit={lit} step={current} />}
         {places.map((i) => {
           const row = rows.list[i];
-          const here = current !== null && links.row[current] === i;
+          const here = moved !== null && links.row[moved] === i;
           const kept = selected !== null && row.kind === "op" && (selected === row.id || row.leaves.includes(selected) || row.again.includes(selected)) ? selected : null;
           const fresh = fed.size && row.kind === "op" ? [row.id, ...row.leaves].filter((id) => fed.has(id)).join() : !row.open && [...fed].some((id) => links.row[id] === i) ? "any" : "";
           let hits = 0;
@@ -218,7 +220,7 @@ class Line extends Component<LineProps> {
 
   render({ m, row, place, step, here, fresh, focus, selected, hits }: LineProps) {
     const node = row.kind === "op" ? m.trace.nodes[row.id] : null;
-    const classes = ["row", row.kind, row.open && "open", here && "here", focus && "cursor", hits && "found", node?.id === m.trace.result && "result"];
+    const classes = ["row", row.kind, row.open && "open", here && (step < 0 ? "here ahead" : "here"), row.kind !== "ghost" && !row.open && !computed(m, row.kind === "op" ? row.id : row.last, step) && "later", focus && "cursor", hits && "found", node?.id === m.trace.result && "result"];
     const folds = row.kind === "group" || row.kind === "run";
     return (
       <div class={classes.filter(Boolean).join(" ")} role="row" data-key={row.key} tabIndex={focus ? 0 : -1}
@@ -265,7 +267,7 @@ function Operation({ m, row, node, step, fresh, selected, hits }: { m: Model; fr
           {row.again.length > 3 && <span class="small">+{row.again.length - 3}</span>}
         </span>}
       </div>
-      <Cell class="c-value" at={`nodes.${node.id}.value`} stats={node.value} tone="value" />
+      <Cell class="c-value" at={`nodes.${node.id}.value`} stats={computed(m, node.id, step) ? node.value : undefined} tone="value" />
       <AdjointCell m={m} id={node.id} step={step} fresh={now.includes(`${node.id}`)} />
       {m.trace.order === 2 && <Second m={m} id={node.id} step={step} />}
     </>
@@ -289,7 +291,7 @@ const Second = ({ m, id, step }: { m: Model; id: number; step: number }) => {
   const node = m.trace.nodes[id];
   return (
     <>
-      <Cell class="c-tangent" at={`nodes.${id}.tangent`} stats={node.tangent} tone="tangent" />
+      <Cell class="c-tangent" at={`nodes.${id}.tangent`} stats={computed(m, id, step) ? node.tangent : undefined} tone="tangent" />
       <Cell class="c-turn" at={`nodes.${id}.adjoint_tangent`} stats={adjointAt(m, id, step).state === "done" ? node.adjoint_tangent : undefined} tone="turn" />
     </>
   );
@@ -396,7 +398,7 @@ function Folded({ m, row, step, fresh, hits }: { m: Model; row: Row; step: numbe
       {row.open || !node ? null : (
         <>
           <div class="c-leaves" role="gridcell"><span class="small">{shape(node)} <span class="faint">out</span></span></div>
-          <Cell class="c-value" at={`nodes.${node.id}.value`} stats={node.value} tone="value" />
+          <Cell class="c-value" at={`nodes.${node.id}.value`} stats={computed(m, node.id, step) ? node.value : undefined} tone="value" />
           <AdjointCell m={m} id={node.id} step={step} fresh={fresh !== ""} />
           {m.trace.order === 2 && <Second m={m} id={node.id} step={step} />}
         </>
