@@ -10,7 +10,7 @@ export type Tone = "value" | "adjoint" | "tangent" | "turn"; // turn: the adjoin
 
 // of a column: the colour of what is positive, and of what is negative; as dense as the entry is large
 const INKS: Record<Tone, [number[], number[]]> = {
-  value: [[52, 92, 138], [176, 138, 96]],
+  value: [[62, 112, 172], [190, 146, 92]],
   adjoint: [[224, 104, 28], [58, 120, 190]],
   tangent: [[139, 92, 246], [120, 140, 30]],
   turn: [[18, 148, 136], [196, 70, 120]],

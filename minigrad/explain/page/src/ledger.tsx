@@ -105,7 +105,7 @@ export function Ledger() {
       style={{ "--gutter": `${width}px` } as any}>
       <div class="head" role="row" aria-rowindex={1}>
         <Title class="c-op" name="operation" note="in tape order" />
-        <Title class="c-leaves" name="parameters & inputs" note="where first used" />
+        <Title class="c-leaves" name="parameters" note="and inputs, at first use" />
         <Title class="c-value" name="value" note="computed forward" />
         <Title class="c-adjoint" name="adjoint" note={<>∂<Name text={of} limit={12} /> / ∂·</>} />
         {second && <Title class="c-tangent" name="tangent" note="the value along v" />}

@@ -45,7 +45,7 @@ function App() {
 /** Keys that hold everywhere but in a field: "/" searches, "[" and "]" (or p and n) step, space plays. */
 function onKey(e: KeyboardEvent): void {
   const target = e.target as HTMLElement;
-  if (e.ctrlKey || e.metaKey || e.altKey || e.defaultPrevented || target.closest("input, select, textarea, [contenteditable]")) return;
+  if (e.ctrlKey || e.metaKey || e.altKey || e.defaultPrevented || target.closest("input, select, textarea, [contenteditable], dialog")) return;
   const onControl = target.closest("button, summary, a, [role=treeitem], [role=slider], [role=tab]");
   if (e.key === "/") document.getElementById("search")?.focus();
   else if (e.key === "[" || e.key === "p") store.back();

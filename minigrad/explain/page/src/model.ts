@@ -1,6 +1,6 @@
 // What follows from a trace: users, the walk back's order, the tree of modules, the rows of the ledger. Pure functions.
 
-import { isBad, num, shape, stats, title, visible } from "./text";
+import { isBad, shape } from "./text";
 import type { Node, Stats, Trace } from "./trace";
 
 export interface Use {
@@ -321,30 +321,6 @@ export function passes(m: Model, id: number): boolean {
   const local = user.local?.[argument];
   if (local !== null && local !== undefined) return local === 1;
   return n.shape.join() === user.shape.join() && sameStats(value, user.adjoint);
-}
-
-/** Bytes that the tape still keeps once k operations are walked back. */
-export function keptAt(m: Model, k: number): number {
-  let kept = m.trace.memory.kept;
-  for (let i = 0; i < k; i++) kept -= m.trace.nodes[m.order[i]].freed ?? 0;
-  return kept;
-}
-
-/** A step in words, for the live region. */
-export function describeStep(m: Model, k: number): string {
-  if (k === 0) return "Forward only; nothing is walked back yet.";
-  const n = m.trace.nodes[m.order[k - 1]];
-  const sent: string[] = [];
-  n.inputs?.forEach((id, argument) => {
-    const to = m.trace.nodes[id];
-    const i = to.addends?.findIndex((a) => a.from === n.id && a.argument === argument) ?? -1;
-    if (i < 0) return;
-    const a = to.addends![i];
-    const sum = to.addends!.length > 1 ? `, ${i + 1} of ${to.addends!.length} arrived${a.sum === undefined ? "" : `, sum ${num(a.sum)}`}` : "";
-    sent.push(`${stats(a.value)} to ${visible(title(to))}${sum}`);
-  });
-  const name = n.name ? `${visible(n.op)}, ${visible(n.name)}` : visible(n.op);
-  return `Step ${k} of ${m.order.length} back: ${name}. Adjoint ${stats(n.adjoint)}. ${sent.length ? `Sends ${sent.join("; ")}.` : "Sends nothing on."}`;
 }
 
 const troubles = new WeakMap<Model, { wrong: number[]; nonfinite: number[] }>();

@@ -85,11 +85,12 @@ export function select(id: number | null): void {
 export function reveal(id: number): void {
   const open = new Set(state.open);
   const m = model();
+  const constants = state.constants || m.trace.nodes[id].kind === "constant"; // it is shown, too
   for (let g = m.groupOf[id]; g !== null; g = m.trace.groups[g].parent) {
     open.add(`g${g}`);
     open.add(`r${m.runs[g]}`);
   }
-  set({ open, selected: id, group: null, cursor: rowKeyOf(m, open, id) });
+  set({ open, constants, selected: id, group: null, cursor: rowKeyOf(m, open, id) });
 }
 
 /** Go to a place of the walk (k operations are walked back; −k: the last k not computed yet); what the move took is selected and announced. */
@@ -159,7 +160,7 @@ export function show(current: number): void {
   const m = state.models[current];
   const open = openTo(m, state.depth);
   const selected = state.selected !== null && state.selected < m.trace.nodes.length ? state.selected : m.trace.result;
-  set({ current, open, selected, group: null, cursor: rowKeyOf(m, open, selected), step: Math.min(state.step, m.order.length), playing: false });
+  set({ current, open, selected, group: null, cursor: rowKeyOf(m, open, selected), step: Math.max(-walkOf(m).forward.length, Math.min(state.step, m.order.length)), playing: false });
 }
 
 export function setTheme(theme: Theme): void {
