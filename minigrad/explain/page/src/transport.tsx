@@ -122,7 +122,7 @@ function Profile({ m, now }: { m: Model; now: number }) {
     const top = 100 - (100 * kept[t]) / (peak || 1);
     d += `L${((100 * t) / n).toFixed(2)} ${top.toFixed(1)}`;
   }
-  d += `L100 ${(100 - (100 * kept[n]) / (peak || 1)).toFixed(1)}L100 100z`;
+  d += `L100 ${(100 - (100 * kept[kept.length - 1]) / (peak || 1)).toFixed(1)}L100 100z`;
   return (
     <svg class="profile" viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true">
       <path d={d} />
