@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PINS := .ci/constraints.txt
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick coverage below fuzz peers bench lint docs clean
+.PHONY: help demo test quick browser coverage below fuzz peers bench lint docs clean
 PYTEST := $(BIN)/python -m pytest
 PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 FUZZ_SECONDS ?= 300
@@ -20,6 +20,9 @@ test: .venv/dev  ## run every test, doctest and code block of the docs
 
 quick: .venv/dev ## run the tests that take less than a second each
 	$(PYTEST) $(PARALLEL) -m "not slow"
+
+browser: .venv/dev  ## build the page of mg.explain again, and drive it in Chromium; brings npm's packages and chromium
+	tests/browser/run $(BIN)/python
 
 coverage: .venv/dev ## run the tests twice as slowly, and list the lines and branches that none of them took
 	$(PYTEST) $(PARALLEL) --cov --cov-report=term-missing
