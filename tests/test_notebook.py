@@ -45,6 +45,7 @@ SHOWN = {  # cell: the kinds of its outputs, in order
     "compile(['slowest'])": [{"text/plain"}],
     "net": [{"text/plain"}],
     "optim.minimize(lambda x: (x**2).sum(), np.ones(3))": [{"text/plain"}],
+    "mg.explain(lambda a, b: a * b + a, 0.5, -1.0)": [{"text/plain", "text/html", "image/svg+xml"}],
     "mg.graph(net(digits.train.x[:4]))": [{"text/plain", "image/svg+xml"}],
 }
 
@@ -92,6 +93,14 @@ def test_a_run_leaves_as_much_as_a_short_one(run):
     """However long a line was updated: what is saved is its last state."""
     (bar,) = next(cell for cell in run.cells if cell.source == "fit();").outputs
     assert len(bar["data"]["text/plain"]) < 200
+
+
+@pytest.mark.slow
+def test_the_page_within_a_frame_is_whole(run):
+    """A character that is replaced changes its script, which the page's own policy then refuses to run."""
+    (shown,) = next(cell for cell in run.cells if cell.source.startswith("mg.explain")).outputs
+    ((page,),) = ([v for k, v in attrs if k == "srcdoc"] for tag, attrs in Page(shown["data"]["text/html"]).tags)
+    assert page.rstrip().endswith("</html>") and "\ufffd" not in page
 
 
 class Things(notebook.Table):
