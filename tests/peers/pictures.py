@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
@@ -227,17 +228,20 @@ def explain(model: str, folder: Path) -> Any:
     return lambda: mg.explain(f, *args).save(folder / "graph.png")
 
 
-TOOLS = {  # name in the docs: what draws, the call, and what the picture shows, as seen
-    "minigrad": (explain, "`mg.explain(model, x, labels)`", "values", "gradients", "way back", "sums at fan-outs", "steps"),
-    "minigrad's graph": (graph, "`mg.graph(loss)`",),
-    "torchviz": (torchviz, "`make_dot(loss, params=…)`", "way back"),
-    "torchview": (torchview, "`draw_graph(model, input_data=…)`"),
-    "torchlens": (torchlens, "`trace(model, x).draw()`"),
-    "torchlens, backward": (torchlens_backward, "`draw_combined()` after `log_backward`", "way back"),
-    "torchvista": (torchvista, "`trace_model(model, x)`"),
-    "micrograd": (micrograd, "`draw_dot` of its notebook", "values", "gradients"),
+YES = "yes"
+TOOLS: dict[str, tuple[Any, str, dict[str, str]]] = {  # what draws, the call, and what the picture shows, as seen
+    "minigrad": (explain, "`mg.explain(model, x, labels)`",
+        {"values": YES, "gradients": YES, "way back": YES, "sums at fan-outs": YES, "rules": YES, "steps": "on its page"}),
+    "minigrad's graph": (graph, "`mg.graph(loss)`", {}),
+    "torchviz": (torchviz, "`make_dot(loss, params=…)`", {"way back": "names of functions"}),
+    "torchview": (torchview, "`draw_graph(model, input_data=…)`", {}),
+    "torchlens": (torchlens, "`trace(model, x).draw()`", {}),
+    "torchlens, backward": (torchlens_backward, "`draw_combined()` after `log_backward`",
+        {"way back": "names of functions, shapes"}),
+    "torchvista": (torchvista, "`trace_model(model, x)`", {}),
+    "micrograd": (micrograd, "`draw_dot` of its notebook", {"values": YES, "gradients": YES}),
 }  # fmt: skip
-SIGNS = ("values", "gradients", "way back", "sums at fan-outs", "steps")
+SIGNS = ("values", "gradients", "way back", "sums at fan-outs", "rules", "steps")
 NOT = {("micrograd", "lenet"): "has no convolution", ("micrograd", "resnet20"): "has no convolution"}
 
 
@@ -255,6 +259,7 @@ def photograph(page: Path, picture: Path) -> None:
 def draw(tool: str, model: str, folder: Path) -> None:
     """In a process of its own: import what is needed, then draw, and print the processor's seconds that this took."""
     call = TOOLS[tool][0](model, folder)
+    signal.alarm(LIMIT)  # ends this process
     begun = sum(os.times()[:4])  # with those of the programs that it starts
     call()
     print(json.dumps({"seconds": sum(os.times()[:4]) - begun}))
@@ -270,11 +275,10 @@ def measure(tool: str, model: str) -> SimpleNamespace:
         run = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
         )
-        try:
-            out, err = run.communicate(timeout=LIMIT + 20)  # 20 s for imports
-        except subprocess.TimeoutExpired:
-            os.killpg(run.pid, signal.SIGKILL)
-            run.communicate()
+        out, err = run.communicate()
+        with suppress(ProcessLookupError):
+            os.killpg(run.pid, signal.SIGKILL)  # and what it started
+        if run.returncode == -signal.SIGALRM:
             return SimpleNamespace(failed=f"not done in {LIMIT} s")
         if run.returncode:
             print(err, file=sys.stderr)
@@ -307,7 +311,7 @@ def small(image: Any, path: Path) -> None:
 
 def table(found: dict[tuple[str, str], SimpleNamespace]) -> str:
     lines = ["| | call | " + " | ".join(MODELS) + " |", "|---|---|" + "---:|" * len(MODELS)]
-    for tool, (_, call, *_) in TOOLS.items():
+    for tool, (_, call, _) in TOOLS.items():
         cells = []
         for model in MODELS:
             f = found[tool, model]
@@ -318,8 +322,8 @@ def table(found: dict[tuple[str, str], SimpleNamespace]) -> str:
 
 def signs() -> str:
     lines = ["| | " + " | ".join(SIGNS) + " |", "|---|" + ":---:|" * len(SIGNS)]
-    for tool, (_, _, *shows) in TOOLS.items():
-        lines.append(f"| {tool} | {' | '.join('yes' if sign in shows else '–' for sign in SIGNS)} |")
+    for tool, (_, _, shows) in TOOLS.items():
+        lines.append(f"| {tool} | {' | '.join(shows.get(sign, '–') for sign in SIGNS)} |")
     return "\n".join(lines)
 
 
