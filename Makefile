@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PINS := .ci/constraints.txt
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick browser coverage below fuzz peers bench lint docs clean
+.PHONY: help demo test quick browser coverage below fuzz peers bench pictures lint docs clean
 PYTEST := $(BIN)/python -m pytest
 PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 FUZZ_SECONDS ?= 300
@@ -39,6 +39,9 @@ peers: .venv/peers  ## compare with PyTorch
 bench: .venv/bench  ## time minigrad beside its peers; ARGS="--repeat 3 --write" renews docs/performance.md
 	$(BIN)/python tests/bench $(ARGS)
 
+pictures: .venv/pictures  ## draw four models by minigrad and by others; renews docs/pictures_compared.md; needs dot and chromium
+	$(BIN)/python tests/peers/pictures.py
+
 lint: .venv/dev  ## format, style, types, floors
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -72,4 +75,8 @@ clean:           ## remove the environment, runs and caches
 
 .venv/bench: .venv/peers
 	$(BIN)/pip install --disable-pip-version-check --progress-bar off -c $(PINS) -e '.[app,dev,peers,bench]'
+	@touch $@
+
+.venv/pictures: .venv/peers
+	$(BIN)/pip install --disable-pip-version-check --progress-bar off -c $(PINS) -e '.[app,dev,peers,pictures]'
 	@touch $@

@@ -10,6 +10,8 @@ from typing import Any
 
 from numba.core.compiler_lock import global_compiler_lock
 
+from .. import notebook
+
 PATIENCE = 1.0  # seconds of compiling that pass without a word
 PACE = 1.0  # seconds between two words about one kernel
 LINES = 2.0  # seconds between two lines, where a line cannot be written over
@@ -63,21 +65,29 @@ def _tell(name: str, on_disk: bool | None) -> None:
 
 
 class Report:
-    """How many kernels this process has compiled, and for how long: on stderr, once that is more than a moment."""
+    """How many kernels this process has compiled, and for how long: on stderr, once that is more than a moment; in a
+    notebook, below the cell that waits.
+    """
 
     def __init__(self) -> None:
         self.count, self.seconds = 0, 0.0
         self.begun: float | None = None
         self.said: float | None = None  # after so many seconds of compiling
         self.total: int | None = None  # kernels at the most, where that is known
+        self.line = notebook.Line()
         self.quiet = os.environ.get("MINIGRAD_QUIET", "0") != "0"
 
     def begin(self) -> None:
         self.begun = perf_counter()
 
     def end(self) -> None:
-        self.seconds, self.begun = self._elapsed(), None
-        if self.said is not None and _on_terminal():
+        begun, self.seconds, self.begun = self.seconds, self._elapsed(), None
+        if self.said is None:
+            return
+        if notebook.shell():
+            if self.said > begun:  # since it was begun: the line is this cell's
+                self.line.write(f"minigrad: compiled kernels, once, in {self.seconds:.0f} s")
+        elif _on_terminal():
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)  # the line is somebody else's now
 
     def __call__(self, name: str, on_disk: bool | None) -> None:
@@ -87,6 +97,10 @@ class Report:
             return
         count = f"{self.count}" if self.total is None else f"{self.count} of at most {self.total}"
         text = f"minigrad: compiling kernels, once: {count} in {elapsed:.0f} s, now {_now[-1][0] if _now else name}"
+        if notebook.shell():
+            self.line.write(text)
+            self.said = elapsed
+            return
         if terminal:
             text = f"\r{text[: shutil.get_terminal_size().columns - 1]}\x1b[K"
         elif self.said is None:

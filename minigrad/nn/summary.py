@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import random, tree
 from ..explain.memory import held, owner
+from ..notebook import Table
 from ..ranges import check
 from ..tape import Array, Node, Tensor, history, recording, state
 from .module import MODULE, Module, Parameter, holdings
@@ -27,13 +28,15 @@ class Row(NamedTuple):
     kept: int
 
 
-class Summary(list[Row]):
-    """The rows of a summary; its text is a table with a line of totals.
+class Summary(Table, list[Row]):
+    """The rows of a summary; it is shown as a table with a line of totals.
 
     `depth` is (expected, all): how many branches with stochastic depth are executed on average in training, of how many.
     """
 
     depth: tuple[float, int] = (0, 0)
+    _text_columns = 3
+    _total = True
 
     @property
     def parameters(self) -> int:
@@ -45,21 +48,15 @@ class Summary(list[Row]):
         """The bytes that the tape of one pass keeps, beyond the parameters and the inputs."""
         return sum(row.kept for row in self)
 
-    def __repr__(self) -> str:
-        table = [("module", "class", "output", "parameters", "kept for backward")]
+    def _cells(self) -> tuple[list[Sequence[str]], list[str]]:
+        rows: list[Sequence[str]] = [("module", "class", "output", "parameters", "kept for backward")]
         for r in self:
             output = "not called" if r.shape is None else str(r.shape)
-            table.append((r.path or "(model)", r.kind, output, f"{r.parameters:,}", _bytes(r.kept)))
-        table.append(("total", "", "", f"{self.parameters:,}", _bytes(self.kept)))
-        widths = [max(map(len, column)) for column in zip(*table)]
-        lines = [_aligned(cells, widths).rstrip() for cells in table]
-        rule = "-" * max(map(len, lines))
-        depth = (
-            [f"stochastic depth: {self.depth[0]:.4g} of {self.depth[1]} branches expected in training"]
-            if self.depth[0] < self.depth[1]
-            else []
-        )
-        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1], *depth])
+            rows.append((r.path or "(model)", r.kind, output, f"{r.parameters:,}", _bytes(r.kept)))
+        rows.append(("total", "", "", f"{self.parameters:,}", _bytes(self.kept)))
+        expected, branches = self.depth
+        depth = f"stochastic depth: {expected:.4g} of {branches} branches expected in training"
+        return rows, [depth] if expected < branches else []
 
 
 def summary(model: Module, *inputs: Any) -> Summary:
@@ -130,8 +127,3 @@ def _bytes(n: float) -> str:
     while n >= 1000 and unit != "GB":
         n, unit = n / 1000, next(units)
     return f"{n:.3g} {unit}"
-
-
-def _aligned(cells: tuple[str, ...], widths: list[int]) -> str:
-    """Cells in columns: text to the left, numbers (the last two columns) to the right."""
-    return "  ".join(c.rjust(w) if i >= len(cells) - 2 else c.ljust(w) for i, (c, w) in enumerate(zip(cells, widths)))

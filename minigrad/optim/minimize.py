@@ -43,6 +43,15 @@ class Result:
     message: str
     path: list[Array] | None = None
 
+    def __repr__(self) -> str:
+        path = None if self.path is None else f"{len(self.path)} points"
+        found = {**vars(self), "path": path, "x": _short(self.x), "grad": _short(self.grad)}
+        return "\n".join(f"{name:>9}  {value}" for name, value in found.items())
+
+
+def _short(a: Array) -> str:
+    return np.array2string(a, threshold=20, max_line_width=100, prefix=11 * " ")
+
 
 def minimize(
     f: Callable[[Tensor], Tensor],

@@ -24,7 +24,7 @@ from .evaluate import Batches, Loss, evaluated
 from .given import check_loss, named_within, outputs, pairs, value_of
 from .progress import bar
 from .resume import Saving
-from .state import Batch, Epoch, State, check_run
+from .state import Batch, Epoch, Records, State, check_run
 
 
 @named_within
@@ -113,7 +113,7 @@ def fit(
             saving.after_epoch()
         state.end()
         saving.write_weights()
-    return state.records
+    return Records(state.records)
 
 
 def _check_optimizer(model: Module, optimizer: Optimizer, clip_norm: float | None, callbacks: Sequence) -> None:

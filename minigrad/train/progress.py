@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from .. import notebook
 from ..extras import extra
 from .state import State
 
@@ -19,7 +20,8 @@ def bar(visible: bool, state: State, accumulate: int = 1) -> Iterator[Callable[[
     total = None
     if hasattr(state.train, "__len__"):
         total = state.epochs * -(-len(state.train) // accumulate)  # type: ignore[arg-type]
-    with tqdm(total=total, initial=state.step, unit="step", dynamic_ncols=True) as line:
+    file = notebook.Line() if notebook.shell() else None  # None: stderr
+    with tqdm(total=total, initial=state.step, unit="step", dynamic_ncols=True, file=file) as line:
 
         def tick() -> None:
             line.set_description_str(f"epoch {state.epoch}/{state.epochs}", refresh=False)

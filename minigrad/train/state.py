@@ -14,6 +14,7 @@ import numpy as np
 from ..errors import named, warn
 from ..kernels import get_num_threads
 from ..nn import Module, modes
+from ..notebook import Table
 from ..optim import Optimizer
 from ..ranges import INDEX, check
 from ..tape import Array, Tensor
@@ -24,6 +25,21 @@ from .given import check_batches, check_callbacks, check_kind, check_model, chec
 from .settings import arrays, as_here, as_json, at, described, numbers, other_rates, past_rates, text
 
 Batch = tuple[Array, Array]
+
+
+class Records(Table, list[dict[str, Any]]):
+    """What `fit` returns: a record for each epoch, shown as a table."""
+
+    _text_columns = 0
+
+    def _cells(self) -> tuple[list[Sequence[str]], list[str]]:
+        columns = dict.fromkeys(["epoch", *(key for record in self for key in record)])
+        rows = [[_figure(record.get(key, "")) for key in columns] for record in self]
+        return [list(columns), *rows], []
+
+
+def _figure(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 class State:

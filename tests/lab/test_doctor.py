@@ -49,7 +49,9 @@ HEALTHY = {
 @pytest.mark.parametrize("name", HEALTHY)
 def test_the_healthy_are_let_go(name):
     found = doctor(HEALTHY[name](), X, Y)
-    assert found.ok and found.cause == "" and found.failed == [] and "Healthy: all 13 checks" in str(found)
+    assert (
+        found.ok and found.cause == "" and found.failed == [] and "Healthy: all 13 checks" in str(found) == repr(found)
+    )
 
 
 @pytest.mark.slow

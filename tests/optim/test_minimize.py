@@ -329,3 +329,10 @@ def test_pairs_without_curvature_are_counted(method, reject):
 def test_messages(call, error, text):
     with pytest.raises(error, match=text):
         call()
+
+
+def test_a_result_is_read_line_by_line():
+    found = optim.minimize(lambda x: ((x - 1) ** 2).sum(), np.zeros((2, 30)), path=True)
+    assert [line[:9].strip() for line in repr(found).splitlines() if line[8] != " "] == list(vars(found))
+    assert repr(found).startswith(f"{'x':>9}  [[") and " ... " in repr(found)  # shortened
+    assert repr(found).endswith(f"path  {len(found.path)} points")

@@ -250,6 +250,10 @@ def test_who_reads_an_accuracy_gets_along_without(tmp_path, capsys):
         train.CSVLog(tmp_path / "log.csv"), train.TensorBoardLog(tmp_path), train.EarlyStopping(), progress=True
     )
     assert not any("accuracy" in key for r in records for key in r)
+    head, rule, *rows = repr(records).splitlines()
+    assert (
+        head.split() == list(records[0]) and rule == "-" * len(head) and [row.split()[0] for row in rows] == ["1", "2"]
+    )
     assert "accuracy" not in (tmp_path / "log.csv").read_text() and "accuracy" not in capsys.readouterr().err
     assert len(viz.curves(records).axes) == 1
     with pytest.raises(KeyError, match=r"no 'test_accuracy'.* and classes"):

@@ -37,7 +37,7 @@ class Layer(NamedTuple):
 
 
 class Diagnosis(NamedTuple):
-    """All findings, in causal order, and the layers. `print(diagnosis)` is a report; `ok` says whether all is well."""
+    """All findings, in causal order, and the layers. It is shown as a report; `ok` says whether all is well."""
 
     findings: list[Finding]
     layers: list[Layer]
@@ -61,7 +61,7 @@ class Diagnosis(NamedTuple):
         """That of the check of this name."""
         return next(finding for finding in self.findings if finding.name == name)
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         wide = max(len(finding.name) for finding in self.findings)
         lines = []
         for f in self.findings:
