@@ -39,7 +39,9 @@ def by_hand(forward: Callable, backward: Callable) -> Callable[..., Tensor]:
             slopes, x = kept["slopes"], args[places[i]]
             if len(slopes) != len(places) or np.shape(slopes[i]) != x.shape:
                 gave = ", ".join(map(shown, slopes))
-                raise ValueError(f"explain: backward gives {gave}, which are no gradients of {len(places)} arguments: gradcheck tells")
+                raise ValueError(
+                    f"explain: backward gives {gave}, which are no gradients of {len(places)} arguments: gradcheck tells"
+                )
             return Tensor(np.array(slopes[i], x.dtype))
 
         value.sources = forward, backward  # type: ignore[attr-defined]  # that a page shows

@@ -140,6 +140,6 @@ class Recording:
         moved = [x for x in self.leaves if id(x) in directions]
         with recording(False):
             found = push(list(wanted.values()), moved, [directions[id(x)] for x in moved])
-        self.tangents = {i: t for i, t in zip(wanted, found)}
+        self.tangents = dict(zip(wanted, found))
         for x in self.leaves:
             self.tangents.setdefault(id(x), Tensor(np.zeros_like(x.data)))
