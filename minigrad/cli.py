@@ -112,7 +112,9 @@ def train(epochs: int | None, seed: int, out: Path, resume: bool, checkpoint_eve
     click.echo(f"Test accuracy: {right / len(labels):.2%} ({right} of {len(labels)}); an RBF SVM's: {svm:.2%}")
 
     step = lab.training_step(run)
-    check = gradcheck(run.model, *digits.train[:CHECKED])
+    page = explain(run.model, *digits.train[:CHECKED], check=True)
+    check = page.check
+    assert check is not None
     click.echo(f"Gradient check of this very model: {check.summary}")
     viz.curves(run.records, out / "curves.png", title="Handwritten digits")
     drawn = _saved(step, out / "graph.svg")
@@ -124,7 +126,7 @@ def train(epochs: int | None, seed: int, out: Path, resume: bool, checkpoint_eve
         labels=labels,
         rivals={"RBF SVM": svm},
         check=check,
-        step=step,
+        step=page,
         summary=repr(nn.summary(run.model, digits.train.x[: settings.batch_size])),
         settings=settings._asdict() | {"threads": kernels.get_num_threads()},
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import check_function, named, shown
+from ..gradcheck import Report
 from ..gradcheck.subject import is_model
 from ..names import held
 from ..ranges import SWITCH, whole
@@ -25,10 +26,14 @@ _ORDER = whole(1, 2, "1 or 2")
 class Explanation:
     """A run forward and back, as data and as a page; or two of them side by side.
 
-    `to_dict()` is the trace (docs/trace.md), `save` writes a page, a picture or the data, a notebook shows it.
+    `to_dict()` is the trace (docs/trace.md), `save` writes a page, a picture or the data, a notebook shows it; `check` is the
+    Report of the gradient check, if there was one.
     """
 
-    def __init__(self, traces: Sequence[dict[str, Any]], names: Sequence[str] = ()) -> None:
+    def __init__(
+        self, traces: Sequence[dict[str, Any]], names: Sequence[str] = (), check: Report | None = None
+    ) -> None:
+        self.check = check
         self.traces, self.names = list(traces), list(names) or [t["title"] for t in traces]
 
     def to_dict(self) -> dict[str, Any]:
@@ -149,7 +154,7 @@ def explain(
     recorded = Recording(y, seen, run.directions(y, direction) if order == 2 else None)
     variables = held()
     report = run.check(y, variables) if check else None
-    return Explanation([trace(recorded, _title(f, variables), run.names, variables, report)])
+    return Explanation([trace(recorded, _title(f, variables), run.names, variables, report)], check=report)
 
 
 def _title(f: Any, variables: dict[int, str]) -> str:

@@ -51,7 +51,7 @@ class _Writer:
         self.values = in_order([r.y])
         self.brief = len(self.values) > _MANY
         self.ids = {id(y): i for i, (y, _) in enumerate(self.values)}
-        stored = named_values([y for y, _ in self.values])
+        stored = named_values([y for y, node in self.values if node.line != self.caller])
         self.names = {**held, **stored, **names}
         self.own = {id(p) for m in [r.forward.outermost] if m is not None for _, p in m.named_parameters()}
         self.kept = dict(zip(map(id, r.tape), kept(r.tape)))

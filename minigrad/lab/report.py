@@ -1,4 +1,4 @@
-"""The report of a training run: one HTML page that needs no network, no script and no other file."""
+"""The report of a training run: one HTML page that needs no network and no other file; scripts are in one frame only."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..escape import xml
+from ..explain import Explanation
+from ..explain.pages import frame
 from ..gradcheck import Report as GradientCheck
-from ..graph import Graph
 from ..typing import Array
 from ..viz.curves import curves
 
@@ -31,7 +32,7 @@ class Findings(NamedTuple):
     labels: Array
     rivals: Mapping[str, float]  # accuracy of other methods on the same split
     check: GradientCheck
-    step: Graph
+    step: Explanation
     summary: str
     settings: Mapping[str, Any]
 
@@ -45,8 +46,7 @@ def report(findings: Findings, path: str | os.PathLike | None = None) -> str:
         ("Learning curves", _curves(f)),
         ("Confusion matrix", _confusion(f)),
         (f"The {wrong} it got wrong" if wrong else "Got wrong", _mistakes(f)),
-        ("Gradient check", _gradient_check(f.check)),
-        ("One training step", _step(f.step)),
+        ("One training step", _step(f)),
         ("Model", f"<pre>{xml(f.summary)}</pre>"),
         ("Settings", _table([("setting", "value")], [(xml(k), xml(v)) for k, v in f.settings.items()])),
     ]
@@ -139,26 +139,13 @@ def _mistakes(f: Findings) -> str:
     return f'<p>The surest mistakes first: what it said, and the truth, each with the probability it gave.</p><div class="digits">{"".join(figures)}</div>{more}'
 
 
-def _gradient_check(check: GradientCheck) -> str:
+def _step(f: Findings) -> str:
     return (
         "<p>This very model, trained, in training mode: batch norm by batch statistics, dropout and stochastic depth on, "
-        "their draws held. The complex step is exact to round-off; central differences are shown beside it. "
-        "A kink is a right derivative at which central differences straddle a decision of a ReLU.</p>"
-        f"{check._repr_html_()}"
-    )
-
-
-def _step(step: Graph) -> str:
-    try:
-        picture = step.svg
-    except RuntimeError as error:
-        return f"<p>{xml(error)}</p>"
-    picture = picture[picture.index("<svg") :]
-    operations = sum(node.kind == "operation" for node in step.nodes)
-    return (
-        f"<p>The tape of the loss: {operations} operations. Backward walks this very tape upwards and leaves a gradient "
-        "in every parameter (blue). Constants are hidden; a pointer held over a node shows its settings.</p>"
-        f'<div class="graph">{picture}</div>'
+        "their draws held. Walk through the step forward and back; each parameter has the verdict of the gradient check. The "
+        "complex step is exact to round-off; central differences are shown beside it. A kink is a right derivative at which "
+        f"central differences straddle a decision of a ReLU.</p>{frame(f.step.html, 760)}"
+        f"<details><summary>The gradient check as a table</summary>{f.check._repr_html_()}</details>"
     )
 
 
@@ -192,7 +179,8 @@ def png(gray: Array) -> bytes:
 
 
 _STYLE = """
-:root { --ink: #1f2933; --soft: #616e7c; --line: #e4e7eb; --blue: #2f5d9b; --paper: #fff; --ground: #f5f7fa }
+:root { color-scheme: light dark; --ink: #1f2933; --soft: #5b6875; --line: #e4e7eb; --blue: #2f5d9b; --paper: #fff; --ground: #f5f7fa; --good: #2f7d4f; --mild: #8a5d0c; --bad: #b83232; --main: #eaf1fa }
+@media (prefers-color-scheme: dark) { :root { --ink: #e4e7eb; --soft: #a3b0bd; --line: #39434d; --blue: #8fb8ee; --paper: #1c2227; --ground: #14181c; --good: #77c797; --mild: #e0b25c; --bad: #f08a8a; --main: #20303f } img.wide { background: #fff; border-radius: 6px } }
 * { box-sizing: border-box }
 body { margin: 0; background: var(--ground); color: var(--ink); font: 15px/1.55 system-ui, "Segoe UI", Helvetica, Arial, sans-serif }
 header, main { max-width: 1000px; margin: 0 auto; padding: 0 20px }
@@ -205,18 +193,17 @@ section { background: var(--paper); border: 1px solid var(--line); border-radius
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px }
 .tile { border: 1px solid var(--line); border-radius: 8px; padding: 12px 14px; display: flex; flex-direction: column }
 .tile b { font-size: 23px; font-weight: 650; font-variant-numeric: tabular-nums } .tile small { color: var(--soft) }
-.tile.main { background: #eaf1fa; border-color: #c3d5ec } .tile.main b { color: var(--blue) }
-.tile.good b { color: #2f7d4f } .tile.bad b { color: #b83232 }
+.tile.main { background: var(--main); border-color: var(--blue) } .tile.main b { color: var(--blue) }
+.tile.good b { color: var(--good) } .tile.bad b { color: var(--bad) }
 img.wide { width: 100%; height: auto }
 table { border-collapse: collapse; font-size: 13.5px; font-variant-numeric: tabular-nums }
 th { text-align: left; font-weight: 600; color: var(--soft) } td, th { padding: 4px 12px 4px 0; border-bottom: 1px solid var(--line); vertical-align: top }
 .confusion td, .confusion th { text-align: center; width: 46px; height: 34px; padding: 0; border: 1px solid var(--paper); border-radius: 4px; vertical-align: middle }
-.confusion .none { color: #cbd2d9 } .confusion .side { width: 64px; color: var(--soft) }
+.confusion .none { color: var(--soft) } .confusion .side { width: 64px; color: var(--soft) }
 .digits { display: grid; grid-template-columns: repeat(auto-fill, minmax(104px, 1fr)); gap: 16px }
 figure { margin: 0 } figure img { width: 96px; height: 96px; image-rendering: pixelated; border: 1px solid var(--line); border-radius: 6px }
 figcaption { font-size: 13px; line-height: 1.4; margin-top: 4px } small { color: var(--soft) }
 code, pre { font: 12.5px/1.5 ui-monospace, Menlo, Consolas, monospace } pre { overflow-x: auto; margin: 0 }
-.scroll { overflow-x: auto } .graph { overflow: auto; text-align: center; max-height: 900px; border: 1px solid var(--line); border-radius: 8px; padding: 8px }
-.graph svg { max-width: 100%; height: auto }
-@media print { body { background: #fff } .graph { max-height: none } section { break-inside: avoid } }
+.scroll { overflow-x: auto } details { margin-top: 12px } summary { cursor: pointer; color: var(--blue) }
+@media print { body { background: #fff } section { break-inside: avoid } }
 """
