@@ -20,6 +20,11 @@ def xml(text: object) -> str:
     return html.escape(printable(text))
 
 
+def page(text: str) -> str:
+    """A whole page of HTML in a quoted attribute (`srcdoc`), where it stays what it is, character by character."""
+    return html.escape(text)
+
+
 def dot(text: object) -> str:
     """An attribute of the package `graphviz` that is a quoted string in DOT, whatever it looks like; long ones are cut.
 

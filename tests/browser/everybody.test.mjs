@@ -34,6 +34,13 @@ test("a block that was not executed is a ghost that says so", () => open("resnet
   await shoot(page, "resnet20-dropped-block");
 }));
 
+test("a page in a notebook runs within its frame", () => open("notebook", async (page) => {
+  const frame = page.frameLocator("iframe");
+  await frame.locator(".row").first().waitFor();
+  await frame.getByRole("button", { name: /^First|^first/ }).first().click();
+  await shoot(page, "notebook");
+}, { height: 1500 }));
+
 test("the keyboard alone is enough", () => open("lenet", async (page) => {
   for (let i = 0; i < 40 && !/\brow\b/.test(await focused(page)); i++) await page.keyboard.press("Tab");
   assert.match(await focused(page), /\brow\b/, "Tab reaches the ledger");

@@ -123,7 +123,38 @@ def pages():
     yield "deep", mg.explain(Deep(), x, y)
 
 
+CELLS = """\
+import numpy as np
+import minigrad as mg
+from minigrad import nn
+---
+def f(a, b):
+    c = a * b
+    return c * c + a
+---
+mg.explain(f, 2.0, -3.0)
+---
+mg.gradcheck(f, 2.0, -3.0, curves=True)
+---
+nn.summary(nn.Sequential(nn.Linear(4, 3), nn.ReLU()), np.ones((2, 4), np.float32))
+"""
+
+
+def notebook():
+    """A notebook that was run, as it is exported, without the scripts that Jupyter's own templates fetch."""
+    import nbclient
+    import nbconvert
+    import nbformat
+
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS.split("---\n")])
+    nbclient.NotebookClient(book, timeout=60, kernel_name="python3").execute()
+    body, _ = nbconvert.HTMLExporter(template_name="basic").from_notebook_node(book)
+    return f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Notebook</title><body>{body}</body></html>'
+
+
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "notebook.html").write_text(notebook(), encoding="utf-8")
     for name, page in pages():
         page.save(folder / f"{name}.html")
