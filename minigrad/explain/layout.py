@@ -110,10 +110,13 @@ def number(value: float | str | None) -> str:
 
 def told(stats: Any) -> str:
     """A value in a few characters: a number, the norm of an array, a dash for none."""
-    if not isinstance(stats, dict):
-        return number(stats)
-    bad = f"  ! {stats['nonfinite']:,} not finite" if stats["nonfinite"] else ""
-    return f"‖·‖ {number(stats['norm'])}{bad}"
+    return f"‖·‖ {number(stats['norm'])}" if isinstance(stats, dict) else number(stats)
+
+
+def warned(stats: Any) -> list[tuple[str, float, str]]:
+    """A line for an array that is not finite everywhere."""
+    count = stats["nonfinite"] if isinstance(stats, dict) else 0
+    return [(f"! {count:,} not finite", _SMALL, "wrong")] if count else []
 
 
 def shape_of(node: dict[str, Any]) -> str:
@@ -338,17 +341,16 @@ class _Ledger:
                 look = "result" if node["id"] == self.trace["result"] else "folded" if row.kind == "folded" else "value"
                 lines += [(self._title(row), _VALUE, "ink")]
                 if row.kind == "folded":
-                    each = f"{len(row.operations) // len(row.groups):,} operations"
-                    lines += [
-                        (f"{row.groups[0]['kind']}, {each}{' each' if len(row.groups) > 1 else ''}", _SMALL, "pale")
-                    ]
+                    count, many = len(row.groups), f"{len(row.operations) // len(row.groups):,} operations"
+                    times = f" × {count:,} of {many}" if count > 1 else f", {many}"
+                    lines += [(f"{row.groups[0]['kind']}{times}".removeprefix(", "), _SMALL, "pale")]
                     lines += [(f"{skip['kind']}: {skip['text']}", _SMALL, "pale") for skip in row.skipped[:1]]
                 if node["shape"]:
                     lines += [(shape_of(node), _SMALL, "pale")]
                 if row.kind == "gap":
                     lines, look = lines[:1], "gap"
                 else:
-                    lines += [(told(stats), _VALUE if not node["shape"] else _SMALL, self._ink(stats))]
+                    lines += [(told(stats), _VALUE if not node["shape"] else _SMALL, self._ink(stats)), *warned(stats)]
                 missed = [a for a, ends in self.edges[column].items() if self.row_of[node["id"]] in ends]
                 missed = [a for a in missed if self._next(a) != self.row_of[node["id"]] and a not in self.lanes[column]]
                 if missed:
@@ -359,7 +361,7 @@ class _Ledger:
                 lines, look = [("–", _VALUE, "pale"), ("no gradient flows here", _SMALL, "pale")], "none"
                 lines = lines if column == "adjoint" else lines[:1]
             else:
-                lines += [("∂ " * (column == "adjoint") + told(stats), _VALUE, self._ink(stats))]
+                lines += [("∂ " * (column == "adjoint") + told(stats), _VALUE, self._ink(stats)), *warned(stats)]
                 if column == "adjoint" and is_one:
                     lines += [(self._rule(node), _SMALL, "pale")]
                 lines += self._sum(node, column) if column.startswith("adjoint") else ()
@@ -380,7 +382,7 @@ class _Ledger:
             return f"⋮ {len(row.operations):,} operations more"
         if row.kind == "folded":
             first, last = row.groups[0]["path"] or row.groups[0]["kind"], row.groups[-1]["path"]
-            return f"{first} … {last.rpartition('.')[2]} × {len(row.groups)}" if len(row.groups) > 1 else first
+            return f"{first} … {last.rpartition('.')[2]}" if len(row.groups) > 1 else first
         module = below(row.node["module"], row.base)
         name = f" → {row.node['name']}" if row.node["name"] else ""
         return f"{module + ' · ' if module else ''}{row.node['op']}{name}"
@@ -432,7 +434,7 @@ class _Ledger:
             lines = [(f"{name}  {shape_of(leaf)}{frozen}", _SMALL, "ink"), (value, _SMALL, self._ink(leaf["value"]))]
         else:
             lines = [(f"{name}{frozen}\t{value}", _SMALL, self._ink(leaf["value"]))]
-        lines += self._sum(leaf)
+        lines += [*warned(leaf["value"]), *warned(leaf["adjoint"]), *self._sum(leaf)]
         if self.trace["order"] == 2 and leaf["kind"] == "parameter":
             moves = f"v {told(leaf.get('tangent'))}\tH·v {told(leaf.get('adjoint_tangent'))}"
             lines += [(moves if leaf["shape"] else f"\t{moves}", _SMALL, "along"), *self._sum(leaf, "adjoint_tangent")]
