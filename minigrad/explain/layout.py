@@ -104,16 +104,21 @@ def fit(text: str, size: float, room: float, bold: bool = False) -> str:
     return text.rstrip() + "…"
 
 
-def number(value: float | str | None) -> str:
-    return f"{value:.4g}".replace("-", "−") if isinstance(value, (int, float)) else "–" if value is None else value
+def number(value: float | str | None, digits: int = 4) -> str:
+    return (
+        f"{value:.{digits}g}".replace("-", "−") if isinstance(value, (int, float)) else "–" if value is None else value
+    )
 
 
 def told(stats: Any) -> str:
     """A value in a few characters: a number, the norm of an array, a dash for none."""
-    if not isinstance(stats, dict):
-        return number(stats)
-    bad = f"  ! {stats['nonfinite']:,} not finite" if stats["nonfinite"] else ""
-    return f"‖·‖ {number(stats['norm'])}{bad}"
+    return f"‖·‖ {number(stats['norm'])}" if isinstance(stats, dict) else number(stats)
+
+
+def warned(stats: Any) -> list[tuple[str, float, str]]:
+    """A line for an array that is not finite everywhere."""
+    count = stats["nonfinite"] if isinstance(stats, dict) else 0
+    return [(f"! {count:,} not finite", _SMALL, "wrong")] if count else []
 
 
 def shape_of(node: dict[str, Any]) -> str:
@@ -249,7 +254,7 @@ def _place_leaves(trace: Trace, rows: list[Row]) -> None:
 
 _MARGIN, _HEAD, _STEP = 16.0, 84.0, 14.0  # around the picture; above the rows; between them
 _LEAF, _LEAF_GAP, _FAN = 214.0, 4.0, 26.0
-_CELL, _LANE, _LANES = 204.0, 8.0, 12
+_CELL, _LANE, _LANES = 212.0, 8.0, 12
 _VALUE, _SMALL = 11.0, 9.0  # sizes of text
 _GLYPHS = {"vacuous": "∅", "exact": "✓", "within round-off": "✓", "kink": "∧", "unexplained": "?", "WRONG": "✗"}
 _COLUMNS = {"value": "value", "adjoint": "adjoint", "tangent": "tangent", "adjoint_tangent": "adjoint's tangent"}
@@ -338,17 +343,16 @@ class _Ledger:
                 look = "result" if node["id"] == self.trace["result"] else "folded" if row.kind == "folded" else "value"
                 lines += [(self._title(row), _VALUE, "ink")]
                 if row.kind == "folded":
-                    each = f"{len(row.operations) // len(row.groups):,} operations"
-                    lines += [
-                        (f"{row.groups[0]['kind']}, {each}{' each' if len(row.groups) > 1 else ''}", _SMALL, "pale")
-                    ]
+                    count, many = len(row.groups), f"{len(row.operations) // len(row.groups):,} operations"
+                    times = f" × {count:,} of {many}" if count > 1 else f", {many}"
+                    lines += [(f"{row.groups[0]['kind']}{times}".removeprefix(", "), _SMALL, "pale")]
                     lines += [(f"{skip['kind']}: {skip['text']}", _SMALL, "pale") for skip in row.skipped[:1]]
                 if node["shape"]:
                     lines += [(shape_of(node), _SMALL, "pale")]
                 if row.kind == "gap":
                     lines, look = lines[:1], "gap"
                 else:
-                    lines += [(told(stats), _VALUE if not node["shape"] else _SMALL, self._ink(stats))]
+                    lines += [(told(stats), _VALUE if not node["shape"] else _SMALL, self._ink(stats)), *warned(stats)]
                 missed = [a for a, ends in self.edges[column].items() if self.row_of[node["id"]] in ends]
                 missed = [a for a in missed if self._next(a) != self.row_of[node["id"]] and a not in self.lanes[column]]
                 if missed:
@@ -359,7 +363,7 @@ class _Ledger:
                 lines, look = [("–", _VALUE, "pale"), ("no gradient flows here", _SMALL, "pale")], "none"
                 lines = lines if column == "adjoint" else lines[:1]
             else:
-                lines += [("∂ " * (column == "adjoint") + told(stats), _VALUE, self._ink(stats))]
+                lines += [("∂ " * (column == "adjoint") + told(stats), _VALUE, self._ink(stats)), *warned(stats)]
                 if column == "adjoint" and is_one:
                     lines += [(self._rule(node), _SMALL, "pale")]
                 lines += self._sum(node, column) if column.startswith("adjoint") else ()
@@ -380,7 +384,7 @@ class _Ledger:
             return f"⋮ {len(row.operations):,} operations more"
         if row.kind == "folded":
             first, last = row.groups[0]["path"] or row.groups[0]["kind"], row.groups[-1]["path"]
-            return f"{first} … {last.rpartition('.')[2]} × {len(row.groups)}" if len(row.groups) > 1 else first
+            return f"{first} … {last.rpartition('.')[2]}" if len(row.groups) > 1 else first
         module = below(row.node["module"], row.base)
         name = f" → {row.node['name']}" if row.node["name"] else ""
         return f"{module + ' · ' if module else ''}{row.node['op']}{name}"
@@ -406,10 +410,11 @@ class _Ledger:
         addends = [a["value" if column == "adjoint" else "tangent"] for a in node.get("addends") or ()]
         if len(addends) < 2 or None in addends:
             return
-        few = [number(a["norm"] if isinstance(a, dict) else a) for a in addends[:4]]
+        digits = 3 if isinstance(addends[0], dict) else 4
+        few = [number(a["norm"] if isinstance(a, dict) else a, digits) for a in addends[:4]]
         more = [f"… ({len(addends)})"] * (len(addends) > 4)
         if isinstance(addends[0], dict):
-            yield f"⊕ {len(addends)} paths: ‖·‖ {', '.join(few + more[:1])}", _SMALL, _TONES[column]
+            yield f"⊕ ‖·‖ {', '.join(few + more)}", _SMALL, _TONES[column]
         else:
             shown = " + ".join(few + more).replace("+ −", "− ")
             yield f"⊕ {shown} = {number(node[column])}", _SMALL, _TONES[column]
@@ -432,7 +437,7 @@ class _Ledger:
             lines = [(f"{name}  {shape_of(leaf)}{frozen}", _SMALL, "ink"), (value, _SMALL, self._ink(leaf["value"]))]
         else:
             lines = [(f"{name}{frozen}\t{value}", _SMALL, self._ink(leaf["value"]))]
-        lines += self._sum(leaf)
+        lines += [*warned(leaf["value"]), *warned(leaf["adjoint"]), *self._sum(leaf)]
         if self.trace["order"] == 2 and leaf["kind"] == "parameter":
             moves = f"v {told(leaf.get('tangent'))}\tH·v {told(leaf.get('adjoint_tangent'))}"
             lines += [(moves if leaf["shape"] else f"\t{moves}", _SMALL, "along"), *self._sum(leaf, "adjoint_tangent")]
@@ -539,21 +544,21 @@ class _Ledger:
         fill = f"{look}-fill" if look not in ("pale", "wrong") else "ghost" if look == "pale" else f"{column}-fill"
         dashed = cell.look in ("none", "gap")
         yield Box(x, y, _CELL, h, fill, look, dashed, 2 if look in ("wrong", "result") else 1)
-        room = _CELL - 16
+        pictured = y + h
         if cell.thumb and h >= 36:
-            room -= 36
+            pictured -= 30
             data = base64.b64decode(cell.thumb["gray"])
-            yield Gray(x + _CELL - 36, y + h / 2 - 15, 30, cell.thumb["rows"], cell.thumb["columns"], data)
+            yield Gray(x + _CELL - 32, pictured, 26, cell.thumb["rows"], cell.thumb["columns"], data)
         top = y + 3.5
         for i, (text, size, ink) in enumerate(cell.lines):
             top += size + 3.5
-            if i == 0 and column == "value" and row.kind == "operation":
+            room = _CELL - 16 - (30 if top - 1 + 0.22 * size > pictured else 0)
+            bold = i == 0 and column == "value"
+            if bold and row.kind == "operation":
                 label = f"#{row.node['id']}"
-                yield Words(x + 8, top - 1, room - 30, fit(text, size, room - 30, bold=True), size, ink, bold=True)
-                yield Words(x + room + 8, top - 1, 30, fit(label, 7, 30), 7, "pale", "end")
-            else:
-                bold = i == 0 and column == "value"
-                yield Words(x + 8, top - 1, room, fit(text, size, room, bold), size, ink, bold=bold)
+                yield Words(x + 8 + room, top - 1, width(label, 7), label, 7, "pale", "end")
+                room -= width(label, 7) + 4
+            yield Words(x + 8, top - 1, room, fit(text, size, room, bold), size, ink, bold=bold)
 
     def _arrows(self, column: str) -> Iterator[Shape]:
         """Down where a value is used, up where an adjoint comes from."""
