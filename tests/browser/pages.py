@@ -10,7 +10,7 @@ from minigrad import nn
 from minigrad.nn import models
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # this is run as a script
-from programs import Program  # noqa: E402
+from programs import Program
 
 
 def neuron(x1, w1, x2, w2, b):
@@ -97,7 +97,9 @@ def pages():
     yield "diamonds", mg.explain(diamonds, 1.5)
     yield "wrong", mg.explain(wrong, np.array([1.0, 2.0, -1.0]), np.array([0.5, -0.25, 2.0]), check=True)
     yield "hostile", hostile()
-    mlp = nn.Sequential(nn.Linear(2, 16, rng=0), nn.Tanh(), nn.Linear(16, 16, rng=1), nn.Tanh(), nn.Linear(16, 2, rng=2))
+    mlp = nn.Sequential(
+        nn.Linear(2, 16, rng=0), nn.Tanh(), nn.Linear(16, 16, rng=1), nn.Tanh(), nn.Linear(16, 2, rng=2)
+    )
     x, y = rng.standard_normal((32, 2)).astype("f"), rng.integers(0, 2, 32)
     yield "mlp_hvp", mg.explain(mlp, x, y, order=2)
     digits, labels = rng.standard_normal((8, 1, 28, 28)).astype("f"), rng.integers(0, 10, 8)
@@ -107,7 +109,12 @@ def pages():
     train = mg.explain(net, images, labels)
     yield "resnet20", train
     yield "train_eval", train.beside(mg.explain(net.eval(), images, labels), ["train", "eval"])
-    yield "before_after", mg.explain(neuron, 2.0, -3.0, 0.5, 1.0, 6.88).beside(mg.explain(neuron, 2.0, -3.0, 0.5, 1.0, 6.5), ["before", "after"])
+    yield (
+        "before_after",
+        mg.explain(neuron, 2.0, -3.0, 0.5, 1.0, 6.88).beside(
+            mg.explain(neuron, 2.0, -3.0, 0.5, 1.0, 6.5), ["before", "after"]
+        ),
+    )
     yield "equal", mg.explain(fan, 1.5, -2.0).beside(mg.explain(fan, 1.5, -2.0), ["one", "again"])
     for seed in range(8):
         program = Program(seed, shape=() if seed % 2 else (2, 3))
