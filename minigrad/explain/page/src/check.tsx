@@ -231,15 +231,14 @@ export function CheckCurve({ curve, at }: { curve: Curve; at: string }) {
     ...(curve.complex ? [{ key: "complex", name: "complex step", at: best(curve.complex), values: curve.complex }] : []),
   ] as const;
   const power = (t: number) => <>10<tspan dy="-5" font-size="9">{num(t)}</tspan></>;
-  const clampX = (x: number, half: number): number => Math.max(LEFT + half + 4, Math.min(WIDE - RIGHT - half, x));
   const says = series.map((s) => `${s.name}: smallest error ${num(10 ** s.at[1], 2)} at step size ${num(10 ** s.at[0], 2)}`).join("; ");
-  // labels stand at the lines: central below its minimum, one-sided inside its V, the complex step above its floor
+  // labels stand at the lines: central below its left arm, one-sided inside its V, the complex step above its floor
   const rightArm = points(curve.forward).find(([x, y]) => x > forward[0] && y > forward[1] + (top - forward[1]) * 0.7) ?? forward;
   const flat = curve.complex ? points(curve.complex) : [];
-  const flatHigh = flat.reduce((a, [, y]) => Math.max(a, y), bottom);
+  const flatHigh = flat.slice(0, Math.ceil(flat.length / 3)).reduce((a, [, y]) => Math.max(a, y), bottom);
   return (
     <figure class="errors">
-      <figcaption>Relative error of the derivative along one direction, against the step size. Small steps drown in round-off, large ones in truncation; the complex step subtracts nothing.</figcaption>
+      <figcaption>Relative error of the derivative along one direction, against the step size. Small steps drown in round-off, large ones in truncation; the complex step subtracts nothing, so no step is too small for it.</figcaption>
       <svg viewBox={`0 0 ${WIDE} ${HIGH}`} role="img" aria-label={`Error against step size. ${says}.`}>
         {ticks(bottom, top, 8).map((t) => (
           <g key={`y${t}`} class="tick">
@@ -257,9 +256,9 @@ export function CheckCurve({ curve, at }: { curve: Curve; at: string }) {
         <text class="axis" x={WIDE - RIGHT} y={HIGH - 6} text-anchor="end">step size h</text>
         {series.map((s) => <path key={s.key} class={`series ${s.key}`} d={path(s.values)} />)}
         {series.map((s) => points(s.values).map(([x, y]) => <circle key={`${s.key}${x}`} class={`series ${s.key}`} cx={px(x)} cy={py(y)} r="2" />))}
-        <text class="label central" x={clampX(px(central[0]), 60)} y={py(central[1]) + 18} text-anchor="middle">central difference</text>
+        <text class="label central" x={Math.max(LEFT + 120, px(central[0]) - 10)} y={py(central[1]) + 16} text-anchor="end">central difference</text>
         <text class="label forward" x={px(rightArm[0]) - 10} y={py(rightArm[1]) + 4} text-anchor="end">one-sided</text>
-        {flat.length > 0 && <text class="label complex" x={WIDE - RIGHT - 2} y={py(flatHigh) - 7} text-anchor="end">complex step</text>}
+        {flat.length > 0 && <text class="label complex" x={LEFT + 4} y={py(flatHigh) - 7}>complex step</text>}
       </svg>
       <details>
         <summary>As a table</summary>

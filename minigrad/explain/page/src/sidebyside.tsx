@@ -120,11 +120,11 @@ export function Compare() {
       <div class="difference" role="status">
         <span>{different === 0 ? <b class="good">✓ {c.summary}</b> : <b>{c.summary}</b>}</span>
         <span class="grow" />
-        {different > 0 && <>
+        {different > 0 && <span class="steps">
           <label class="toggle"><input type="checkbox" checked={!all} onChange={(e) => setAll(!e.currentTarget.checked)} /> only differences</label>
           <button type="button" class="icon" aria-label="Previous difference" title="Previous difference" onClick={() => next(-1)}>↑</button>
           <button type="button" class="icon" aria-label="Next difference" title="Next difference" onClick={() => next(1)}>↓</button>
-        </>}
+        </span>}
       </div>
       <div class="pairs" ref={box} role="grid" aria-label="Two recordings, row beside row" aria-rowcount={list.length + 1} aria-colcount={6}
         onScroll={() => setView({ top: box.current!.scrollTop, height: box.current!.clientHeight })} onKeyDown={onKeyDown}

@@ -2,7 +2,7 @@
 // store's `step`: 0 when all is computed, k when k operations are walked back, −k when the last k are not computed yet.
 // Pure functions of a model; sums and adjoints are the trace's own numbers.
 
-import { bytes, real, stats, num, visible } from "./format";
+import { bytes, cut, num, real, stats } from "./format";
 import type { Model } from "./model";
 import type { Node, Num, Trace } from "./trace";
 
@@ -63,7 +63,7 @@ export function stepOf(m: Model, node: Node): number | null {
 export function placeText(m: Model, step: number): string {
   const { forward, back } = walkOf(m);
   const node = taken(m, step);
-  const name = node ? `: ${visible(node.op)}${node.name ? ` → ${visible(node.name)}` : ""}` : "";
+  const name = node ? `: ${cut(node.op)}${node.name ? ` → ${cut(node.name)}` : ""}` : "";
   if (step > 0) return `step ${step} of ${back.length} back${name}`;
   if (!node) return "nothing is computed yet";
   if (step === 0) return `all ${forward.length} computed, nothing walked back`;
@@ -86,7 +86,7 @@ export function describe(m: Model, step: number): string {
     const { value, sum } = to.addends![i];
     const of = to.addends!.length;
     const total = of > 1 ? `, ${i + 1} of ${of} arrived${sum === undefined ? "" : `, sum ${num(sum)}`}` : "";
-    sent.push(`${stats(value)} to ${visible(to.name || to.op || to.kind)}${total}`);
+    sent.push(`${stats(value)} to ${cut(to.name || to.op || to.kind)}${total}`);
   });
   return `${head} Adjoint ${stats(node.adjoint)}. ${sent.length ? `Sends ${sent.join("; ")}. ` : ""}${memory}`;
 }
