@@ -68,7 +68,10 @@ def _details(row: Row) -> str:
         return ""
     said = f": {xml(row.detail)}" if row.detail else ""
     entries = "".join(f"<li>{_entry(row.name, e)}</li>" for e in worst)
-    return f"<p><code>{xml(row.name)}</code>, order {row.order}: {_verdict(row)}{said}</p>" + f"<ul>{entries}</ul>" * bool(entries)
+    return (
+        f"<p><code>{xml(row.name)}</code>, order {row.order}: {_verdict(row)}{said}</p>"
+        + f"<ul>{entries}</ul>" * bool(entries)
+    )
 
 
 def _entry(name: str, e: Entry) -> str:
