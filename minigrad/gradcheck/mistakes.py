@@ -30,12 +30,15 @@ def explain(s: Pair, rows: list[Row]) -> None:
     for p, row in enumerate(rows):
         if row.verdict == WRONG and s.returned and sum(a.size for a in s.value) * s.start[p].size <= _MOST:
             row.detail = "; ".join(filter(None, (_named(evidence(), p), row.detail)))
-        elif p in s.views:  # which is no mistake as long as nobody changes it
-            row.detail = "; ".join(filter(None, (row.detail, "backward gives out dout itself, or a view of it")))
     said, leaves = s.misconduct()
     for p in leaves:
         rows[p].verdict, rows[p].kink = WRONG, None
         rows[p].detail = "; ".join(filter(None, (said, rows[p].detail)))
+    for p in s.views:  # which is no mistake as long as nobody changes it
+        if rows[p].verdict != WRONG:
+            rows[p].detail = "; ".join(
+                filter(None, (rows[p].detail, "backward gives out dout itself, or a view of it"))
+            )
 
 
 class _Evidence:

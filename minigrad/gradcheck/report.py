@@ -156,9 +156,9 @@ class Report:
         return f"{'ok' if self.ok else 'FAILED'}: {said} (up to order {self.order})"
 
     def _repr_html_(self) -> str:
-        from .table import html  # which knows this file
+        from . import table  # which knows this file
 
-        return html(self)
+        return table.html(self)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"text/plain": str(self), "text/html": self._repr_html_()}
