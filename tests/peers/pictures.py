@@ -216,8 +216,8 @@ def graph(model: str, folder: Path) -> Any:
 
     f, args = in_minigrad(model)
     if model == "neuron":
-        args = tuple(mg.tensor(x, requires_grad=True) for x in args)
-        return lambda: mg.graph(f(*args)).save(folder / "graph.png")
+        x1, x2, w1, w2, b = (mg.tensor(x, requires_grad=True) for x in args)
+        return lambda: mg.graph(f(x1, x2, w1, w2, b)).save(folder / "graph.png")
     return lambda: mg.graph(mg.cross_entropy(f(args[0]), args[1])).save(folder / "graph.png")
 
 
@@ -232,7 +232,7 @@ YES = "yes"
 TOOLS: dict[str, tuple[Any, str, dict[str, str]]] = {  # what draws, the call, and what the picture shows, as seen
     "minigrad": (explain, "`mg.explain(model, x, labels)`",
         {"values": YES, "gradients": YES, "way back": YES, "sums at fan-outs": YES, "rules": YES, "steps": "on its page"}),
-    "minigrad's graph": (graph, "`mg.graph(loss)`", {}),
+    "minigrad's graph": (graph, "`mg.graph(loss)`", {"values": "of numbers"}),
     "torchviz": (torchviz, "`make_dot(loss, params=…)`", {"way back": "names of functions"}),
     "torchview": (torchview, "`draw_graph(model, input_data=…)`", {}),
     "torchlens": (torchlens, "`trace(model, x).draw()`", {}),
@@ -286,7 +286,8 @@ def measure(tool: str, model: str) -> SimpleNamespace:
         picture = next(Path(folder).glob("graph*.png"))
         with Image.open(picture) as image:
             pixels = image.size
-            small(image.convert("RGB"), where(tool, model))
+            paper = Image.new("RGBA", pixels, "white")
+            small(Image.alpha_composite(paper, image.convert("RGBA")).convert("RGB"), where(tool, model))
         return SimpleNamespace(seconds=json.loads(out.splitlines()[-1])["seconds"], pixels=pixels, failed="")
 
 
