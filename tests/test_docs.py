@@ -1,6 +1,7 @@
 """Every Python block of README.md and docs/ runs, in order, each page in a namespace and a folder of its own."""
 
 import html
+import json
 import re
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from documents import hold
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+NO_PAGE = '<script type="application/json" id="trace">{"traces": []}</script>'
 BLOCK = re.compile(r"^```python\n(.*?)^```(?:\n\n^```text\n(.*?)^```)?", re.M | re.S)  # the second is what it prints
 
 
@@ -29,6 +31,18 @@ def test_page(page, tmp_path, monkeypatch, capsys):
     for drawn in tmp_path.glob("*.svg"):  # of graphs; where Graphviz sets the words differs from version to version
         if f"images/{drawn.name}" in text:
             hold(ROOT / "docs" / "images" / drawn.name, drawn.read_text(encoding="utf-8"), exact=words)
+    for saved in tmp_path.glob("*.html"):
+        if f"pages/{saved.name}" in text:
+            hold(ROOT / "docs" / "pages" / saved.name, saved.read_text(encoding="utf-8"), exact=lasting)
+
+
+def lasting(page):
+    """Of a page of `mg.explain`: the viewer, and what is computed of what; not times and the last digits of numbers."""
+    viewer, payload, end = re.split(
+        r'(?<=json" id="trace">)(.*?)(?=</script>)', page or NO_PAGE, maxsplit=1, flags=re.S
+    )
+    nodes = [n for trace in json.loads(payload)["traces"] for n in trace["nodes"]]
+    return viewer, end, [(n["op"], n["name"], n["shape"], n.get("inputs")) for n in nodes]
 
 
 def words(svg):  # but not a loss, which differs from machine to machine

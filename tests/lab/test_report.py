@@ -156,7 +156,6 @@ def test_no_mistakes_and_a_wrong_gradient_are_said(findings):
     assert "FAILED" in page and "✗</span>WRONG" in page
 
 
-
 def test_png_holds_the_pixels():
     gray = np.array([[0.0, 1.0, 0.5], [2.0, -1.0, 0.2]])
     content = png(gray)
