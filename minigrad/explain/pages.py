@@ -24,5 +24,5 @@ def html(payload: dict[str, Any]) -> str:
 
 def frame(page: str, height: int = 640) -> str:
     """The page as an element of another one, which it can neither read nor change."""
-    style = f"width:100%;height:{height}px;border:1px solid #8884;border-radius:8px"
+    style = f"box-sizing:border-box;width:100%;height:{height}px;border:1px solid #8884;border-radius:8px"
     return f'<iframe sandbox="allow-scripts" title="explanation" style="{style}" srcdoc="{escape.page(page)}"></iframe>'
