@@ -343,8 +343,17 @@ def test_right_ones_are_exact_where_they_take_complex_arrays(layer):
     ]
 
 
+SLOW = "conv", "lstm_step"
+
+
 @pytest.mark.parametrize(
-    "layer, old, new, name", [(layer, *row) for layer, rows in MISTAKES.items() for row in rows], ids=str
+    "layer, old, new, name",
+    [
+        pytest.param(layer, *row, marks=[pytest.mark.slow] * (layer in SLOW))
+        for layer, rows in MISTAKES.items()
+        for row in rows
+    ],
+    ids=str,
 )
 def test_mistakes_are_found_and_named(layer, old, new, name):
     forward, backward, args = spoilt(layer, old, new)
