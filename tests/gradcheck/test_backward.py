@@ -343,8 +343,17 @@ def test_right_ones_are_exact_where_they_take_complex_arrays(layer):
     ]
 
 
+SLOW = "conv", "lstm_step"
+
+
 @pytest.mark.parametrize(
-    "layer, old, new, name", [(layer, *row) for layer, rows in MISTAKES.items() for row in rows], ids=str
+    "layer, old, new, name",
+    [
+        pytest.param(layer, *row, marks=[pytest.mark.slow] * (layer in SLOW))
+        for layer, rows in MISTAKES.items()
+        for row in rows
+    ],
+    ids=str,
 )
 def test_mistakes_are_found_and_named(layer, old, new, name):
     forward, backward, args = spoilt(layer, old, new)
@@ -568,3 +577,29 @@ def test_several_outputs_numbers_and_float32():
 def test_errors(run, error, text):
     with pytest.raises(error, match=text):
         run()
+
+
+def test_draws_from_numpys_global_generator_are_held():
+    def forward(x):
+        mask = np.random.random(x.shape) < 0.5  # noqa: NPY002
+        return x * mask, mask
+
+    assert gradcheck(forward, x, backward=lambda dout, mask: dout * mask)["x"] == EXACT
+
+
+def test_round_off_is_that_of_the_terms_where_their_sum_cancels():
+    """Central differences see the sum over outputs times dout; it is 0 here, and its terms are not."""
+    seen = []
+    real_only = lambda x: np.hypot(1e3 * x, 0)  # noqa: E731
+    backward = lambda dout, x: seen.append(dout) or 1e3 * dout  # noqa: E731
+    gradcheck(real_only, np.ones(12), backward=backward)
+    d = seen[0]
+    at = np.where(d > 0, 1 / (d > 0).sum(), 1 / (d < 0).sum()) / np.abs(d)
+    report = gradcheck(real_only, at, backward=backward)
+    assert report["x"] == WITHIN, str(report)
+
+
+def test_nothing_is_said_where_the_numbers_do_not_tell():
+    """Of a single number any factor might be the mistake."""
+    one = gradcheck(lambda x: x**2, np.array([0.7]), backward=lambda dout, x: 1.2345 * dout * x)
+    assert one["x"] == WRONG and "times" not in one.rows[0].detail, str(one)

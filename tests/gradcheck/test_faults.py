@@ -220,3 +220,15 @@ def test_gradient_that_is_not_a_number_in_one_entry():
 def test_wrong_only_below_what_central_differences_see():
     report = gradcheck(lambda x: cube_with(lambda y, x: (3 + 1e-8) * x * x)(x).sum(), np.array([1.0, 2.0]))
     assert report.rows[0].central < 1e-7 and report["x"] == WRONG
+
+
+def test_what_seed_zero_draws_is_not_the_cotangent():
+    """gᵀx is its own transpose where g is x: that would hide a transposed gradient of the users' usual numbers."""
+
+    @primitive
+    def times(a, b):
+        return a @ b
+
+    linear(times, lambda g, y, a, b: g @ mg.matrix_transpose(b), lambda g, y, a, b: mg.matrix_transpose(g) @ a)
+    x = np.random.default_rng(0).normal(size=(3, 2))
+    assert gradcheck(times, x, rng.normal(size=(2, 2)))["b"] == WRONG
