@@ -1,0 +1,34 @@
+"""Rows of ops/norm.py."""
+
+import numpy as np
+
+import minigrad as mg
+from minigrad import Primitive
+from minigrad.ops import norm
+
+from .base import a, case, pos
+
+P = Primitive.registry
+
+
+def stats(x: mg.Tensor) -> dict:
+    """What the kernels of batch norm need of x: mean and 1/√(variance + ε)."""
+    mean, var = norm.channel_moments(x)
+    return {"eps": 1e-3, "stats": (mean, 1 / np.sqrt(var + 1e-3))}
+
+
+CASES = [
+    # normalisation and noise
+    case("batch_norm", mg.batch_norm, a(5, 3), a(3), a(3)),
+    case("batch_norm images", mg.batch_norm, a(2, 3, 2, 3), a(3), a(3)),
+    case("batch_norm γ = 0", mg.batch_norm, a(4, 2), np.zeros(2), a(2)),
+    case("normalize", lambda x, *k: norm.normalize(x, np.array([0.1, -0.3]), np.array([0.5, 2.0]), *k), a(4, 2), a(2), a(2)),
+    case("normalize statistics", norm.normalize, a(4, 2, 2, 1), a(2), pos(2), a(2), a(2)),
+    case("standardize", lambda x: P["standardize"](x, **stats(x)), a(3, 2, 2, 2)),
+    case("standardize_pull", lambda g, x: P["standardize_pull"](g, x, **stats(x)), a(5, 3), a(5, 3)),
+    case("standardize_second", lambda *k: P["standardize_second"](*k, **stats(k[2])), a(5, 2), a(5, 2), a(5, 2)),
+    case("dropout", lambda x: mg.dropout(x, 0.4, rng=3), a(3, 4)),
+    case("dropout default generator", lambda x: mg.dropout(x, 0.4), a(3, 4)),
+    case("dropout scaled at test time", lambda x: mg.dropout(x, 0.4, training=False, scaling="test"), a(3, 4)),
+    case("dropout2d", lambda x: mg.dropout2d(x, 0.4, rng=3), a(3, 2, 2, 2)),
+]  # fmt: skip

@@ -1,0 +1,19 @@
+"""Rows of ops/shape.py."""
+
+import minigrad as mg
+
+from .base import a, case
+
+CASES = [
+    # shapes
+    case("reshape", lambda x: mg.reshape(x, (3, -1)), a(2, 3)),
+    case("flatten", lambda x: mg.flatten(x, 1), a(2, 2, 2)),
+    case("squeeze", lambda x: mg.squeeze(x, 1), a(2, 1, 3)),
+    case("expand_dims", lambda x: mg.expand_dims(x, -1), a(2, 3)),
+    case("permute_dims", lambda x: mg.permute_dims(x, (2, 0, 1)), a(2, 3, 2)),
+    case("matrix_transpose", mg.matrix_transpose, a(2, 3, 2)),
+    case("pad", lambda x: mg.pad(x, [(1, 2), (0, 1)]), a(2, 3)),
+    case("crop", lambda x: mg.crop(x, [(1, 0), (1, 1)]), a(3, 4)),
+    case("concat", lambda *xs: mg.concat(xs, axis=1), a(2, 1), a(2, 3), a(2, 2)),
+    case("stack", lambda *xs: mg.stack(xs, axis=-1), a(2, 3), a(2, 3)),
+]  # fmt: skip
