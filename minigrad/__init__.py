@@ -25,40 +25,16 @@ from .explain import explain
 from .gradcheck import gradcheck
 from .graph import graph
 from .kernels import get_num_threads, set_num_threads
-from .ops.conv import conv2d, fold, unfold
-from .ops.elementwise import (
-    abs,
-    clip,
-    cos,
-    div,
-    elu,
-    exp,
-    expm1,
-    gelu,
-    leaky_relu,
-    log,
-    log1p,
-    maximum,
-    minimum,
-    neg,
-    power,
-    relu,
-    sigmoid,
-    silu,
-    sin,
-    softplus,
-    sqrt,
-    sub,
-    tanh,
-    where,
-)
-from .ops.linalg import affine, matmul
-from .ops.loss import cross_entropy, log_softmax, mse_loss, softmax
-from .ops.noise import dropout, dropout2d
-from .ops.norm import batch_norm
-from .ops.pool import avg_pool2d, fractional_max_pool2d, global_avg_pool2d, max_pool2d
-from .ops.reduce import logsumexp, max, mean, min, std, sum, var
-from .ops.shape import concat, crop, expand_dims, flatten, matrix_transpose, pad, permute_dims, reshape, squeeze, stack
+from .ops.activations import *
+from .ops.conv import *
+from .ops.elementwise import *
+from .ops.linalg import *
+from .ops.loss import *
+from .ops.noise import *
+from .ops.norm import *
+from .ops.pool import *
+from .ops.reduce import *
+from .ops.shape import *
 from .random import seed
 from .tape import (
     Primitive,
@@ -79,15 +55,18 @@ from .tape import (
 )
 
 __all__ = [
-    "Primitive", "Tensor", "abs", "add", "affine", "avg_pool2d", "batch_norm", "broadcast_to", "clip", "compile", "concat", "conv2d",
-    "cos", "crop", "cross_entropy", "div", "dropout", "dropout2d", "elementwise", "elu", "exp", "expand_dims", "explain", "expm1", "flatten", "fold", "fractional_max_pool2d",
-    "fused", "gelu", "general", "get_num_threads", "ggnvp", "global_avg_pool2d", "grad", "gradcheck", "graph", "hessian",
-    "hvp", "jacobian", "jvp", "leaky_relu", "linear", "linearize", "linearize_ggn", "linearize_grad", "log", "log1p", "log_softmax",
-    "logsumexp", "matmul", "matrix_transpose", "max", "max_pool2d", "maximum", "mean", "min", "minimum", "mse_loss",
-    "mul", "neg", "no_grad", "ops", "pad", "permute_dims", "power", "primitive", "pull", "push", "relu", "reshape",
-    "seed", "set_num_threads", "sigmoid", "silu", "sin", "softmax", "softplus", "sqrt", "squeeze", "stack", "std",
-    "sub", "sum", "sum_to", "tanh", "tensor", "unfold", "value_and_grad", "var", "vjp", "where",
+    "Primitive", "Tensor", "add", "broadcast_to", "compile", "elementwise", "explain", "fused", "general", "get_num_threads", "ggnvp", "grad", "gradcheck", "graph", "hessian", "hvp", "jacobian", "jvp", "linear", "linearize", "linearize_ggn", "linearize_grad", "mul", "no_grad", "ops", "primitive", "pull", "push", "seed", "set_num_threads", "sum_to", "tensor", "value_and_grad", "vjp",
 ]  # fmt: skip
+__all__ += ops.activations.__all__
+__all__ += ops.conv.__all__
+__all__ += ops.elementwise.__all__
+__all__ += ops.linalg.__all__
+__all__ += ops.loss.__all__
+__all__ += ops.noise.__all__
+__all__ += ops.norm.__all__
+__all__ += ops.pool.__all__
+__all__ += ops.reduce.__all__
+__all__ += ops.shape.__all__
 __version__ = "0.1.0"
 _SUBPACKAGES = ("data", "lab", "nn", "optim", "train", "viz")
 

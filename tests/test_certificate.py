@@ -211,7 +211,7 @@ The tests write this page (`tests/test_certificate.py`). It lists every primitiv
 far its derivatives of orders 1, 2 and 3 are from the truth. An operation without a row fails the tests, as does a row
 that is not exact.
 
-**What is checked.** A row of `tests/cases.py` is a function f and an example point. The number checked is
+**What is checked.** A row of `tests/cases/` is a function f and an example point. The number checked is
 Σ cᵢ sin(f(x))ᵢ with fixed random c. The sine gives linear operations derivatives of every order too. At order k the
 gradient of the (k − 1)-th derivative along fixed random directions is computed in float64, with the fused kernels,
 by three walks of the tape:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..ops import elementwise, loss
+from ..ops import activations, elementwise, loss
 from ..ranges import NUMBER, POSITIVE, WHOLE, check
 from ..tape import Tensor, mul
 from ..typing import ArrayLike
@@ -24,7 +24,7 @@ class LeakyReLU(Module):
         self.negative_slope = negative_slope
 
     def forward(self, x: ArrayLike) -> Tensor:
-        return elementwise.leaky_relu(x, self.negative_slope)
+        return activations.leaky_relu(x, self.negative_slope)
 
 
 class ELU(Module):
@@ -35,7 +35,7 @@ class ELU(Module):
         self.alpha = alpha
 
     def forward(self, x: ArrayLike) -> Tensor:
-        return elementwise.elu(x, self.alpha)
+        return activations.elu(x, self.alpha)
 
 
 class Tanh(Module):
@@ -60,14 +60,14 @@ class Softplus(Module):
         self.beta = beta
 
     def forward(self, x: ArrayLike) -> Tensor:
-        return elementwise.softplus(x) if self.beta == 1 else elementwise.softplus(mul(x, self.beta)) / self.beta
+        return activations.softplus(x) if self.beta == 1 else activations.softplus(mul(x, self.beta)) / self.beta
 
 
 class SiLU(Module):
     """x · sigmoid(x)."""
 
     def forward(self, x: ArrayLike) -> Tensor:
-        return elementwise.silu(x)
+        return activations.silu(x)
 
 
 class GELU(Module):
@@ -79,7 +79,7 @@ class GELU(Module):
         self.approximate = approximate
 
     def forward(self, x: ArrayLike) -> Tensor:
-        return elementwise.gelu(x)
+        return activations.gelu(x)
 
 
 class Softmax(Module):

@@ -1,7 +1,21 @@
 """Mathematics on tensors. Importing it gives tensors their operators and methods."""
 
-from . import conv, elementwise, fusion, indexing, linalg, loss, noise, norm, operators, pool, reduce, shape
+from . import (
+    activations,
+    conv,
+    elementwise,
+    fusion,
+    indexing,
+    linalg,
+    loss,
+    noise,
+    norm,
+    operators,
+    pool,
+    reduce,
+    shape,
+)
 
 __all__ = [
-    "conv", "elementwise", "fusion", "indexing", "linalg", "loss", "noise", "norm", "operators", "pool", "reduce", "shape",
+    "activations", "conv", "elementwise", "fusion", "indexing", "linalg", "loss", "noise", "norm", "operators", "pool", "reduce", "shape",
 ]  # fmt: skip

@@ -17,6 +17,8 @@ from ..tape import ENTRIES, INTEGERS, Array, Tensor, linear, primitive
 from ..typing import ArrayLike, OneOrTwo
 from .shape import as_tensor, reshape
 
+__all__ = ["conv2d", "fold", "unfold"]
+
 Pair = tuple[int, int]
 
 

@@ -11,6 +11,8 @@ from ..typing import ArrayLike
 from .conv import same_dtype
 from .shape import as_tensor, expand_dims, squeeze, swapped
 
+__all__ = ["affine", "matmul"]
+
 
 @primitive
 def _matmul(a: Array, b: Array) -> Array:

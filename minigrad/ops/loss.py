@@ -17,6 +17,8 @@ from .indexing import getitem
 from .reduce import _softmax, mean, sum
 from .shape import as_tensor, normal_axis
 
+__all__ = ["cross_entropy", "log_softmax", "mse_loss", "softmax"]
+
 REDUCTION = choice("mean", "sum", "none")
 
 

@@ -17,6 +17,8 @@ from ..typing import ArrayLike, Rng
 from .conv import check_image
 from .shape import as_tensor
 
+__all__ = ["dropout", "dropout2d"]
+
 SCALING = choice("inverted", "test")
 MODE = choice("batch", "row")
 

@@ -18,6 +18,8 @@ from .conv import same_dtype
 from .elementwise import power
 from .shape import as_tensor, reshape
 
+__all__ = ["batch_norm"]
+
 
 def _per_channel(a: Any, ndim: int) -> Tensor:
     return reshape(a, (1, -1) + (1,) * (ndim - 2))

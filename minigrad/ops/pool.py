@@ -22,6 +22,8 @@ from .noise import MODE
 from .reduce import mean
 from .shape import as_tensor, permute_dims, reshape
 
+__all__ = ["avg_pool2d", "fractional_max_pool2d", "global_avg_pool2d", "max_pool2d"]
+
 REGIONS = choice("overlapping", "disjoint")
 SEQUENCE = choice("pseudorandom", "random")
 

@@ -14,6 +14,8 @@ from ..typing import ArrayLike
 from .elementwise import decision, neg, where
 from .shape import _reshape, as_tensor, normal_axes
 
+__all__ = ["logsumexp", "max", "mean", "min", "std", "sum", "var"]
+
 Axis = int | tuple[int, ...] | None
 
 
@@ -212,6 +214,3 @@ def logsumexp(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor
     axes = normal_axes("logsumexp", axis, x.ndim)
     _count("logsumexp", x, axes)
     return _dropped(_logsumexp(x, axes=axes), axes, keepdims)
-
-
-__all__ = ["logsumexp", "max", "mean", "min", "std", "sum", "var"]

@@ -18,6 +18,11 @@ from ..tape import ENTRIES, Array, Tensor, broadcast_to, linear, primitive
 from ..tape import as_tensor as as_tensor
 from ..typing import ArrayLike
 
+__all__ = [
+    "broadcast_to", "concat", "crop", "expand_dims", "flatten", "matrix_transpose", "pad", "permute_dims", "reshape",
+    "squeeze", "stack",
+]  # fmt: skip
+
 
 def _ints(name: str, what: str, given: Any) -> tuple[int, ...]:
     """An int, or a sequence of ints, NumPy's included, as a tuple of ints, or an error in op's name."""
@@ -249,9 +254,3 @@ def _sequence(name: str, xs: Any) -> list[Tensor]:
     if isinstance(xs, (str, bytes, dict)) or not (isinstance(xs, Iterable) or hasattr(xs, "__getitem__")):
         raise TypeError(f"{name}: xs is {shown(xs)}; it must be a sequence of tensors")
     return [as_tensor(x) for x in xs]
-
-
-__all__ = [
-    "broadcast_to", "concat", "crop", "expand_dims", "flatten", "matrix_transpose", "pad", "permute_dims", "reshape",
-    "squeeze", "stack",
-]  # fmt: skip
