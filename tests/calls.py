@@ -242,7 +242,7 @@ CALLS: dict[str, Callable[[], Call]] = {
     # optimizers
     **{
         f"optim.{n}": lambda n=n: call(getattr(optim, n), [leaf()], 0.1)
-        for n in ["AdaGrad", "Adadelta", "AdaHessian", "Adam", "AdamW", "Adamax", "LAMB", "Lion", "Muon", "NAdam", "RAdam", "RMSProp", "SGD", "SQN", "Sophia", "Momentum", "Nesterov"]
+        for n in ["AdaGrad", "Adadelta", "AdaHessian", "Adam", "AdamW", "Adamax", "LAMB", "Lion", "Muon", "NAdam", "RAdam", "RMSProp", "Rprop", "ASGD", "Adafactor", "SGD", "SQN", "Sophia", "Momentum", "Nesterov"]
     },
     **{
         f"optim.{n}": lambda n=n: call(getattr(optim, n), [leaf()])
@@ -264,6 +264,11 @@ CALLS: dict[str, Callable[[], Call]] = {
     "optim.schedules.warmup": lambda: call(optim.schedules.warmup, 0.1, 4),
     "optim.schedules.one_cycle": lambda: call(optim.schedules.one_cycle, 0.1, 4),
     "optim.schedules.warm_restarts": lambda: call(optim.schedules.warm_restarts, 0.1, 4),
+    "optim.schedules.linear": lambda: call(optim.schedules.linear, 0.1, 4, 0.5, 1.0),
+    "optim.schedules.multiplicative": lambda: call(optim.schedules.multiplicative, 0.1, lambda step: 0.9),
+    "optim.schedules.product": lambda: call(optim.schedules.product, 0.1, [lambda step: 0.9]),
+    "optim.schedules.cyclic": lambda: call(optim.schedules.cyclic, 0.1, 0.2, 4, 3),
+    "optim.schedules.ReduceOnPlateau": lambda: call(optim.schedules.ReduceOnPlateau, 0.1),
     "optim.schedules.sequence": lambda: call(optim.schedules.sequence, [0.1, 0.2], [3]),
     # data
     "data.Affine": lambda: call(data.Affine, 10.0, 0.1, 0.1, 1.0),
