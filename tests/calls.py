@@ -228,6 +228,12 @@ CALLS: dict[str, Callable[[], Call]] = {
     "nn.summary": lambda: call(nn.summary, net(), images()),
     "nn.weights": lambda: call(nn.weights, net()),
     "nn.init.fans": lambda: call(nn.init.fans, (3, 2)),
+    "nn.init.constant": lambda: call(nn.init.constant, (3, 2), 0.5),
+    "nn.init.eye": lambda: call(nn.init.eye, (3, 2)),
+    "nn.init.gain": lambda: call(nn.init.gain, "relu", 0.1),
+    "nn.init.orthogonal": lambda: call(nn.init.orthogonal, (3, 2), 1.0, rng=0),
+    "nn.init.sparse": lambda: call(nn.init.sparse, (3, 2), 0.5, rng=0),
+    "nn.init.trunc_normal": lambda: call(nn.init.trunc_normal, (3, 2), 0.0, 1.0, -2.0, 2.0, rng=0),
     "nn.init.zeros": lambda: call(nn.init.zeros, (3, 2)),
     "nn.init.ones": lambda: call(nn.init.ones, (3, 2)),
     **{

@@ -215,6 +215,11 @@ def test_initialisers(name):
         assert abs(a.std() / q.std() - 1) < 4 / a.size**0.5
 
 
+@pytest.mark.parametrize("name", ["linear", "sigmoid", "tanh", "relu", "leaky_relu", "selu"])
+def test_gains(name):
+    assert nn.init.gain(name) == pytest.approx(T.init.calculate_gain(name), rel=1e-15)
+
+
 # ---- training a residual network -------------------------------------------------------------------------------------
 
 
