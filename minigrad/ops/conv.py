@@ -97,7 +97,9 @@ linear(
 )
 
 
-def convolution(name: str, x: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: Any) -> Tensor:
+def convolution(
+    name: str, x: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: Any
+) -> Tensor:
     """Cross-correlation along as many axes as `name`, conv1d to conv3d, says; images may come without a batch."""
     d = int(name[-2])
     x, weight, single = _batch(name, d, as_tensor(x), as_tensor(weight), "(O, C/groups, ")
@@ -124,7 +126,9 @@ def convolution(name: str, x: Any, weight: Any, bias: Any, stride: Any, padding:
 def _batch(name: str, d: int, x: Tensor, weight: Tensor, layout: str) -> tuple[Tensor, Tensor, bool]:
     """x with a batch axis, its weights, and whether x had none; or an error where they do not fit."""
     if x.ndim not in (d + 1, d + 2):
-        raise ValueError(f"{name}: x has shape {x.shape}; it must be (N, C, {_AXES[d]}), or (C, {_AXES[d]}): {_MEANING[d]}")
+        raise ValueError(
+            f"{name}: x has shape {x.shape}; it must be (N, C, {AXES[d]}), or (C, {AXES[d]}): {MEANING[d]}"
+        )
     if weight.ndim != d + 2:
         raise ValueError(f"{name}: weight has shape {weight.shape}; it must be {layout}{_KERNEL[d]})")
     same_dtype(name, x, weight)
@@ -132,9 +136,9 @@ def _batch(name: str, d: int, x: Tensor, weight: Tensor, layout: str) -> tuple[T
     return (reshape(x, (1, *x.shape)) if single else x), weight, single
 
 
-_AXES = {1: "L", 2: "H, W", 3: "D, H, W"}
+AXES = {1: "L", 2: "H, W", 3: "D, H, W"}
 _KERNEL = {1: "k", 2: "kh, kw", 3: "kd, kh, kw"}
-_MEANING = {1: "channels, length", 2: "images, channels, height, width", 3: "channels, depth, height, width"}
+MEANING = {1: "channels, length", 2: "images, channels, height, width", 3: "channels, depth, height, width"}
 
 
 def _with_bias(name: str, y: Tensor, bias: Any, channels: int, single: bool) -> Tensor:
@@ -167,17 +171,17 @@ def _flat(k: dict[str, Any]) -> dict[str, Any]:
     return {what: (least[what], *v) if what in least else v for what, v in k.items()}
 
 
-def _row(x: Tensor) -> Tensor:
+def row(x: Tensor) -> Tensor:
     """Signals (N, C, L) as images of height 1, and back."""
     return reshape(x, (*x.shape[:2], 1, x.shape[2]) if x.ndim == 3 else (*x.shape[:2], x.shape[3]))
 
 
 def _conv1d(x: Tensor, w: Tensor, **k: Any) -> Tensor:
-    return _row(_conv2d(_row(x), _row(w), **_flat(k)))
+    return row(_conv2d(row(x), row(w), **_flat(k)))
 
 
 def _conv1d_input(g: Tensor, w: Tensor, **k: Any) -> Tensor:
-    return _row(_conv2d_input(_row(g), _row(w), **_flat(k)))
+    return row(_conv2d_input(row(g), row(w), **_flat(k)))
 
 
 def _slices(x: Tensor, n: int, at: int, step: int) -> Tensor:
@@ -442,7 +446,10 @@ def fold_columns(
 ) -> Tensor:
     """Columns (N, C·kh·kw, windows) added up where they overlap into (N, C, H, W), PyTorch's `fold`; x may lack N."""
     x = as_tensor(x)
-    size, kernel = pair("fold_columns", "output_size", output_size, 1), pair("fold_columns", "kernel_size", kernel_size, 1)
+    size, kernel = (
+        pair("fold_columns", "output_size", output_size, 1),
+        pair("fold_columns", "kernel_size", kernel_size, 1),
+    )
     settings = {"stride": stride, "padding": padding, "dilation": dilation}
     k = {what: pair("fold_columns", what, v, int(what != "padding")) for what, v in settings.items()}
     many = windows("fold_columns", size, kernel, **k)
