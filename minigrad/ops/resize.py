@@ -41,6 +41,7 @@ BEYOND = choice("zeros", "border", "reflection")
 
 def _nearest(size: int, n: int, step: float, exact: bool) -> tuple[int, ...]:
     """The nearest entry for each of n, in float32 as PyTorch computes it."""
+    step = size / n if not exact and n in (size, 2 * size) else step  # so PyTorch has it, whatever scale_factor said
     at = (np.arange(n, dtype=np.float32) + np.float32(0.5 if exact else 0)) * np.float32(step)
     return tuple(np.minimum(at.astype(int), size - 1).tolist())
 
@@ -166,6 +167,8 @@ def interpolate(
 def _resized(x: Tensor, axis: int, n: int, mode: str, antialias: bool, step: Any) -> Tensor:
     if mode.startswith("nearest"):
         return copied(x, axis, _nearest(x.shape[axis], n, step, mode != "nearest"))
+    if n == x.shape[axis] and (antialias or mode != "bicubic"):
+        return x  # as PyTorch, even if a scale_factor said otherwise
     if antialias:
         return along(x, axis, n, _antialiased, step, 3 if mode == "bicubic" else 1)
     return along(x, axis, n, _cubic if mode == "bicubic" else _linear, step)
@@ -267,13 +270,14 @@ def pad_last(x: ArrayLike, pad: Any, mode: str = "constant", value: float | None
     check(name, MODES, mode=mode)
     check(name, NUMBER.or_none, value=value)
     pairs = [(0, 0)] * (x.ndim - len(widths) // 2) + [(int(a), int(b)) for a, b in zip(widths[-2::-2], widths[::-2])]
-    if any(n + min(a, 0) + min(b, 0) < 0 for n, (a, b) in zip(x.shape, pairs)):
-        raise ValueError(f"{name}: pad {widths} takes more than there is of shape {x.shape}")
-    x = crop(x, [(max(-a, 0), max(-b, 0)) for a, b in pairs])
+    less, more = ([tuple(max(sign * n, 0) for n in each) for each in pairs] for sign in (-1, 1))
+    early = mode in ("constant", "circular", "wrap")  # as in PyTorch, what is cropped comes back by other modes only
+    x = crop(x, less) if early else x
     most = {"reflect": -1, "circular": 0, "wrap": 0}.get(mode)
-    if most is not None and any(max(w) > max(n + most, 0) for n, w in zip(x.shape, pairs)):
+    if most is not None and any(max(w) > max(n + most, 0) for n, w in zip(x.shape, more)):
         raise ValueError(f"{name}: pad {widths} in mode {mode!r} is too large for shape {x.shape}")
-    return _padded(x, [(max(a, 0), max(b, 0)) for a, b in pairs], mode=mode, value=value or 0)
+    x = _padded(x, more, mode=mode, value=value or 0)
+    return x if early else crop(x, less)
 
 
 _padded = pad
