@@ -295,7 +295,7 @@ def _flips(at: Array, span: float) -> Array:
 
 
 def _odd(flips: Array) -> Array:
-    return flips % 2 == 1
+    return flips.real % 2 == 1
 
 
 def _low(at: Array) -> Array:
