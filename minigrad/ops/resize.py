@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import named, shown
 from ..ranges import COUNT, NUMBER, POSITIVE, SWITCH, WHOLE, check, choice
-from ..tape import Array, Tensor, constant, dispatch, mul, total, wrap
+from ..tape import FLOATS, Array, Tensor, constant, dispatch, in_floats, mul, total, wrap
 from ..typing import ArrayLike
 from .conv import AXES, ints, same_dtype
 from .elementwise import decision, where
@@ -158,9 +158,15 @@ def interpolate(
     size = ints(name, "size", size, 1, d)
     if mode == "area":
         return {1: adaptive_avg_pool1d, 2: adaptive_avg_pool2d, 3: adaptive_avg_pool3d}[d](x, size)
-    for axis, n, scale in zip(range(2, x.ndim), size, scales):
-        step = x.shape[axis] / n if scale is None else 1 / scale
-        x = _resized(x, axis, n, mode, antialias, None if align_corners else step)
+    steps = [n / m if s is None else 1 / s for n, m, s in zip(x.shape[2:], size, scales)]
+    return _interpolated(x, size=size, steps=[None] * d if align_corners else steps, mode=mode, antialias=antialias)
+
+
+def _interpolated(x: Tensor, *, size: Any, steps: list[Any], mode: str, antialias: bool) -> Tensor:
+    if x.dtype.char not in FLOATS and not mode.startswith("nearest"):
+        return in_floats(_interpolated, x, size=size, steps=steps, mode=mode, antialias=antialias)
+    for axis, (n, step) in enumerate(zip(size, steps), start=2):
+        x = _resized(x, axis, n, mode, antialias, step)
     return x
 
 
@@ -370,12 +376,17 @@ def grid_sample(
     check(name, SWITCH.or_none, align_corners=align_corners)
     if mode == "bicubic" and d == 3:
         raise ValueError(f"{name}: mode 'bicubic' is for images (N, C, H, W), not for volumes")
-    size, aligned = x.shape[2:], bool(align_corners)
-    axes = []
+    k = {"mode": mode, "beyond": padding_mode, "aligned": bool(align_corners)}
+    wide = x.dtype.char in FLOATS and grid.dtype.char in FLOATS
+    return _grid_sample(x, grid, **k) if wide else in_floats(_grid_sample, x, grid, **k)
+
+
+def _grid_sample(x: Tensor, grid: Tensor, *, mode: str, beyond: str, aligned: bool) -> Tensor:
+    size, axes = x.shape[2:], []
     for axis, n in enumerate(size):
-        at = grid[..., d - 1 - axis]
+        at = getitem(grid, (..., len(size) - 1 - axis))
         at = (at + 1) * ((n - 1) / 2) if aligned else ((at + 1) * n - 1) / 2
-        axes.append(_taps_at(at, n, mode, padding_mode, aligned))
+        axes.append(_taps_at(at, n, mode, beyond, aligned))
     pixels = reshape(permute_dims(x, (0, *range(2, x.ndim), 1)), (-1, x.shape[1]))
     y = total(_sampled(pixels, corner, size) for corner in itertools.product(*axes))
     return permute_dims(y, (0, y.ndim - 1, *range(1, y.ndim - 1)))
@@ -420,12 +431,14 @@ def affine_grid(theta: ArrayLike, size: Any, align_corners: bool | None = None) 
     theta, name = as_tensor(theta), "affine_grid"
     check(name, SWITCH.or_none, align_corners=align_corners)
     d = theta.shape[1] if theta.ndim == 3 else 0
-    if d not in (2, 3) or theta.shape[2] != d + 1 or theta.dtype.kind not in "fc":
-        raise ValueError(f"{name}: theta is {shown(theta)}; it must be floats (N, 2, 3), or (N, 3, 4) for volumes")
+    if d not in (2, 3) or theta.shape[2] != d + 1:
+        raise ValueError(f"{name}: theta has shape {theta.shape}; it must be (N, 2, 3), or (N, 3, 4) for volumes")
     size = ints(name, "size", size if isinstance(size, tuple | list) else None, 1, d + 2)
     if size[0] != len(theta):
         raise ValueError(f"{name}: size {size} is of {size[0]} images, theta of {len(theta)}")
-    base = wrap(constant(_base(size[2:], bool(align_corners)).astype(theta.dtype)))
+    base = wrap(
+        constant(_base(size[2:], bool(align_corners)).astype(theta.dtype if theta.dtype.kind == "f" else float))
+    )
     return reshape(matmul(base, matrix_transpose(theta)), (len(theta), *size[2:], d))
 
 
