@@ -316,21 +316,15 @@ class AvgPool2d(Module):
 
 
 class AdaptiveAvgPool2d(Module):
-    """The means of output_size equal windows: with 1, of the whole image, as (N, C, 1, 1).
-
-    Raises ValueError when the output size does not divide the image's.
-    """
+    """The means of output_size regions: with 1, of the whole image, as (N, C, 1, 1). See `mg.adaptive_avg_pool2d`."""
 
     def __init__(self, output_size: Any = 1) -> None:
-        self.output_size = conv.pair("AdaptiveAvgPool2d", "output_size", output_size, 1)
+        sizes = output_size if isinstance(output_size, tuple | list) else (output_size,)
+        conv.pair("AdaptiveAvgPool2d", "output_size", [1 if n is None else n for n in sizes], 1)
+        self.output_size = output_size
 
     def forward(self, x: ArrayLike) -> Tensor:
-        x = shape.as_tensor(x)
-        conv.check_image("AdaptiveAvgPool2d", x)
-        (h, w), (oh, ow) = x.shape[2:], self.output_size
-        if h % oh or w % ow:
-            raise ValueError(f"AdaptiveAvgPool2d: output size {(oh, ow)} does not divide the image's {(h, w)}")
-        return pool.avg_pool2d(x, (h // oh, w // ow))
+        return pool.adaptive_avg_pool2d(x, self.output_size)
 
 
 def own_generator(rng: Rng) -> np.random.Generator | None:
