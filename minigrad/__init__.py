@@ -31,13 +31,16 @@ from .ops.activations import *
 from .ops.conv import *
 from .ops.elementwise import *
 from .ops.linalg import *
+from .ops.logic import *
 from .ops.loss import *
 from .ops.noise import *
 from .ops.norm import *
 from .ops.pool import *
 from .ops.reduce import *
 from .ops.resize import *
+from .ops.rounding import *
 from .ops.shape import *
+from .ops.transcendental import *
 from .random import seed
 from .recompute import checkpoint
 from .tape import (
@@ -66,6 +69,9 @@ __all__ += ops.activations.__all__
 __all__ += ops.conv.__all__
 __all__ += ops.elementwise.__all__
 __all__ += ops.linalg.__all__
+__all__ += ops.logic.__all__
+__all__ += ops.rounding.__all__
+__all__ += ops.transcendental.__all__
 __all__ += ops.loss.__all__
 __all__ += ops.noise.__all__
 __all__ += ops.norm.__all__
