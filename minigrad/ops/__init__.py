@@ -3,15 +3,19 @@
 from . import (
     activations,
     conv,
+    decompositions,
+    distances,
     elementwise,
     fusion,
     indexing,
     linalg,
     loss,
+    matrices,
     noise,
     norm,
     operators,
     pool,
+    products,
     reduce,
     resize,
     shape,
@@ -19,5 +23,5 @@ from . import (
 )
 
 __all__ = [
-    "activations", "conv", "elementwise", "fusion", "indexing", "linalg", "loss", "noise", "norm", "operators", "pool", "reduce", "resize", "shape", "taps",
+    "activations", "conv", "decompositions", "distances", "elementwise", "fusion", "indexing", "linalg", "loss", "matrices", "noise", "norm", "operators", "pool", "products", "reduce", "resize", "shape", "taps",
 ]  # fmt: skip

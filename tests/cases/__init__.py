@@ -5,10 +5,26 @@ differentiable; labels, indices and sizes stand in the function. Add a primitive
 after its file in `ops/`: a test fails otherwise.
 """
 
-from . import activations, elementwise, images, indexing, linalg, loss, norm, reduce, shape
+from . import (
+    activations,
+    decompositions,
+    distances,
+    elementwise,
+    images,
+    indexing,
+    linalg,
+    loss,
+    matrices,
+    norm,
+    products,
+    reduce,
+    shape,
+)
 from .base import Case, a, case, pos
 
-CHAPTERS = [elementwise, activations, reduce, shape, indexing, linalg, images, norm, loss]
+CHAPTERS = [
+    elementwise, activations, reduce, shape, indexing, linalg, matrices, products, decompositions, distances, images, norm, loss,
+]  # fmt: skip
 CASES: list[Case] = [row for chapter in CHAPTERS for row in chapter.CASES]
 
 __all__ = ["CASES", "Case", "a", "case", "pos"]
