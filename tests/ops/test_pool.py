@@ -23,7 +23,10 @@ def pools(draw, largest):
     dilation = each(1, 2) if largest else (1,) * d
     padding = tuple(draw(st.integers(0, k // 2)) for k in kernel)
     reach = [a * (k - 1) + 1 for a, k in zip(dilation, kernel)]
-    size = [max(1 + a * (k > 1), r - 2 * p) + draw(st.integers(0, 4)) for a, k, r, p in zip(dilation, kernel, reach, padding)]
+    size = [
+        max(1 + a * (k > 1), r - 2 * p) + draw(st.integers(0, 4))
+        for a, k, r, p in zip(dilation, kernel, reach, padding)
+    ]
     lead = draw(st.sampled_from([(2,), (1, 2), (2, 1)]))
     k = {"kernel_size": kernel, "stride": stride, "padding": padding, "ceil_mode": draw(st.booleans())}
     return d, (*lead, *size), k | ({"dilation": dilation} if largest else {})
