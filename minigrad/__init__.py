@@ -7,6 +7,7 @@ from importlib import import_module as _import_module
 from typing import Any as _Any
 
 from . import ops
+from .anomalies import debug
 from .calculus import (
     ggnvp,
     grad,
@@ -17,6 +18,7 @@ from .calculus import (
     linearize,
     linearize_ggn,
     linearize_grad,
+    per_example_grad,
     value_and_grad,
     vjp,
 )
@@ -37,11 +39,13 @@ from .ops.reduce import *
 from .ops.resize import *
 from .ops.shape import *
 from .random import seed
+from .recompute import checkpoint
 from .tape import (
     Primitive,
     Tensor,
     add,
     broadcast_to,
+    composite,
     elementwise,
     fused,
     general,
@@ -56,7 +60,7 @@ from .tape import (
 )
 
 __all__ = [
-    "Primitive", "Tensor", "add", "broadcast_to", "compile", "elementwise", "explain", "fused", "general", "get_num_threads", "ggnvp", "grad", "gradcheck", "graph", "hessian", "hvp", "jacobian", "jvp", "linear", "linearize", "linearize_ggn", "linearize_grad", "mul", "no_grad", "ops", "primitive", "pull", "push", "seed", "set_num_threads", "sum_to", "tensor", "value_and_grad", "vjp",
+    "Primitive", "Tensor", "add", "broadcast_to", "checkpoint", "compile", "composite", "debug", "elementwise", "explain", "fused", "general", "get_num_threads", "ggnvp", "grad", "gradcheck", "graph", "hessian", "hvp", "jacobian", "jvp", "linear", "linearize", "linearize_ggn", "linearize_grad", "mul", "no_grad", "ops", "per_example_grad", "primitive", "pull", "push", "seed", "set_num_threads", "sum_to", "tensor", "value_and_grad", "vjp",
 ]  # fmt: skip
 __all__ += ops.activations.__all__
 __all__ += ops.conv.__all__

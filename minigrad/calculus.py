@@ -398,3 +398,29 @@ def hessian(f: Callable, argnum: int = 0) -> Callable[..., Tensor]:
 
     hessian_of.__name__ = "hessian"
     return named(hessian_of)
+
+
+@named
+def per_example_grad(f: Callable, params: Sequence[Tensor], *batch: Any) -> list[Tensor]:
+    """Return the gradients of f on each example by each parameter: tensors of shape (N, *p.shape).
+
+    `batch` are arrays or tensors of N examples each. f is given them as tensors, one example at a time, as batches of one, and returns
+    a number: their mean is the gradient of the mean loss, where f treats examples by themselves (batch norm in training
+    does not). It costs N small steps.
+
+    >>> w = Tensor(np.array([1.0, 2.0]), True)
+    >>> (g,) = per_example_grad(lambda x, y: ((x @ w - y) ** 2).sum(), [w], np.eye(2), np.zeros(2))
+    >>> g.data
+    array([[2., 0.],
+           [0., 4.]])
+    """
+    examples = [as_tensor(a) for a in batch]
+    lengths = {a.shape[0] if a.ndim else 0 for a in examples}
+    if len(lengths) != 1 or lengths == {0}:
+        raise ValueError(f"per_example_grad: the batch is {', '.join(map(shown, batch))}; give one length, above 0")
+    found = []
+    for i in range(lengths.pop()):
+        traced = _on_params(f, [a[i : i + 1] for a in examples], params)
+        traced.scalar("per_example_grad")
+        found.append(_gradients(traced))
+    return [ops.shape.stack(list(gs)) for gs in zip(*found)]

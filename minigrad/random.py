@@ -78,3 +78,30 @@ def held(*, advance: bool = False) -> Iterator[Callable[[], None]]:
         for rng, state in once if advance else ():
             rng.bit_generator.state = state
         _local.states = before
+
+
+@contextmanager
+def drawing() -> Iterator[list[tuple[np.random.Generator, Any]]]:
+    """Give a list that holds, after the block, each generator that was drawn from in it, and the state that it had before."""
+    drawn: list[tuple[np.random.Generator, Any]] = []
+    before, _local.states = getattr(_local, "states", None), {}
+    try:
+        yield drawn
+    finally:
+        drawn.extend(_local.states.values())
+        if before is not None:
+            before.update({k: v for k, v in _local.states.items() if k not in before})
+        _local.states = before
+
+
+@contextmanager
+def drawn_again(drawn: list[tuple[np.random.Generator, Any]]) -> Iterator[None]:
+    """Within the block these generators start from the states given; after it they stand where they stood before it."""
+    now = [(rng, rng.bit_generator.state) for rng, _ in drawn]
+    for rng, state in drawn:
+        rng.bit_generator.state = state
+    try:
+        yield
+    finally:
+        for rng, state in now:
+            rng.bit_generator.state = state

@@ -158,6 +158,10 @@ CALLS: dict[str, Callable[[], Call]] = {
     "explain": lambda: call(mg.explain, square, np.ones(2)),
     "graph": lambda: call(mg.graph, square(x(3))),
     "hessian": lambda: call(lambda f, p: mg.hessian(f)(p), square, np.ones(3)),
+    "checkpoint": lambda: call(mg.checkpoint, square, x(3)),
+    "composite": lambda: call(mg.composite, square),
+    "debug": lambda: call(mg.debug),
+    "per_example_grad": lambda: (lambda w: call(mg.per_example_grad, lambda a: mg.sum(mg.mul(a, w)), [w], np.ones((2, 3))))(x(3)),
     "hvp": lambda: call(mg.hvp, square, (np.ones(3),), (np.ones(3),)),
     "jacobian": lambda: call(lambda f, p: mg.jacobian(f)(p), square, np.ones(3)),
     "jvp": lambda: call(mg.jvp, square, (np.ones(3),), (np.ones(3),)),
@@ -182,6 +186,9 @@ CALLS: dict[str, Callable[[], Call]] = {
     "Tensor.backward": lambda: call(mg.Tensor.backward, x(2, 3) * 2, np.ones((2, 3))),
     "Tensor.clip": lambda: call(mg.Tensor.clip, x(3), 0.3, 0.6),
     "Tensor.flatten": lambda: call(mg.Tensor.flatten, x(2, 3), 0),
+    "Tensor.all": lambda: call(mg.Tensor.all, x(2, 3) > 0, 1),
+    "Tensor.any": lambda: call(mg.Tensor.any, x(2, 3) > 0, 1),
+    "Tensor.tolist": lambda: call(mg.Tensor.tolist, x(2)),
     "Tensor.item": lambda: call(mg.Tensor.item, x(1)),
     "Tensor.permute_dims": lambda: call(mg.Tensor.permute_dims, x(2, 3), 1, 0),
     "Tensor.reshape": lambda: call(mg.Tensor.reshape, x(2, 3), 3, 2),
@@ -251,6 +258,12 @@ CALLS: dict[str, Callable[[], Call]] = {
     "nn.summary": lambda: call(nn.summary, net(), images()),
     "nn.weights": lambda: call(nn.weights, net()),
     "nn.init.fans": lambda: call(nn.init.fans, (3, 2)),
+    "nn.init.constant": lambda: call(nn.init.constant, (3, 2), 0.5),
+    "nn.init.eye": lambda: call(nn.init.eye, (3, 2)),
+    "nn.init.gain": lambda: call(nn.init.gain, "relu", 0.1),
+    "nn.init.orthogonal": lambda: call(nn.init.orthogonal, (3, 2), 1.0, rng=0),
+    "nn.init.sparse": lambda: call(nn.init.sparse, (3, 2), 0.5, rng=0),
+    "nn.init.trunc_normal": lambda: call(nn.init.trunc_normal, (3, 2), 0.0, 1.0, -2.0, 2.0, rng=0),
     "nn.init.zeros": lambda: call(nn.init.zeros, (3, 2)),
     "nn.init.ones": lambda: call(nn.init.ones, (3, 2)),
     **{
@@ -265,7 +278,7 @@ CALLS: dict[str, Callable[[], Call]] = {
     # optimizers
     **{
         f"optim.{n}": lambda n=n: call(getattr(optim, n), [leaf()], 0.1)
-        for n in ["AdaGrad", "Adadelta", "AdaHessian", "Adam", "AdamW", "Adamax", "LAMB", "Lion", "Muon", "NAdam", "RAdam", "RMSProp", "SGD", "SQN", "Sophia", "Momentum", "Nesterov"]
+        for n in ["AdaGrad", "Adadelta", "AdaHessian", "Adam", "AdamW", "Adamax", "LAMB", "Lion", "Muon", "NAdam", "RAdam", "RMSProp", "Rprop", "ASGD", "Adafactor", "SGD", "SQN", "Sophia", "Momentum", "Nesterov"]
     },
     **{
         f"optim.{n}": lambda n=n: call(getattr(optim, n), [leaf()])
@@ -287,6 +300,11 @@ CALLS: dict[str, Callable[[], Call]] = {
     "optim.schedules.warmup": lambda: call(optim.schedules.warmup, 0.1, 4),
     "optim.schedules.one_cycle": lambda: call(optim.schedules.one_cycle, 0.1, 4),
     "optim.schedules.warm_restarts": lambda: call(optim.schedules.warm_restarts, 0.1, 4),
+    "optim.schedules.linear": lambda: call(optim.schedules.linear, 0.1, 4, 0.5, 1.0),
+    "optim.schedules.multiplicative": lambda: call(optim.schedules.multiplicative, 0.1, lambda step: 0.9),
+    "optim.schedules.product": lambda: call(optim.schedules.product, 0.1, [lambda step: 0.9]),
+    "optim.schedules.cyclic": lambda: call(optim.schedules.cyclic, 0.1, 0.2, 4, 3),
+    "optim.schedules.ReduceOnPlateau": lambda: call(optim.schedules.ReduceOnPlateau, 0.1),
     "optim.schedules.sequence": lambda: call(optim.schedules.sequence, [0.1, 0.2], [3]),
     # data
     "data.Affine": lambda: call(data.Affine, 10.0, 0.1, 0.1, 1.0),

@@ -4,8 +4,12 @@ import itertools
 
 import numpy as np
 import pytest
+from generated import cases
+from hypothesis import given
+from hypothesis import strategies as st
 
 import minigrad as mg
+from minigrad import nn
 
 rng = np.random.default_rng(0)
 A = rng.standard_normal((4, 4))
@@ -299,3 +303,37 @@ def test_gauss_newton_refuses_what_it_would_get_wrong():
         mg.linearize_ggn(lambda w: (w * w, w), (w,))
     with pytest.raises(ValueError, match="2 directions were given for 1 inputs"):
         mg.ggnvp(lambda w: w * 2, lambda z: (z * z).sum(), (w,), (w, w))
+
+
+# ---- gradients of each example ----------------------------------------------------------------------------------------
+
+
+@cases(20)
+@given(st.integers(0, 2**32), st.integers(1, 5), st.sampled_from([np.float32, np.float64]))
+def test_gradients_of_each_example(seed, n, dtype):
+    """Their mean is the gradient of the mean loss; each is that of its example alone."""
+    rng = np.random.default_rng(seed)
+    net = nn.Sequential(
+        nn.Conv2d(1, 2, 2, rng=rng, dtype=dtype), nn.Tanh(), nn.Flatten(), nn.Linear(8, 3, rng=rng, dtype=dtype)
+    )
+    x, y = rng.normal(size=(n, 1, 3, 3)).astype(dtype), rng.integers(3, size=n)
+
+    def loss(x, y):
+        return mg.cross_entropy(net(x), y)
+
+    ps = net.parameters()
+    each = mg.per_example_grad(loss, ps, x, y)
+    whole = mg.grad(loss, params=ps)(x, y)
+    tolerance = 30 * np.finfo(dtype).eps  # of some twenty sums of numbers below 1
+    for p, g, w in zip(ps, each, whole):
+        assert g.shape == (n, *p.shape) and g.dtype == dtype
+        np.testing.assert_allclose(g.data.mean(0), w.data, rtol=0, atol=tolerance * max(1.0, np.abs(g.data).max()))
+    alone = mg.grad(loss, params=ps)(x[-1:], y[-1:])
+    for g, w in zip(each, alone):
+        np.testing.assert_array_equal(g.data[-1], w.data)
+
+
+def test_gradients_of_each_example_need_a_batch_of_one_length():
+    w = mg.tensor([1.0], requires_grad=True)
+    with pytest.raises(ValueError, match="give one length"):
+        mg.per_example_grad(lambda x, y: (x * y * w).sum(), [w], np.ones(3), np.ones(2))

@@ -402,7 +402,7 @@ def steps_aside():
     return {
         "item": (lambda x: x * (x * W).sum().item(), "the value of a tensor is read"),
         "data": (lambda x: x * W.data, "the value of a tensor is read"),
-        "a branch": (lambda x: x if (x * W).sum() > 0 else -x, "reads the values of an array"),
+        "a branch": (lambda x: x if (x * W).sum() > 0 else -x, "the value of a tensor is read"),
         "assignment": (lambda x: setattr(W, "data", W.data + 1) or x * W, "calls setattr"),
         "print": (lambda x: print(end="") or x * W, "calls print"),
         "an array": (lambda x: x * W * MASK, "the array 'MASK' is no argument"),

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..recompute import Buffers
 from ..tape import HOME, Fused, Node, Tensor, Watcher, history, pull, push, recording, state, watching
 from ..tape.watch import Skip
 
@@ -28,18 +29,18 @@ class Arrival(NamedTuple):
     gradient: Tensor
 
 
-class Forward(Watcher):
+class Forward(Buffers):
     """Sees a function run: how long each value took, which modules were called, what was skipped."""
 
     eager = True
 
     def __init__(self) -> None:
+        super().__init__()
         self.times: dict[int, int] = {}  # id of an array: nanoseconds; the latest array of that id is meant
         self.lines: dict[int, tuple] = {}  # likewise, where a model of the library's own asked for it
         self.modules: dict[str, Any] = {}
         self.skips: list[Skip] = []
         self.outermost: Any = None
-        self._before: list[tuple[Tensor, Any, int]] = []  # buffers of the modules that were called
         self._began = 0
 
     def computing(self, f: Callable) -> None:
@@ -54,14 +55,8 @@ class Forward(Watcher):
     def entered(self, path: str, module: Any) -> None:
         if not path:
             self.outermost = module if self.outermost is None else self.outermost
-            self._before += [(b, b.read().copy(), b.version) for _, b in module.named_buffers()]
+        super().entered(path, module)
         self.modules.setdefault(path, module)
-
-    def restore(self) -> None:
-        """Put back what the modules keep besides their parameters, such as running statistics."""
-        for b, data, version in reversed(self._before):
-            if b.version != version or not np.array_equal(b.read(), data, equal_nan=True):
-                b.assign(data, version)
 
     def skipped(self, module: Any) -> None:
         self.skips.append(state.skips[-1])

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import named
-from ..tape import Array, Tensor, add, as_array, backward, cast, dispatch, expose, mul
+from ..tape import Array, Tensor, add, as_array, backward, cast, dispatch, mul, wrap
 from ..typing import DTypeLike
 from . import elementwise, indexing, linalg, reduce, shape, values
 
@@ -21,13 +21,13 @@ def _value(x: Any) -> Any:
 
 
 def _compare(f: Callable) -> Callable:
-    """A comparison gives a boolean ndarray: it has no derivative."""
+    """A comparison gives a boolean tensor: it has no derivative."""
 
     def compare(a: Any, b: Any) -> Array:
-        return f(a.real, np.real(b))
+        return np.asarray(f(a.real, np.real(b)))
 
-    def compared(a: Any, b: Any) -> Array:
-        return expose(dispatch(compare, _value(a), _value(b)))
+    def compared(a: Any, b: Any) -> Tensor:
+        return wrap(dispatch(compare, _value(a), _value(b)))
 
     compared.__name__ = f.__name__
     return named(compared)
@@ -48,9 +48,9 @@ def astype(x: Tensor, dtype: DTypeLike) -> Tensor:
 
 
 @named
-def argmax(x: Tensor, axis: int | None = None) -> Array:
-    """The index of the largest entry along axis, as an ndarray."""
-    return expose(dispatch(_argmax, as_array(x), axis))
+def argmax(x: Tensor, axis: int | None = None) -> Tensor:
+    """The index of the largest entry along axis, as a tensor of ints."""
+    return wrap(dispatch(_argmax, as_array(x), axis))
 
 
 def _argmax(x: Array, axis: int | None) -> Array:
@@ -139,6 +139,12 @@ _BOUND: dict[str, Callable | property] = {
     "min": reduce.min,
     "logsumexp": reduce.logsumexp,
     "argmax": argmax,
+    "tolist": values.tolist,
+    "all": lambda x, axis=None: wrap(dispatch(np.all, as_array(x), axis)),
+    "any": lambda x, axis=None: wrap(dispatch(np.any, as_array(x), axis)),
+    "__invert__": lambda x: wrap(dispatch(np.invert, as_array(x))),
+    "__and__": lambda x, y: wrap(dispatch(np.bitwise_and, as_array(x), as_array(y))),
+    "__or__": lambda x, y: wrap(dispatch(np.bitwise_or, as_array(x), as_array(y))),
     "backward": backward,
     "reshape": _reshape,
     "flatten": shape.flatten,

@@ -35,6 +35,11 @@ def item(x: Tensor) -> Any:
     return _one("item", leave(x, "item")).item()
 
 
+def tolist(x: Tensor) -> Any:
+    """The entries as nested lists of Python numbers; raises where `item` does."""
+    return leave(x, "tolist").data.tolist()
+
+
 def number(kind: Callable) -> Callable:
     """kind(x), for one of Python's functions from numbers to numbers."""
     name = kind.__name__

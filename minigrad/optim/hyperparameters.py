@@ -35,6 +35,7 @@ Decay = Annotated[
 ]
 DecoupledDecay = Annotated[NotNegative, "the part of θ that is taken from θ, times lr, beside the step"]
 Decoupled = Annotated[bool, "shrink θ by the weight decay before the step, instead of adding to the gradient"]
+Maximize = Annotated[bool, "step along the gradient, not against it"]
 Epsilon = Annotated[NotNegative, "added to what is divided by, against division by 0"]
 EpsInside = Annotated[bool, "add eps under the root, not to the root"]
 Betas = Annotated[
@@ -101,7 +102,7 @@ class Declared:
         hints = get_type_hints(cls, include_extras=True)
         shown = cls.__init__.__annotations__  # by signatures
         cls.__init__.__annotations__ = {name: _plain(hints.get(name, hint)) for name, hint in shown.items()}
-        cls.hyperparameters = {f.name: _read(f.name, hints[f.name], f.default, f.init) for f in fields(cls)}  # type: ignore[arg-type]
+        cls.hyperparameters = {f.name: _read(f.name, hints[f.name], f.default, f.init) for f in _in_order(cls)}
         told = [_told(h) for h in cls.hyperparameters.values() if h.given]
         if documented and told:
             cls.__doc__ = "\n".join([inspect.cleandoc(documented), "", "Hyperparameters:", "", *told])
@@ -109,6 +110,11 @@ class Declared:
     def _require(self, name: str, value: Any) -> None:
         """Raise ValueError unless the value is in the range of the hyperparameter of this name."""
         check(type(self).__name__, self.hyperparameters[name].range, **{name: value})
+
+
+def _in_order(cls: Any) -> list[Any]:
+    """The fields as the constructor takes them: those that are given by name come last."""
+    return sorted(fields(cls), key=lambda f: bool(f.kw_only))
 
 
 def _told(h: Hyperparameter) -> str:

@@ -18,7 +18,7 @@ nodes point only backwards: there are no cycles, so memory is freed by reference
 
 from .convert import in_floats
 from .dtypes import ENTRIES, FLOATS, INTEGERS, converted, floats_for
-from .fused import Fused, fused, replay
+from .fused import Fused, composite, fused, replay
 from .leaving import leave
 from .node import HOME, Freed, Node, user_line, where_is
 from .primitive import (
@@ -74,7 +74,7 @@ from .watch import (
 
 __all__ = [
     "ENTRIES", "FLOATS", "HOME", "INTEGERS", "Array", "Freed", "Fused", "Node", "Primitive", "Tensor", "Watcher", "add", "alias", "as_array", "as_tensor", "attributes",
-    "backward",    "broadcast_to", "cast", "compute", "constant", "converted", "copied", "dispatch", "draw", "effect", "effectful", "elementwise", "expose", "fit", "floats_for", "fused",
+    "backward",    "broadcast_to", "cast", "composite", "compute", "constant", "converted", "copied", "dispatch", "draw", "effect", "effectful", "elementwise", "expose", "fit", "floats_for", "fused",
     "general", "history", "in_floats", "leave", "linear", "look", "mul", "no_grad", "primitive", "private", "pull", "push", "real_dtype", "recording",
     "replay", "rules", "skip", "snapshot", "state", "sum_to", "tensor", "tick", "total", "tracing", "unchanged", "user_line",
     "watching", "where_is", "wrap", "zeros_like",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from ..errors import check_function
+from ..errors import check_function, shown
 from .primitive import Primitive, alias, fit
 from .tensor import Tensor, dispatch, wrap
 from .walks import pull, push
@@ -96,6 +96,42 @@ def fused(
     ):
         check_function("fused", name, f, *optional)
     return Fused(composition, forward, backward, tangent)
+
+
+class Composite(Primitive):
+    """A function of tensors as one operation; see `composite`."""
+
+    def __init__(self, f: Callable) -> None:
+        super().__init__(f)
+        self.composition, self.numbers, self.may_alias, self.foreign = f, None, True, True
+
+    def evaluate(self, inputs: tuple[Tensor, ...], params: dict[str, Any]) -> tuple[Tensor, Any]:
+        with recording(False):
+            y = self.composition(*inputs, **params)
+        if not isinstance(y, Tensor):
+            raise TypeError(f"{self.name}: it returned {shown(y)}; a composite must return a tensor")
+        return wrap(y._data), None
+
+
+def composite(f: Callable) -> Primitive:
+    """Return f, a function of tensors, as one operation whose derivative is declared, in place of that of what it is made of.
+
+    The declarations are those of a primitive: `elementwise`, `linear` or `general`. For gradients that are to be
+    others (straight through a rounding, limited on the way back), or to be computed better (at once, or without ∞ · 0).
+    `gradcheck` calls it WRONG where the declared derivative is not that of f.
+
+    >>> import minigrad as mg
+    >>> @composite
+    ... def rounded(x):
+    ...     return mg.where(x > 0.5, 1.0, 0.0 * x)
+    >>> mg.elementwise(rounded, 1)  # straight through: Bengio, Léonard, Courville 2013
+    >>> x = mg.tensor([0.2, 0.7], requires_grad=True)
+    >>> y = rounded(x); y.sum().backward()
+    >>> y.tolist(), x.grad.tolist()
+    ([0.0, 1.0], [1.0, 1.0])
+    """
+    check_function("composite", "f", f)
+    return Composite(f)
 
 
 def replay(f: Callable, xs: Iterable[Tensor], params: dict) -> tuple[Tensor, list[Tensor]]:

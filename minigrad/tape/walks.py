@@ -56,12 +56,13 @@ def pull(
     *,
     create_graph: bool = False,
     retain_graph: bool | None = None,
+    since: int | None = None,
 ) -> list[Tensor]:
     """Return d⟨g, y⟩/dx for each x in xs, as tensors, by one walk up the tape (reverse mode).
 
     `g` has the shape of y; a y of one entry needs none. xs may be leaves or recorded tensors; an x that y does not
     depend on gets zeros. With `create_graph` the walk is recorded and can be walked again; the tape is then kept,
-    as it is with `retain_graph`.
+    as it is with `retain_graph`. Operations older than tick `since` are not entered: what they gave is constant.
 
     >>> x = Tensor(np.array(3.0), requires_grad=True)
     >>> y = x * x * x
@@ -72,17 +73,18 @@ def pull(
     """
     walkable("pull", [y], xs)
     retain_graph = create_graph if retain_graph is None else retain_graph
-    found = _pull(y, start("pull", y, g), xs, create_graph=create_graph, retain_graph=retain_graph)
+    since = min(map(_time, xs), default=0) if since is None else since
+    found = _pull(y, start("pull", y, g), xs, since, create_graph=create_graph, retain_graph=retain_graph)
     grads = {id(x): gx for x, gx in found}
     return [grads[id(x)] if id(x) in grads else zeros_like(x) for x in xs]
 
 
 def _pull(
-    y: Tensor, g: Tensor, xs: Sequence[Tensor] | None, *, create_graph: bool, retain_graph: bool
+    y: Tensor, g: Tensor, xs: Sequence[Tensor] | None, since: int = 0, *, create_graph: bool, retain_graph: bool
 ) -> list[tuple[Tensor, Tensor]]:
     """The pairs (x, gradient) for the xs that y depends on; for every leaf, where no xs are named."""
     targets = None if xs is None else {id(x) for x in xs}
-    tape = history([y], since=0 if xs is None else min(map(_time, xs), default=0))
+    tape = history([y], since)
     reached = None if targets is None else _downstream(tape, targets)
     unchanged(tape, targets, reached)
     freed_by = () if retain_graph else user_line()
@@ -166,7 +168,7 @@ def push(
 def history(ys: Iterable[Tensor], since: int = 0) -> list[Tensor]:
     """Every tensor that the ys depend on through recorded operations, in order of creation: a topological order.
 
-    Operations older than tick `since` are not entered.
+    What is older than tick `since`, but for leaves, is left out.
     """
     found = {id(y): y for y in ys}
     stack = list(found.values())
@@ -174,7 +176,7 @@ def history(ys: Iterable[Tensor], since: int = 0) -> list[Tensor]:
         node = stack.pop().node
         if isinstance(node, Node) and node.time >= since:
             for x in node.inputs:
-                if x.requires_grad and id(x) not in found:
+                if x.requires_grad and id(x) not in found and not 0 < _time(x) < since:
                     found[id(x)] = x
                     stack.append(x)
     return sorted(found.values(), key=_time)

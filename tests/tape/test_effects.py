@@ -130,8 +130,8 @@ TENSOR = {
     "reshape": lambda x: x.reshape(4), "permute_dims": lambda x: x.permute_dims(1, 0), "astype": lambda x: x.astype("float32"),
     "item": lambda x: x.sum().item(), "read": lambda x: x.read(), "squeeze": lambda x: x.reshape(4, 1).squeeze(1), "data": lambda x: setattr(x, "data", np.ones((2, 2))),
     **{name: lambda x, name=name: getattr(x, name)() for name in (
-        "abs", "argmax", "clip", "detach", "exp", "flatten", "log", "logsumexp", "max", "mean", "min", "relu", "sigmoid",
-        "sqrt", "std", "sum", "tanh", "var")},
+        "abs", "all", "any", "argmax", "clip", "detach", "exp", "flatten", "log", "logsumexp", "max", "mean", "min", "relu", "sigmoid",
+        "sqrt", "std", "sum", "tanh", "tolist", "var")},
     **{name: lambda x, name=name: getattr(x, name) for name in ("T", "mT", "dtype", "is_leaf", "nbytes", "ndim", "shape", "size")},
 }  # fmt: skip
 ATTRIBUTES = {
