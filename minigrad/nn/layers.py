@@ -319,8 +319,8 @@ class AdaptiveAvgPool2d(Module):
     """The means of output_size regions: with 1, of the whole image, as (N, C, 1, 1). See `mg.adaptive_avg_pool2d`."""
 
     def __init__(self, output_size: Any = 1) -> None:
-        sizes = output_size if isinstance(output_size, tuple | list) else (output_size,)
-        conv.pair("AdaptiveAvgPool2d", "output_size", [1 if n is None else n for n in sizes], 1)
+        if not isinstance(output_size, tuple | list) or None not in output_size:
+            conv.pair("AdaptiveAvgPool2d", "output_size", output_size, 1)
         self.output_size = output_size
 
     def forward(self, x: ArrayLike) -> Tensor:

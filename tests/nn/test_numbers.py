@@ -73,7 +73,7 @@ OUTSIDE = {
     COUNT: st.one_of(st.integers(max_value=0), st.floats(allow_nan=False).filter(lambda v: v != 0.5)),
     SIZE: st.one_of(st.integers(max_value=0), st.floats(max_value=0.99)),
     PAIR: st.one_of(st.integers(max_value=0), st.floats(), st.just((1, 2, 3)), st.just((1, 0.5)), st.just((1, "1"))),
-    GAP: st.one_of(st.integers(max_value=-1), st.floats(), st.just((1,)), st.just((1, -1))),
+    GAP: st.one_of(st.integers(max_value=-1), st.floats(), st.just((1, 1, 1)), st.just((1, -1))),
     WHOLE: st.floats(),
     DROP: st.one_of(st.floats(max_value=-1e-9), st.floats(min_value=1)),
     PART: st.one_of(st.floats(max_value=-1e-9), st.floats(min_value=1.001)),
