@@ -2,6 +2,7 @@
 
 from . import init, models
 from .activations import ELU, GELU, LeakyReLU, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
+from .containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from .dropout import Averaged, DropConnect, Dropout, Dropout2d, averaged
 from .layers import (
     AdaptiveAvgPool2d,
@@ -12,7 +13,6 @@ from .layers import (
     Identity,
     Linear,
     MaxPool2d,
-    Sequential,
 )
 from .losses import CrossEntropyLoss, MSELoss
 from .module import Buffer, Module, Parameter
@@ -44,7 +44,11 @@ __all__ = [
     "MSELoss",
     "MaxPool2d",
     "Module",
+    "ModuleDict",
+    "ModuleList",
     "Parameter",
+    "ParameterDict",
+    "ParameterList",
     "ReLU",
     "Residual",
     "Sequential",

@@ -12,106 +12,14 @@ from typing import Any, Self
 import numpy as np
 
 from .. import random
-from ..errors import named
 from ..ops import conv, linalg, pool, shape
 from ..ranges import COUNT, INSIDE, SWITCH, WHOLE, check, choice
-from ..tape import Tensor, effectful, total
+from ..tape import Tensor, total
 from ..typing import ArrayLike, DTypeLike, OneOrTwo, Rng
 from . import init
 from .module import Module, Parameter
 
 _PADDING = choice("same", "valid")._replace(text="'same', 'valid', an int or two ints")
-
-
-class Sequential(Module):
-    """Modules applied one after another; their paths are '0', '1', … Indexing gives one, slicing a new Sequential.
-
-    It is changed as a list is, always by place (`append`, `insert`, `extend`, `pop`, `net[i] = m`, `del net[1:]`), and
-    the paths follow. Raises TypeError, and changes nothing, for what is no Module.
-
-    >>> net = Sequential(Linear(4, 8, rng=0), Flatten(), Linear(8, 2, rng=1))
-    >>> len(net), [path for path, _ in net[1:].named_parameters()], net(np.ones((3, 4), np.float32)).shape
-    (3, ['1.weight', '1.bias'], (3, 2))
-    """
-
-    def __init__(self, *modules: Module) -> None:
-        self._hold([*self, *modules])  # a subclass may have some already
-
-    def append(self, module: Module) -> Self:
-        """Add a module at the end; returns self."""
-        return self._hold([*self, module])
-
-    @named
-    def extend(self, modules: Iterable[Module]) -> Self:
-        """Add modules at the end; returns self."""
-        return self._hold([*self, *modules])
-
-    __iadd__ = extend
-
-    @named
-    def insert(self, index: int, module: Module) -> Self:
-        """Add a module before that place; returns self."""
-        modules = list(self)
-        modules.insert(index, module)
-        return self._hold(modules)
-
-    @named
-    def pop(self, index: int = -1) -> Module:
-        """Take the module at that place out, and return it."""
-        modules = list(self)
-        module = modules.pop(index)
-        self._hold(modules)
-        return module
-
-    @effectful
-    def _hold(self, modules: list[Module]) -> Self:
-        """Hold these instead, each named by its place, but for those that were given another name."""
-        for i, m in enumerate(modules):
-            if not isinstance(m, Module):
-                raise TypeError(f"Sequential: item {i} is a {type(m).__name__}; it must be a Module")
-        held = [
-            (name, m) for name, m in vars(self).items() if isinstance(m, Module) or (m is None and name.isdecimal())
-        ]
-        names = {id(m): name for name, m in held if not name.isdecimal()}
-        new = [(names.pop(id(m), str(i)), m) for i, m in enumerate(modules)]
-        same = next((i for i, (a, b) in enumerate(zip(held, new)) if a != b), min(len(held), len(new)))
-        for name, _ in held[same:]:
-            delattr(self, name)
-        for name, m in new[same:]:
-            setattr(self, name, m)
-        return self
-
-    def forward(self, x: ArrayLike) -> Any:
-        for m in self:
-            x = m(x)
-        return x
-
-    def __iter__(self) -> Iterator[Module]:
-        return iter([m for m in vars(self).values() if isinstance(m, Module)])
-
-    def __len__(self) -> int:
-        return len(list(iter(self)))
-
-    @named
-    def __getitem__(self, index: int | slice) -> Any:
-        chosen = list(self)[index]
-        return Sequential(*chosen) if isinstance(chosen, list) else chosen
-
-    @named
-    def __setitem__(self, index: int | slice, module: Any) -> None:
-        modules = list(self)
-        modules[index] = module
-        self._hold(modules)
-
-    @named
-    def __delitem__(self, index: int | slice) -> None:
-        modules = list(self)
-        del modules[index]
-        self._hold(modules)
-
-    @named
-    def __add__(self, modules: Iterable[Module]) -> Sequential:
-        return Sequential(*self, *modules)
 
 
 class Identity(Module):

@@ -16,8 +16,9 @@ from ..ranges import COUNT, FRACTION, SWITCH, check, choice
 from ..tape import Tensor
 from ..typing import ArrayLike, DTypeLike, Rng
 from . import init
+from .containers import Sequential
 from .dropout import Dropout
-from .layers import Conv2d, Linear, Sequential, own_generator
+from .layers import Conv2d, Linear, own_generator
 from .module import Module
 from .norm import BatchNorm2d
 from .residual import Residual, StochasticDepth, linear_decay
