@@ -36,6 +36,7 @@ from .ops.noise import *
 from .ops.norm import *
 from .ops.pool import *
 from .ops.reduce import *
+from .ops.resize import *
 from .ops.shape import *
 from .random import seed
 from .recompute import checkpoint
@@ -70,6 +71,7 @@ __all__ += ops.noise.__all__
 __all__ += ops.norm.__all__
 __all__ += ops.pool.__all__
 __all__ += ops.reduce.__all__
+__all__ += ops.resize.__all__
 __all__ += ops.shape.__all__
 __version__ = "0.1.0"
 _SUBPACKAGES = ("data", "lab", "nn", "optim", "train", "viz")

@@ -13,9 +13,11 @@ from . import (
     operators,
     pool,
     reduce,
+    resize,
     shape,
+    taps,
 )
 
 __all__ = [
-    "activations", "conv", "elementwise", "fusion", "indexing", "linalg", "loss", "noise", "norm", "operators", "pool", "reduce", "shape",
+    "activations", "conv", "elementwise", "fusion", "indexing", "linalg", "loss", "noise", "norm", "operators", "pool", "reduce", "resize", "shape", "taps",
 ]  # fmt: skip
