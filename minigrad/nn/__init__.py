@@ -1,22 +1,15 @@
 """Objects that own parameters: modules, layers, residual blocks, losses, initialisers and whole models."""
 
-from . import init, models
+from . import init, models, pooling
 from .activations import ELU, GELU, LeakyReLU, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
 from .containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
+from .convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from .dropout import Averaged, DropConnect, Dropout, Dropout2d, averaged
-from .layers import (
-    AdaptiveAvgPool2d,
-    AvgPool2d,
-    Conv2d,
-    Flatten,
-    FractionalMaxPool2d,
-    Identity,
-    Linear,
-    MaxPool2d,
-)
+from .layers import Flatten, Identity, Linear, Unflatten
 from .losses import CrossEntropyLoss, MSELoss
 from .module import Buffer, Module, Parameter
 from .norm import BatchNorm1d, BatchNorm2d
+from .pooling import *
 from .regularise import gradient_noise_, l1_penalty, l2_penalty, max_norm_, weights
 from .residual import Residual, StochasticDepth, expected_depth, linear_decay
 from .summary import Summary, summary
@@ -24,25 +17,26 @@ from .summary import Summary, summary
 __all__ = [
     "ELU",
     "GELU",
-    "AdaptiveAvgPool2d",
     "Averaged",
-    "AvgPool2d",
     "BatchNorm1d",
     "BatchNorm2d",
     "Buffer",
+    "Conv1d",
     "Conv2d",
+    "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
     "CrossEntropyLoss",
     "DropConnect",
     "Dropout",
     "Dropout2d",
     "Flatten",
-    "FractionalMaxPool2d",
     "Identity",
     "LeakyReLU",
     "Linear",
     "LogSoftmax",
     "MSELoss",
-    "MaxPool2d",
     "Module",
     "ModuleDict",
     "ModuleList",
@@ -59,6 +53,7 @@ __all__ = [
     "StochasticDepth",
     "Summary",
     "Tanh",
+    "Unflatten",
     "averaged",
     "expected_depth",
     "gradient_noise_",
@@ -71,3 +66,4 @@ __all__ = [
     "summary",
     "weights",
 ]  # fmt: skip
+__all__ += pooling.__all__

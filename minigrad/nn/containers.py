@@ -66,13 +66,13 @@ class _Row(_Holder):
         """Hold these instead, each named by its place, but for those that were given another name."""
         modules = [self._made(i, m) for i, m in enumerate(modules)]
         held = [
-            (name, m)
-            for name, m in vars(self).items()
-            if isinstance(m, self.kind) or (m is None and name.isdecimal())
+            (name, m) for name, m in vars(self).items() if isinstance(m, self.kind) or (m is None and name.isdecimal())
         ]
         names = {id(m): name for name, m in held if not name.isdecimal()}
         new = [(names.pop(id(m), str(i)), m) for i, m in enumerate(modules)]
-        same = next((i for i, (a, b) in enumerate(zip(held, new)) if a[0] != b[0] or a[1] is not b[1]), min(len(held), len(new)))
+        same = next(
+            (i for i, (a, b) in enumerate(zip(held, new)) if a[0] != b[0] or a[1] is not b[1]), min(len(held), len(new))
+        )
         for name, _ in held[same:]:
             delattr(self, name)
         for name, m in new[same:]:

@@ -29,9 +29,7 @@ class Hooked:
     _hooks: dict[int, _Hook] | None = None
 
     @named
-    def register_forward_pre_hook(
-        self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False
-    ) -> Handle:
+    def register_forward_pre_hook(self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False) -> Handle:
         """Call hook(module, args) before each `forward`; what it returns, if not None, is taken as the arguments.
 
         `with_kwargs`: hook(module, args, kwargs), which returns None or (args, kwargs). Returns a handle with `remove()`.

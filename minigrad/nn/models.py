@@ -17,8 +17,9 @@ from ..tape import Tensor
 from ..typing import ArrayLike, DTypeLike, Rng
 from . import init
 from .containers import Sequential
+from .convolution import Conv2d
 from .dropout import Dropout
-from .layers import Conv2d, Linear, own_generator
+from .layers import Linear, own_generator
 from .module import Module
 from .norm import BatchNorm2d
 from .residual import Residual, StochasticDepth, linear_decay

@@ -225,7 +225,9 @@ class Module(Hooked):
 
     def _add(self, who: str, name: str, x: Any, allowed: Any = ANYTHING) -> None:
         if not isinstance(name, str) or not name or "." in name or hasattr(type(self), name):
-            raise ValueError(f"{who}: name is {shown(name)}; it must be a name without a dot that the class does not use")
+            raise ValueError(
+                f"{who}: name is {shown(name)}; it must be a name without a dot that the class does not use"
+            )
         check(who, allowed, **{name: x})
         setattr(self, name, x)
 
@@ -362,7 +364,7 @@ class Module(Hooked):
 
     @reprlib.recursive_repr()
     def __repr__(self) -> str:
-        head = ", ".join(f"{k}={v!r}" for k, v in vars(self).items() if k != "training" and _is_plain(v))
+        head = ", ".join(f"{k}={v!r}" for k, v in vars(self).items() if _is_told(k, v))
         held = [f"({name}): {x!r}".replace("\n", "\n  ") for name, x in holdings(vars(self)) if isinstance(x, Module)]
         inside = "\n  ".join(["", *([head] if head else []), *held]) + "\n" if held else head
         return f"{type(self).__name__}({inside})"
@@ -458,6 +460,10 @@ def _first_paths(module: Module, kind: type) -> list[tuple[str, Any]]:
         if isinstance(x, kind):
             found.setdefault(id(x), (path, x))
     return list(found.values())
+
+
+def _is_told(name: str, value: Any) -> bool:
+    return name != "training" and _is_plain(value) and (name != "inplace" or value)
 
 
 def _is_plain(value: Any) -> bool:
