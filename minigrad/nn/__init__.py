@@ -1,15 +1,18 @@
 """Objects that own parameters: modules, layers, residual blocks, losses, initialisers and whole models."""
 
-from . import init, models, pooling
+from . import attention, init, models, norm, pooling, recurrent
 from .activations import ELU, GELU, LeakyReLU, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
+from .attention import *
 from .containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from .convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from .dropout import Averaged, DropConnect, Dropout, Dropout2d, averaged
+from .embedding import Embedding
 from .layers import Flatten, Identity, Linear, Unflatten
 from .losses import CrossEntropyLoss, MSELoss
 from .module import Buffer, Module, Parameter
-from .norm import BatchNorm1d, BatchNorm2d
+from .norm import *
 from .pooling import *
+from .recurrent import *
 from .regularise import gradient_noise_, l1_penalty, l2_penalty, max_norm_, weights
 from .residual import Residual, StochasticDepth, expected_depth, linear_decay
 from .summary import Summary, summary
@@ -18,8 +21,6 @@ __all__ = [
     "ELU",
     "GELU",
     "Averaged",
-    "BatchNorm1d",
-    "BatchNorm2d",
     "Buffer",
     "Conv1d",
     "Conv2d",
@@ -31,6 +32,7 @@ __all__ = [
     "DropConnect",
     "Dropout",
     "Dropout2d",
+    "Embedding",
     "Flatten",
     "Identity",
     "LeakyReLU",
@@ -66,4 +68,7 @@ __all__ = [
     "summary",
     "weights",
 ]  # fmt: skip
+__all__ += attention.__all__
+__all__ += norm.__all__
 __all__ += pooling.__all__
+__all__ += recurrent.__all__

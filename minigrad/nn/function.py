@@ -69,7 +69,11 @@ class Function(Module):
             value = getattr(self, h.name)
             check(type(self).__name__, h.range, **{h.name: value})
             if self._many and isinstance(value, tuple | list) and len(value) not in (1, self._many):
-                check(type(self).__name__, Range(lambda v: False, f"one number, or {self._many}", tuple), **{h.name: value})
+                check(
+                    type(self).__name__,
+                    Range(lambda v: False, f"one number, or {self._many}", tuple),
+                    **{h.name: value},
+                )
             if h.range is ANY_ARRAY and value is not None:
                 setattr(self, h.name, Buffer(value))
 

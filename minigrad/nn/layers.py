@@ -95,13 +95,7 @@ class Linear(Module):
 
     def with_weights(self, x: ArrayLike, weight: Tensor, bias: Tensor | None) -> Tensor:
         """What the layer gives for x if these are its weight and bias, of its own shapes."""
-        x = self.checked(x)
-        if bias is None:
-            return linalg.matmul(x, shape.matrix_transpose(weight))
-        if x.ndim == 2:
-            return linalg.affine(x, weight, bias)
-        rows = shape.reshape(x, (math.prod(x.shape[:-1]), self.in_features))
-        return shape.reshape(linalg.affine(rows, weight, bias), (*x.shape[:-1], self.out_features))
+        return transformed(self.checked(x), weight, bias)
 
     def checked(self, x: ArrayLike) -> Tensor:
         """x as a tensor, if it has the layer's features and dtype."""
@@ -114,6 +108,16 @@ class Linear(Module):
             )
         conv.same_dtype("linear", x, self.weight)
         return x
+
+
+def transformed(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """x Wᵀ + b on the last axis."""
+    if bias is None:
+        return linalg.matmul(x, shape.matrix_transpose(weight))
+    if x.ndim == 2:
+        return linalg.affine(x, weight, bias)
+    rows = shape.reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
+    return shape.reshape(linalg.affine(rows, weight, bias), (*x.shape[:-1], weight.shape[0]))
 
 
 def own_generator(rng: Rng) -> np.random.Generator | None:

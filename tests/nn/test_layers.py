@@ -217,7 +217,11 @@ BAD = {
         ValueError,
         "BatchNorm2d: x has shape (3, 4); it must be (N, C, H, W) with C = 4",
     ),
-    "bn: channels": (lambda: nn.BatchNorm1d(4)(np.ones((3, 5), F32)), ValueError, "it must be (N, C) with C = 4"),
+    "bn: channels": (
+        lambda: nn.BatchNorm1d(4)(np.ones((3, 5), F32)),
+        ValueError,
+        "it must be (N, C) or (N, C, L) with C = 4",
+    ),
     "bn: dtype": (
         lambda: nn.BatchNorm1d(4)(np.ones((3, 4))),
         TypeError,
