@@ -60,7 +60,7 @@ def declare(cls: Any, heading: str) -> None:
     hints = get_type_hints(cls, include_extras=True)
     shown = cls.__init__.__annotations__  # by signatures
     cls.__init__.__annotations__ = {name: _plain(hints.get(name, hint)) for name, hint in shown.items()}
-    cls.hyperparameters = {f.name: _read(f.name, hints[f.name], f.default, f.init) for f in fields(cls)}
+    cls.hyperparameters = {f.name: _read(f.name, hints[f.name], f.default, f.init) for f in _in_order(cls)}
     told = [_told(h) for h in cls.hyperparameters.values() if h.given]
     if documented and told:
         cls.__doc__ = "\n".join([inspect.cleandoc(documented), "", f"{heading}:", "", *told])
@@ -79,6 +79,11 @@ class Declared:
     def _require(self, name: str, value: Any) -> None:
         """Raise ValueError unless the value is in the range of the hyperparameter of this name."""
         check(type(self).__name__, self.hyperparameters[name].range, **{name: value})
+
+
+def _in_order(cls: Any) -> list[Any]:
+    """The fields as the constructor takes them: those that are given by name come last."""
+    return sorted(fields(cls), key=lambda f: bool(f.kw_only))
 
 
 def _told(h: Hyperparameter) -> str:

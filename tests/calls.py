@@ -111,6 +111,36 @@ CALLS: dict[str, Callable[[], Call]] = {
     "tensor": lambda: call(mg.tensor, [1.0, 2.0]),
     "unfold": lambda: call(mg.unfold, x(*IMAGE), 2),
     "where": lambda: call(mg.where, np.array([True, False, True]), x(2, 3), x(3)),
+    # images: convolution, pooling, resizing
+    "conv1d": lambda: call(mg.conv1d, x(2, 2, 5), x(3, 2, 3), x(3)),
+    "conv3d": lambda: call(mg.conv3d, x(1, 2, 3, 3, 3), x(2, 2, 2, 2, 2), x(2)),
+    "conv_transpose1d": lambda: call(mg.conv_transpose1d, x(2, 2, 3), x(2, 3, 3), x(3)),
+    "conv_transpose2d": lambda: call(mg.conv_transpose2d, x(2, 2, 3, 3), x(2, 3, 2, 2), x(3)),
+    "conv_transpose3d": lambda: call(mg.conv_transpose3d, x(1, 1, 2, 2, 2), x(1, 2, 2, 2, 2), x(2)),
+    "unfold_columns": lambda: call(mg.unfold_columns, x(*IMAGE), 2),
+    "fold_columns": lambda: call(mg.fold_columns, x(1, 8, 9), 4, 2),
+    **{f"max_pool{d}d": lambda d=d: call(getattr(mg, f"max_pool{d}d"), x(2, 2, *[4] * d), 2) for d in (1, 3)},
+    **{f"avg_pool{d}d": lambda d=d: call(getattr(mg, f"avg_pool{d}d"), x(2, 2, *[4] * d), 2) for d in (1, 3)},
+    **{
+        f"adaptive_{k}_pool{d}d": lambda k=k, d=d: call(getattr(mg, f"adaptive_{k}_pool{d}d"), x(2, 2, *[5] * d), 2)
+        for k in ("avg", "max")
+        for d in (1, 2, 3)
+    },
+    **{f"lp_pool{d}d": lambda d=d: call(getattr(mg, f"lp_pool{d}d"), x(2, 2, *[4] * d), 2, 2) for d in (1, 2, 3)},
+    **{
+        f"max_unpool{d}d": lambda d=d: call(getattr(mg, f"max_unpool{d}d"), x(1, 2, *[1] * d), np.ones((1, 2, *[1] * d), int), 2)
+        for d in (1, 2, 3)
+    },
+    "affine_grid": lambda: call(mg.affine_grid, x(1, 2, 3), (1, 1, 2, 3)),
+    "channel_shuffle": lambda: call(mg.channel_shuffle, x(1, 4, 2, 2), 2),
+    "grid_sample": lambda: call(mg.grid_sample, x(*IMAGE), x(2, 3, 3, 2)),
+    "interpolate": lambda: call(mg.interpolate, x(*IMAGE), scale_factor=2),
+    "pad_last": lambda: call(mg.pad_last, x(2, 3), (1, 0)),
+    "pixel_shuffle": lambda: call(mg.pixel_shuffle, x(1, 4, 2, 2), 2),
+    "pixel_unshuffle": lambda: call(mg.pixel_unshuffle, x(*IMAGE), 2),
+    "upsample": lambda: call(mg.upsample, x(*IMAGE), 3),
+    "upsample_bilinear": lambda: call(mg.upsample_bilinear, x(*IMAGE), 3),
+    "upsample_nearest": lambda: call(mg.upsample_nearest, x(*IMAGE), 3),
     # derivatives, and what is around them
     "Primitive": lambda: call(mg.Primitive, lambda a: a),
     "Tensor": lambda: call(mg.Tensor, [1.0, 2.0]),
@@ -228,6 +258,12 @@ CALLS: dict[str, Callable[[], Call]] = {
     "nn.summary": lambda: call(nn.summary, net(), images()),
     "nn.weights": lambda: call(nn.weights, net()),
     "nn.init.fans": lambda: call(nn.init.fans, (3, 2)),
+    "nn.init.constant": lambda: call(nn.init.constant, (3, 2), 0.5),
+    "nn.init.eye": lambda: call(nn.init.eye, (3, 2)),
+    "nn.init.gain": lambda: call(nn.init.gain, "relu", 0.1),
+    "nn.init.orthogonal": lambda: call(nn.init.orthogonal, (3, 2), 1.0, rng=0),
+    "nn.init.sparse": lambda: call(nn.init.sparse, (3, 2), 0.5, rng=0),
+    "nn.init.trunc_normal": lambda: call(nn.init.trunc_normal, (3, 2), 0.0, 1.0, -2.0, 2.0, rng=0),
     "nn.init.zeros": lambda: call(nn.init.zeros, (3, 2)),
     "nn.init.ones": lambda: call(nn.init.ones, (3, 2)),
     **{
@@ -242,7 +278,7 @@ CALLS: dict[str, Callable[[], Call]] = {
     # optimizers
     **{
         f"optim.{n}": lambda n=n: call(getattr(optim, n), [leaf()], 0.1)
-        for n in ["AdaGrad", "Adadelta", "AdaHessian", "Adam", "AdamW", "Adamax", "LAMB", "Lion", "Muon", "NAdam", "RAdam", "RMSProp", "SGD", "SQN", "Sophia", "Momentum", "Nesterov"]
+        for n in ["AdaGrad", "Adadelta", "AdaHessian", "Adam", "AdamW", "Adamax", "LAMB", "Lion", "Muon", "NAdam", "RAdam", "RMSProp", "Rprop", "ASGD", "Adafactor", "SGD", "SQN", "Sophia", "Momentum", "Nesterov"]
     },
     **{
         f"optim.{n}": lambda n=n: call(getattr(optim, n), [leaf()])
@@ -264,6 +300,11 @@ CALLS: dict[str, Callable[[], Call]] = {
     "optim.schedules.warmup": lambda: call(optim.schedules.warmup, 0.1, 4),
     "optim.schedules.one_cycle": lambda: call(optim.schedules.one_cycle, 0.1, 4),
     "optim.schedules.warm_restarts": lambda: call(optim.schedules.warm_restarts, 0.1, 4),
+    "optim.schedules.linear": lambda: call(optim.schedules.linear, 0.1, 4, 0.5, 1.0),
+    "optim.schedules.multiplicative": lambda: call(optim.schedules.multiplicative, 0.1, lambda step: 0.9),
+    "optim.schedules.product": lambda: call(optim.schedules.product, 0.1, [lambda step: 0.9]),
+    "optim.schedules.cyclic": lambda: call(optim.schedules.cyclic, 0.1, 0.2, 4, 3),
+    "optim.schedules.ReduceOnPlateau": lambda: call(optim.schedules.ReduceOnPlateau, 0.1),
     "optim.schedules.sequence": lambda: call(optim.schedules.sequence, [0.1, 0.2], [3]),
     # data
     "data.Affine": lambda: call(data.Affine, 10.0, 0.1, 0.1, 1.0),

@@ -355,7 +355,7 @@ class Module(Hooked):
         if problems:
             head = f"load_state_dict: {type(self).__name__} and the state dict differ"
             raise ValueError("\n  ".join([head, *problems]))
-        into = {path: np.array(arrays[path], own[path].dtype, order="C") for path in shared}
+        into = {path: np.asarray(arrays[path], own[path].dtype, order="C") for path in shared}
         for path, array in into.items():
             own[path].data = array
         return LoadedKeys(missing, unexpected)

@@ -16,7 +16,21 @@ import numpy as np
 from .. import kernels, random
 from ..errors import named, shown
 from ..ranges import POSITIVE, SWITCH, WHOLE, check, choice
-from ..tape import ENTRIES, INTEGERS, Array, Tensor, as_array, dispatch, draw, fused, linear, primitive, wrap
+from ..tape import (
+    ENTRIES,
+    FLOATS,
+    INTEGERS,
+    Array,
+    Tensor,
+    as_array,
+    dispatch,
+    draw,
+    fused,
+    in_floats,
+    linear,
+    primitive,
+    wrap,
+)
 from ..typing import ArrayLike, OneOrTwo
 from .conv import AXES, MEANING, Pair, check_image, ints, pair, row, windows
 from .elementwise import power, relu, where
@@ -284,12 +298,19 @@ def _avg_pool(
     if _is_plain(axes) and divisor is None and (with_padding or not any(w.padding for w in axes)):
         return _back(_as_images(_avg_pool2d, x, axes), single)
     counting = "all" if with_padding else "inside"
+    return _back(_means(x, axes=axes, counting=counting if divisor is None else "none", divisor=divisor or 1), single)
+
+
+def _means(x: Tensor, *, axes: tuple, counting: str = "inside", divisor: int = 1) -> Tensor:
+    """Means over windows, one axis after the other."""
+    if x.dtype.char not in FLOATS:
+        return in_floats(_means, x, axes=axes, counting=counting, divisor=divisor)
     for a, w in enumerate(axes, start=2):
-        x = along(x, a, w.n, _averages, w, counting if divisor is None else "none")
-    return _back(x if divisor is None else x / divisor, single)
+        x = along(x, a, w.n, _averages, w, counting)
+    return x if divisor == 1 else x / divisor
 
 
-def _averages(size: int, n: int, axis: Any, counting: str = "inside") -> Any:
+def _averages(size: int, n: int, axis: Any, counting: str) -> Any:
     """The taps of means over windows along an axis: entries inside count, or padding as well, or a sum is wanted."""
     at, inside = axis.places()
     counted = at < size + axis.padding if counting == "all" else inside  # what reaches over that is no padding
@@ -368,9 +389,7 @@ def _adaptive_avg_pool(name: str, x: Any, output_size: Any) -> Tensor:
     x, single, axes = _adaptive(name, x, output_size)
     if even := _even(axes):
         return _back(_as_images(_avg_pool2d, x, even), single)
-    for a, r in enumerate(axes, start=2):
-        x = along(x, a, r.n, _averages, r)
-    return _back(x, single)
+    return _back(_means(x, axes=axes), single)
 
 
 def _adaptive_max_pool(name: str, x: Any, output_size: Any, return_indices: bool) -> Any:
@@ -504,11 +523,16 @@ def max_unpool3d(
 
 def _lp_pool(name: str, x: Any, norm_type: float, kernel_size: Any, stride: Any, ceil_mode: bool) -> Tensor:
     check(name, POSITIVE, norm_type=norm_type)
-    d = int(name[-2])
-    mean_of = {1: avg_pool1d, 2: avg_pool2d, 3: avg_pool3d}[d]
-    means = mean_of(power(x, norm_type), kernel_size, stride, 0, ceil_mode)
-    total = relu(means) * math.prod(ints(name, "kernel_size", kernel_size, 1, d))
-    return power(total, 1 / norm_type)
+    x, single = _images(name, int(name[-2]), x)
+    axes = _axes(name, x.shape[2:], kernel_size, stride, 0, 1, ceil_mode)
+    return _back(_norms(x, axes=axes, p=norm_type), single)
+
+
+def _norms(x: Tensor, *, axes: tuple, p: float) -> Tensor:
+    if x.dtype.char not in FLOATS:
+        return in_floats(_norms, x, axes=axes, p=p)
+    means = _means(power(x, p), axes=axes, counting="all")
+    return power(relu(means) * math.prod(w.kernel for w in axes), 1 / p)
 
 
 @named

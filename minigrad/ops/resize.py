@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import named, shown
 from ..ranges import COUNT, NUMBER, POSITIVE, SWITCH, WHOLE, check, choice
-from ..tape import Array, Tensor, constant, dispatch, mul, total, wrap
+from ..tape import FLOATS, Array, Tensor, constant, dispatch, in_floats, mul, total, wrap
 from ..typing import ArrayLike
 from .conv import AXES, ints, same_dtype
 from .elementwise import decision, where
@@ -41,6 +41,7 @@ BEYOND = choice("zeros", "border", "reflection")
 
 def _nearest(size: int, n: int, step: float, exact: bool) -> tuple[int, ...]:
     """The nearest entry for each of n, in float32 as PyTorch computes it."""
+    step = size / n if not exact and n in (size, 2 * size) else step  # so PyTorch has it, whatever scale_factor said
     at = (np.arange(n, dtype=np.float32) + np.float32(0.5 if exact else 0)) * np.float32(step)
     return tuple(np.minimum(at.astype(int), size - 1).tolist())
 
@@ -157,15 +158,23 @@ def interpolate(
     size = ints(name, "size", size, 1, d)
     if mode == "area":
         return {1: adaptive_avg_pool1d, 2: adaptive_avg_pool2d, 3: adaptive_avg_pool3d}[d](x, size)
-    for axis, n, scale in zip(range(2, x.ndim), size, scales):
-        step = x.shape[axis] / n if scale is None else 1 / scale
-        x = _resized(x, axis, n, mode, antialias, None if align_corners else step)
+    steps = [n / m if s is None else 1 / s for n, m, s in zip(x.shape[2:], size, scales)]
+    return _interpolated(x, size=size, steps=[None] * d if align_corners else steps, mode=mode, antialias=antialias)
+
+
+def _interpolated(x: Tensor, *, size: Any, steps: list[Any], mode: str, antialias: bool) -> Tensor:
+    if x.dtype.char not in FLOATS and not mode.startswith("nearest"):
+        return in_floats(_interpolated, x, size=size, steps=steps, mode=mode, antialias=antialias)
+    for axis, (n, step) in enumerate(zip(size, steps), start=2):
+        x = _resized(x, axis, n, mode, antialias, step)
     return x
 
 
 def _resized(x: Tensor, axis: int, n: int, mode: str, antialias: bool, step: Any) -> Tensor:
     if mode.startswith("nearest"):
         return copied(x, axis, _nearest(x.shape[axis], n, step, mode != "nearest"))
+    if n == x.shape[axis] and (antialias or mode != "bicubic"):
+        return x  # as PyTorch, even if a scale_factor said otherwise
     if antialias:
         return along(x, axis, n, _antialiased, step, 3 if mode == "bicubic" else 1)
     return along(x, axis, n, _cubic if mode == "bicubic" else _linear, step)
@@ -267,13 +276,14 @@ def pad_last(x: ArrayLike, pad: Any, mode: str = "constant", value: float | None
     check(name, MODES, mode=mode)
     check(name, NUMBER.or_none, value=value)
     pairs = [(0, 0)] * (x.ndim - len(widths) // 2) + [(int(a), int(b)) for a, b in zip(widths[-2::-2], widths[::-2])]
-    if any(n + min(a, 0) + min(b, 0) < 0 for n, (a, b) in zip(x.shape, pairs)):
-        raise ValueError(f"{name}: pad {widths} takes more than there is of shape {x.shape}")
-    x = crop(x, [(max(-a, 0), max(-b, 0)) for a, b in pairs])
+    less, more = ([tuple(max(sign * n, 0) for n in each) for each in pairs] for sign in (-1, 1))
+    early = mode in ("constant", "circular", "wrap")  # as in PyTorch, what is cropped comes back by other modes only
+    x = crop(x, less) if early else x
     most = {"reflect": -1, "circular": 0, "wrap": 0}.get(mode)
-    if most is not None and any(max(w) > max(n + most, 0) for n, w in zip(x.shape, pairs)):
+    if most is not None and any(max(w) > max(n + most, 0) for n, w in zip(x.shape, more)):
         raise ValueError(f"{name}: pad {widths} in mode {mode!r} is too large for shape {x.shape}")
-    return _padded(x, [(max(a, 0), max(b, 0)) for a, b in pairs], mode=mode, value=value or 0)
+    x = _padded(x, more, mode=mode, value=value or 0)
+    return x if early else crop(x, less)
 
 
 _padded = pad
@@ -291,7 +301,7 @@ def _flips(at: Array, span: float) -> Array:
 
 
 def _odd(flips: Array) -> Array:
-    return flips % 2 == 1
+    return flips.real % 2 == 1
 
 
 def _low(at: Array) -> Array:
@@ -366,12 +376,17 @@ def grid_sample(
     check(name, SWITCH.or_none, align_corners=align_corners)
     if mode == "bicubic" and d == 3:
         raise ValueError(f"{name}: mode 'bicubic' is for images (N, C, H, W), not for volumes")
-    size, aligned = x.shape[2:], bool(align_corners)
-    axes = []
+    k = {"mode": mode, "beyond": padding_mode, "aligned": bool(align_corners)}
+    wide = x.dtype.char in FLOATS and grid.dtype.char in FLOATS
+    return _grid_sample(x, grid, **k) if wide else in_floats(_grid_sample, x, grid, **k)
+
+
+def _grid_sample(x: Tensor, grid: Tensor, *, mode: str, beyond: str, aligned: bool) -> Tensor:
+    size, axes = x.shape[2:], []
     for axis, n in enumerate(size):
-        at = grid[..., d - 1 - axis]
+        at = getitem(grid, (..., len(size) - 1 - axis))
         at = (at + 1) * ((n - 1) / 2) if aligned else ((at + 1) * n - 1) / 2
-        axes.append(_taps_at(at, n, mode, padding_mode, aligned))
+        axes.append(_taps_at(at, n, mode, beyond, aligned))
     pixels = reshape(permute_dims(x, (0, *range(2, x.ndim), 1)), (-1, x.shape[1]))
     y = total(_sampled(pixels, corner, size) for corner in itertools.product(*axes))
     return permute_dims(y, (0, y.ndim - 1, *range(1, y.ndim - 1)))
@@ -416,12 +431,14 @@ def affine_grid(theta: ArrayLike, size: Any, align_corners: bool | None = None) 
     theta, name = as_tensor(theta), "affine_grid"
     check(name, SWITCH.or_none, align_corners=align_corners)
     d = theta.shape[1] if theta.ndim == 3 else 0
-    if d not in (2, 3) or theta.shape[2] != d + 1 or theta.dtype.kind not in "fc":
-        raise ValueError(f"{name}: theta is {shown(theta)}; it must be floats (N, 2, 3), or (N, 3, 4) for volumes")
+    if d not in (2, 3) or theta.shape[2] != d + 1:
+        raise ValueError(f"{name}: theta has shape {theta.shape}; it must be (N, 2, 3), or (N, 3, 4) for volumes")
     size = ints(name, "size", size if isinstance(size, tuple | list) else None, 1, d + 2)
     if size[0] != len(theta):
         raise ValueError(f"{name}: size {size} is of {size[0]} images, theta of {len(theta)}")
-    base = wrap(constant(_base(size[2:], bool(align_corners)).astype(theta.dtype)))
+    base = wrap(
+        constant(_base(size[2:], bool(align_corners)).astype(theta.dtype if theta.dtype.kind == "f" else float))
+    )
     return reshape(matmul(base, matrix_transpose(theta)), (len(theta), *size[2:], d))
 
 

@@ -30,6 +30,7 @@ Decay = Annotated[
 ]
 DecoupledDecay = Annotated[NotNegative, "the part of θ that is taken from θ, times lr, beside the step"]
 Decoupled = Annotated[bool, "shrink θ by the weight decay before the step, instead of adding to the gradient"]
+Maximize = Annotated[bool, "step along the gradient, not against it"]
 Epsilon = Annotated[NotNegative, "added to what is divided by, against division by 0"]
 EpsInside = Annotated[bool, "add eps under the root, not to the root"]
 Betas = Annotated[
