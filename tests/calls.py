@@ -72,11 +72,19 @@ RATES = SimpleNamespace(rates=np.array([0.1, 0.2]), losses=np.ones(2), smoothed=
 PROBS, LABELS = np.full((4, 2), 0.5), np.array([0, 1, 0, 1])
 
 IMAGE = (2, 2, 4, 4)
-UNARY = "abs acos asin asinh atan atanh cbrt ceil conj cos cosh deg2rad exp2 floor frac frexp imag isfinite isinf isnan isneginf isposinf isreal log10 log2 logical_not logit nan_to_num positive rad2deg real reciprocal round rsqrt sign signbit sinc sinh square tan trunc elu exp expm1 gelu leaky_relu log log1p neg relu sigmoid silu sin softplus sqrt tanh"
+UNARY = "abs digamma erf erfc hardsigmoid hardswish lgamma logsigmoid mish relu6 selu softsign tanhshrink acos asin asinh atan atanh cbrt ceil conj cos cosh deg2rad exp2 floor frac frexp imag isfinite isinf isnan isneginf isposinf isreal log10 log2 logical_not logit nan_to_num positive rad2deg real reciprocal round rsqrt sign signbit sinc sinh square tan trunc elu exp expm1 gelu leaky_relu log log1p neg relu sigmoid silu sin softplus sqrt tanh"
 BINARY = "allclose array_equal atan2 copysign equal floor_divide fmax fmin fmod greater greater_equal heaviside hypot isclose ldexp less less_equal logaddexp logaddexp2 logical_and logical_or logical_xor nextafter not_equal remainder xlog1py xlogy add div maximum minimum mul power sub"
 REDUCE = "logsumexp max mean min std sum var"
 
 CALLS: dict[str, Callable[[], Call]] = {
+    "celu": lambda: call(mg.celu, x(2, 3), 0.5),
+    "glu": lambda: call(mg.glu, x(2, 4), 1),
+    "hardshrink": lambda: call(mg.hardshrink, x(2, 3), 0.4),
+    "hardtanh": lambda: call(mg.hardtanh, x(2, 3), 0.3, 0.6),
+    "prelu": lambda: call(mg.prelu, x(2, 3), x(3)),
+    "rrelu": lambda: call(mg.rrelu, x(2, 3), 0.1, 0.3, True, rng=0),
+    "softshrink": lambda: call(mg.softshrink, x(2, 3), 0.4),
+    "threshold": lambda: call(mg.threshold, x(2, 3), 0.4, 0.1),
     "all": lambda: call(mg.all, np.array([[True, False]]), 1),
     "any": lambda: call(mg.any, np.array([[True, False]]), 1),
     "acosh": lambda: call(mg.acosh, np.array([1.5, 2.0])),

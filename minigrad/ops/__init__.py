@@ -21,6 +21,7 @@ from . import (
     resize,
     rounding,
     shape,
+    special,
     taps,
     transcendental,
     values,
@@ -29,5 +30,5 @@ from . import (
 __all__ = [
     "activations", "conv", "decompositions", "distances", "elementwise", "fusion", "indexing", "linalg", "logic",
     "loss", "matrices", "noise", "norm", "operators", "pool", "products", "reduce", "resize", "rounding", "shape",
-    "taps", "transcendental", "values",
+    "special", "taps", "transcendental", "values",
 ]  # fmt: skip
