@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import named
 from ..tape import Array, Tensor, add, as_array, backward, cast, dispatch, mul, wrap
 from ..typing import DTypeLike
-from . import elementwise, indexing, linalg, reduce, shape, values
+from . import by_numpy, elementwise, indexing, linalg, reduce, shape, values
 
 
 def _value(x: Any) -> Any:
@@ -57,25 +57,6 @@ def _argmax(x: Array, axis: int | None) -> Array:
     return np.asarray(x.real.argmax(axis))
 
 
-_NAMES = {"concatenate": "concat", "transpose": "permute_dims", "dot": "matmul", "absolute": "abs"}  # NumPy's, and ours
-
-
-def _by_numpy(x: Tensor, function: Callable, types: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
-    """What a function of NumPy gives for tensors, if they serve it as arrays; it knows no derivative."""
-    if not all(issubclass(kind, Tensor | np.ndarray) for kind in types):
-        return NotImplemented
-    try:
-        return function._implementation(*args, **kwargs)  # type: ignore[attr-defined]
-    except (TypeError, AttributeError) as error:
-        name = function.__name__
-        ours = _NAMES.get(name, name)
-        there = any(hasattr(module, ours) for module in (elementwise, indexing, linalg, reduce, shape))
-        instead = f"use mg.{ours}, or" if there else "give an array,"
-        raise TypeError(
-            f"np.{name}: a tensor is no array; {instead} np.{name} of x.data, without a derivative"
-        ) from error
-
-
 _BOUND: dict[str, Callable | property] = {
     # operators
     "__add__": add,
@@ -99,7 +80,8 @@ _BOUND: dict[str, Callable | property] = {
     "__neg__": elementwise.neg,
     "__abs__": elementwise.abs,
     "__getitem__": indexing.getitem,
-    "__array_function__": _by_numpy,
+    "__array_function__": by_numpy.by_function,
+    "__array_ufunc__": by_numpy.by_ufunc,
     "__setitem__": values.refuse_entry,
     "__iter__": values.iterate,
     # numbers

@@ -37,7 +37,6 @@ class Tensor:
     """
 
     __slots__ = ("__weakref__", "_data", "grad", "handed", "locked", "name", "node", "requires_grad", "version")
-    __array_ufunc__ = None  # so that ndarray + Tensor asks Tensor
     pending = False  # whether the value is still to be computed
     _data: Array
     grad: Array | None
