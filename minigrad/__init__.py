@@ -30,6 +30,7 @@ from .kernels import get_num_threads, set_num_threads
 from .ops.activations import *
 from .ops.conv import *
 from .ops.elementwise import *
+from .ops.entries import *
 from .ops.linalg import *
 from .ops.loss import *
 from .ops.noise import *
@@ -64,6 +65,7 @@ __all__ = [
 __all__ += ops.activations.__all__
 __all__ += ops.conv.__all__
 __all__ += ops.elementwise.__all__
+__all__ += ops.entries.__all__
 __all__ += ops.linalg.__all__
 __all__ += ops.loss.__all__
 __all__ += ops.noise.__all__
@@ -78,6 +80,8 @@ _SUBPACKAGES = ("data", "lab", "nn", "optim", "train", "viz")
 def __getattr__(name: str) -> _Any:
     if name in _SUBPACKAGES:
         return _import_module(f"{__name__}.{name}")
+    if name in ops.spelling.FUNCTIONS:  # PyTorch's
+        return ops.spelling.function(name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

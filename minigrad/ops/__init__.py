@@ -2,8 +2,10 @@
 
 from . import (
     activations,
+    by_numpy,
     conv,
     elementwise,
+    entries,
     fusion,
     indexing,
     linalg,
@@ -14,8 +16,10 @@ from . import (
     pool,
     reduce,
     shape,
+    spelling,
 )
 
 __all__ = [
-    "activations", "conv", "elementwise", "fusion", "indexing", "linalg", "loss", "noise", "norm", "operators", "pool", "reduce", "shape",
+    "activations", "by_numpy", "conv", "elementwise", "entries", "fusion", "indexing", "linalg", "loss", "noise", "norm", "operators", "pool", "reduce", "shape", "spelling",
 ]  # fmt: skip
+operators.bind([m for m in list(vars().values()) if isinstance(m, type(operators))])

@@ -9,7 +9,6 @@ array in silence. Names are looked up when first used.
 from __future__ import annotations
 
 import functools
-import importlib
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -18,16 +17,8 @@ import numpy as np
 
 from .. import tree
 from ..tape import Array, Tensor, alias, leave
+from .spelling import mg, swapped_axes
 
-
-class Public:
-    """The public names of minigrad, each found when it is first asked for: `mg.sin`, `mg.linalg.norm`."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(importlib.import_module(__package__.partition(".")[0]), name)
-
-
-mg = Public()
 
 SAME = (  # ufuncs that have one name in NumPy, or SciPy, and here
     "acos acosh add asin asinh atan atan2 atanh bitwise_and bitwise_count bitwise_or bitwise_xor cbrt ceil copysign cos "
@@ -245,12 +236,6 @@ def _rotated(m: Any, k: int, axes: tuple[int, int]) -> Any:
     return turn.get(k % 4, lambda: mg.flip(mg.permute_dims(m, order), axis=b))()
 
 
-def _swapped(a: Any, i: int, j: int) -> Any:
-    order = list(range(a.ndim))
-    order[i], order[j] = order[j], order[i]
-    return mg.permute_dims(a, order)
-
-
 def _transposed(a: Any, axes: Any) -> Any:
     return mg.permute_dims(a, tuple(range(np.ndim(a)))[::-1] if axes is None else axes)
 
@@ -351,7 +336,7 @@ FUNCTIONS: dict[str, str | Callable] = {
     "std": lambda a, axis=None, ddof=0, keepdims=False, mean=None, correction=0: mg.std(
         a, axis=axis, keepdims=keepdims, correction=ddof or correction
     ),
-    "swapaxes": lambda a, axis1, axis2: _swapped(a, axis1, axis2),
+    "swapaxes": lambda a, axis1, axis2: swapped_axes(a, axis1, axis2),
     "transpose": lambda a, axes=None: _transposed(a, axes),
     "trapezoid": lambda y, x=None, dx=1.0, axis=-1: _trapezoid(y, x, dx, axis),
     "vander": lambda x, N=None, increasing=False: _vander(x, N, increasing),
