@@ -129,7 +129,7 @@ def named(f: Callable[P, R]) -> Callable[P, R]:
                     raise
             else:
                 raise explained(error, _called(f, args), *_given(f, args, kwargs))  # noqa: B904
-        return call(*again[0], **again[1])
+        return named(f)(*again[0], **again[1])  # not `call`, which would hold on to itself
 
     return call
 

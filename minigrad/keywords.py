@@ -14,7 +14,7 @@ from typing import Any
 FIRST, SECOND = 0, 1  # arguments that are known by their place
 
 KEYWORDS: dict[str, tuple[str | int, ...]] = {  # PyTorch's, and ours in the order in which they are looked for
-    "axis": ("axes",),
+    "axis": ("axes", "dim", "dims"),
     "dim": ("axis", "axes"),
     "dim0": ("axis1",),
     "dim1": ("axis2",),
@@ -23,6 +23,7 @@ KEYWORDS: dict[str, tuple[str | int, ...]] = {  # PyTorch's, and ours in the ord
     "exponent": (SECOND,),
     "input": (FIRST,),
     "keepdim": ("keepdims",),
+    "keepdims": ("keepdim",),
     "logits": ("x", FIRST),
     "mat2": (SECOND,),
     "max": ("high",),
@@ -89,6 +90,8 @@ def _plan(f: Callable, given: int, keywords: tuple[str, ...]) -> tuple[set[str],
             places[k] = to
         else:
             places[k] = by_place[to] if isinstance(to, int) else to
+    if any(isinstance(p, int) and p < given for p in places.values()):
+        return None
     filled = {*range(given), *(p for p in places.values() if isinstance(p, int))}
     if len(set(places.values())) < len(places) or filled != set(range(len(filled))):
         return None

@@ -17,7 +17,7 @@ import numpy as np
 
 from .. import tree
 from ..tape import Array, Tensor, alias, leave
-from .spelling import mg, swapped_axes
+from .spelling import mg, spelt, swapped_axes
 
 
 SAME = (  # ufuncs that have one name in NumPy, or SciPy, and here
@@ -25,7 +25,7 @@ SAME = (  # ufuncs that have one name in NumPy, or SciPy, and here
     "cosh deg2rad erf erfc erfcinv erfinv exp exp2 expm1 float_power floor floor_divide fmax fmin fmod gcd "
     "heaviside hypot isfinite isinf isnan lcm ldexp log log10 log1p log2 "
     "log_ndtr logaddexp logaddexp2 logical_and logical_not logical_or logical_xor logit matmul maximum minimum "
-    "ndtr ndtri nextafter positive rad2deg reciprocal remainder sign signbit sin sinc sinh sqrt square "
+    "ndtr ndtri nextafter positive rad2deg reciprocal remainder sign signbit sin sinh sqrt square "
     "tan tanh trunc vecdot xlog1py xlogy"
 )
 UFUNCS: dict[str, str | Callable] = {
@@ -165,7 +165,7 @@ def _convolve(a: Any, v: Any, mode: str) -> Any:
 
 def _dot(a: Any, b: Any) -> Any:
     if not np.ndim(a) or not np.ndim(b):
-        return mg.multiply(a, b)
+        return mg.mul(a, b)
     if np.ndim(b) <= 2:
         return mg.matmul(a, b)
     return mg.tensordot(a, b, axes=((np.ndim(a) - 1,), (np.ndim(b) - 2,)))
@@ -222,7 +222,7 @@ def _nanmean(a: Any, axis: Any, keepdims: bool) -> Any:
 
 
 def _polyval(p: Any, x: Any) -> Any:
-    y = mg.multiply(x, 0.0)
+    y = mg.mul(x, 0.0)
     for c in p:
         y = y * x + c
     return y
@@ -298,7 +298,7 @@ FUNCTIONS: dict[str, str | Callable] = {
     "hsplit": lambda ary, indices_or_sections: _parts("split", int(ary.ndim > 1), ary, indices_or_sections),
     "hstack": lambda tup: _joined(int(np.ndim(tup[0]) > 1), 1, tup),
     "inner": lambda a, b: (
-        mg.multiply(a, b) if not (np.ndim(a) and np.ndim(b)) else mg.tensordot(a, b, axes=((-1,), (-1,)))
+        mg.mul(a, b) if not (np.ndim(a) and np.ndim(b)) else mg.tensordot(a, b, axes=((-1,), (-1,)))
     ),
     "interp": lambda x, xp, fp, left=None, right=None: _interp(x, xp, fp, left, right),
     "isclose": lambda a, b, rtol=1e-5, atol=1e-8, equal_nan=False: mg.tensor(
@@ -353,7 +353,7 @@ FUNCTIONS: dict[str, str | Callable] = {
     "iscomplexobj": lambda x: x.dtype.kind == "c",
     "isrealobj": lambda x: x.dtype.kind != "c",
     "ndim": lambda a: a.ndim,
-    "result_type": lambda *arrays_and_dtypes: np.result_type(*[getattr(a, "dtype", a) for a in arrays_and_dtypes]),
+    "result_type": lambda *arrays_and_dtypes: np.result_type(*[a.dtype if isinstance(a, Tensor) else a for a in arrays_and_dtypes]),
     "shape": lambda a: a.shape,
     "size": lambda a, axis=None: a.size if axis is None else a.shape[axis],
 }
@@ -366,16 +366,13 @@ LEAVES = "save savetxt savez savez_compressed"
 @functools.cache
 def counterpart(f: Callable) -> Callable | None:
     """What NumPy's function f is for tensors, if it is there."""
-    if isinstance(f, np.ufunc):
-        row = UFUNCS.get(f.__name__)
-    else:
-        row = FUNCTIONS.get(path(f))
+    row = UFUNCS.get(f.__name__) if isinstance(f, np.ufunc) else FUNCTIONS.get(path(f))
     if isinstance(row, str):
         try:
             return functools.reduce(getattr, row.split("."), mg)
         except AttributeError:
             return None
-    return row
+    return row if row is None else spelt(f"np.{path(f)}", row)
 
 
 def path(f: Callable) -> str:

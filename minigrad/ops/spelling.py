@@ -17,7 +17,7 @@ import numpy as np
 
 from .. import random
 from ..errors import named
-from ..tape import Tensor, as_tensor, draw, no_grad, state
+from ..tape import Tensor, as_tensor, draw, effect, no_grad, state
 
 
 class Public:
@@ -195,7 +195,7 @@ SAME = (  # methods that are the function of this name: `x.sin()` is `mg.sin(x)`
     "diff digamma div equal erf erfc erfinv exp exp2 expm1 flatten flip float_power floor floor_divide fmax fmin fmod "
     "frac hypot isclose isfinite isinf isnan lgamma log log10 log1p log2 log_softmax logaddexp logaddexp2 logcumsumexp "
     "logical_and logical_not logical_or logical_xor logit logsumexp matmul max maximum mean median min minimum moveaxis mul "
-    "nan_to_num neg nonzero permute_dims pow prod quantile rad2deg reciprocal relu remainder repeat_interleave roll round "
+    "nan_to_num neg nonzero pow prod quantile rad2deg reciprocal relu remainder repeat_interleave roll round "
     "scatter scatter_add searchsorted sigmoid sign signbit sin sinc sinh softmax sort sqrt square std sub subtract sum "
     "take take_along_axis tan tanh tensordot tile topk trace tril triu trunc unflatten var vecdot xlogy add "
     "multiply divide negative masked_scatter index_add"
@@ -268,7 +268,7 @@ def _required(x: Tensor, requires_grad: bool) -> Tensor:
         raise RuntimeError("requires_grad_: only of a leaf can it be set; this tensor was computed: detach() first")
     if requires_grad and x.dtype.kind not in "fc":
         raise TypeError(f"requires_grad_: dtype {x.dtype} has no derivatives; use a float dtype, e.g. float32")
-    x.requires_grad = bool(requires_grad)
+    effect(setattr, x, "requires_grad", bool(requires_grad))
     return x
 
 
