@@ -116,4 +116,4 @@ def assign_entry(x: Tensor, index: Any, value: Any) -> None:
             "x[…] = …: what is on a tape never changes, and the array of a leaf has no derivative; "
             "write y = x.at[index].set(value), or .add(value), which have one; or update a leaf under mg.no_grad()"
         )
-    effect(write, x, set_at(x, index, value)._data, "[…] ")
+    effect(write, x, set_at(x, index, value)._data, "set_at")
