@@ -72,8 +72,8 @@ RATES = SimpleNamespace(rates=np.array([0.1, 0.2]), losses=np.ones(2), smoothed=
 PROBS, LABELS = np.full((4, 2), 0.5), np.array([0, 1, 0, 1])
 
 IMAGE = (2, 2, 4, 4)
-UNARY = "abs cos elu exp expm1 gelu leaky_relu log log1p neg relu sigmoid silu sin softplus sqrt tanh"
-BINARY = "add div maximum minimum mul power sub"
+UNARY = "abs acos asin asinh atan atanh cbrt ceil conj cos cosh deg2rad exp2 floor frac frexp imag isfinite isinf isnan isneginf isposinf isreal log10 log2 logical_not logit nan_to_num positive rad2deg real reciprocal round rsqrt sign signbit sinc sinh square tan trunc elu exp expm1 gelu leaky_relu log log1p neg relu sigmoid silu sin softplus sqrt tanh"
+BINARY = "allclose array_equal atan2 copysign equal floor_divide fmax fmin fmod greater greater_equal heaviside hypot isclose ldexp less less_equal logaddexp logaddexp2 logical_and logical_or logical_xor nextafter not_equal remainder xlog1py xlogy add div maximum minimum mul power sub"
 REDUCE = "logsumexp max mean min std sum var"
 
 
@@ -156,6 +156,14 @@ AWAITED = {  # methods, and the function that they call: until it is there, they
 METHODS = {n: row for n, row in METHODS.items() if hasattr(mg.Tensor, n) and hasattr(mg, AWAITED.get(n, "tensor"))}
 
 CALLS: dict[str, Callable[[], Call]] = {
+    "all": lambda: call(mg.all, np.array([[True, False]]), 1),
+    "any": lambda: call(mg.any, np.array([[True, False]]), 1),
+    "acosh": lambda: call(mg.acosh, np.array([1.5, 2.0])),
+    "bitwise_invert": lambda: call(mg.bitwise_invert, np.arange(3)),
+    **{f"bitwise_{n}": lambda n=n: call(getattr(mg, f"bitwise_{n}"), np.arange(3), np.array([1, 2, 0])) for n in ["and", "or", "xor", "left_shift", "right_shift"]},
+    "addcmul": lambda: call(mg.addcmul, x(2, 3), x(2, 3), x(3), value=0.5),
+    "addcdiv": lambda: call(mg.addcdiv, x(2, 3), x(2, 3), x(3), value=0.5),
+    "lerp": lambda: call(mg.lerp, x(2, 3), x(2, 3), 0.5),
     **{n: lambda n=n: call(getattr(mg, n), x(2, 3)) for n in UNARY.split()},
     **{n: lambda n=n: call(getattr(mg, n), x(2, 3), x(3)) for n in BINARY.split()},
     **{n: lambda n=n: call(getattr(mg, n), x(2, 3), axis=1) for n in REDUCE.split()},
@@ -190,6 +198,36 @@ CALLS: dict[str, Callable[[], Call]] = {
     "tensor": lambda: call(mg.tensor, [1.0, 2.0]),
     "unfold": lambda: call(mg.unfold, x(*IMAGE), 2),
     "where": lambda: call(mg.where, np.array([True, False, True]), x(2, 3), x(3)),
+    # images: convolution, pooling, resizing
+    "conv1d": lambda: call(mg.conv1d, x(2, 2, 5), x(3, 2, 3), x(3)),
+    "conv3d": lambda: call(mg.conv3d, x(1, 2, 3, 3, 3), x(2, 2, 2, 2, 2), x(2)),
+    "conv_transpose1d": lambda: call(mg.conv_transpose1d, x(2, 2, 3), x(2, 3, 3), x(3)),
+    "conv_transpose2d": lambda: call(mg.conv_transpose2d, x(2, 2, 3, 3), x(2, 3, 2, 2), x(3)),
+    "conv_transpose3d": lambda: call(mg.conv_transpose3d, x(1, 1, 2, 2, 2), x(1, 2, 2, 2, 2), x(2)),
+    "unfold_columns": lambda: call(mg.unfold_columns, x(*IMAGE), 2),
+    "fold_columns": lambda: call(mg.fold_columns, x(1, 8, 9), 4, 2),
+    **{f"max_pool{d}d": lambda d=d: call(getattr(mg, f"max_pool{d}d"), x(2, 2, *[4] * d), 2) for d in (1, 3)},
+    **{f"avg_pool{d}d": lambda d=d: call(getattr(mg, f"avg_pool{d}d"), x(2, 2, *[4] * d), 2) for d in (1, 3)},
+    **{
+        f"adaptive_{k}_pool{d}d": lambda k=k, d=d: call(getattr(mg, f"adaptive_{k}_pool{d}d"), x(2, 2, *[5] * d), 2)
+        for k in ("avg", "max")
+        for d in (1, 2, 3)
+    },
+    **{f"lp_pool{d}d": lambda d=d: call(getattr(mg, f"lp_pool{d}d"), x(2, 2, *[4] * d), 2, 2) for d in (1, 2, 3)},
+    **{
+        f"max_unpool{d}d": lambda d=d: call(getattr(mg, f"max_unpool{d}d"), x(1, 2, *[1] * d), np.ones((1, 2, *[1] * d), int), 2)
+        for d in (1, 2, 3)
+    },
+    "affine_grid": lambda: call(mg.affine_grid, x(1, 2, 3), (1, 1, 2, 3)),
+    "channel_shuffle": lambda: call(mg.channel_shuffle, x(1, 4, 2, 2), 2),
+    "grid_sample": lambda: call(mg.grid_sample, x(*IMAGE), x(2, 3, 3, 2)),
+    "interpolate": lambda: call(mg.interpolate, x(*IMAGE), scale_factor=2),
+    "pad_last": lambda: call(mg.pad_last, x(2, 3), (1, 0)),
+    "pixel_shuffle": lambda: call(mg.pixel_shuffle, x(1, 4, 2, 2), 2),
+    "pixel_unshuffle": lambda: call(mg.pixel_unshuffle, x(*IMAGE), 2),
+    "upsample": lambda: call(mg.upsample, x(*IMAGE), 3),
+    "upsample_bilinear": lambda: call(mg.upsample_bilinear, x(*IMAGE), 3),
+    "upsample_nearest": lambda: call(mg.upsample_nearest, x(*IMAGE), 3),
     # derivatives, and what is around them
     "Primitive": lambda: call(mg.Primitive, lambda a: a),
     "Tensor": lambda: call(mg.Tensor, [1.0, 2.0]),
@@ -315,6 +353,12 @@ CALLS: dict[str, Callable[[], Call]] = {
     "nn.summary": lambda: call(nn.summary, net(), images()),
     "nn.weights": lambda: call(nn.weights, net()),
     "nn.init.fans": lambda: call(nn.init.fans, (3, 2)),
+    "nn.init.constant": lambda: call(nn.init.constant, (3, 2), 0.5),
+    "nn.init.eye": lambda: call(nn.init.eye, (3, 2)),
+    "nn.init.gain": lambda: call(nn.init.gain, "relu", 0.1),
+    "nn.init.orthogonal": lambda: call(nn.init.orthogonal, (3, 2), 1.0, rng=0),
+    "nn.init.sparse": lambda: call(nn.init.sparse, (3, 2), 0.5, rng=0),
+    "nn.init.trunc_normal": lambda: call(nn.init.trunc_normal, (3, 2), 0.0, 1.0, -2.0, 2.0, rng=0),
     "nn.init.zeros": lambda: call(nn.init.zeros, (3, 2)),
     "nn.init.ones": lambda: call(nn.init.ones, (3, 2)),
     **{
@@ -329,7 +373,7 @@ CALLS: dict[str, Callable[[], Call]] = {
     # optimizers
     **{
         f"optim.{n}": lambda n=n: call(getattr(optim, n), [leaf()], 0.1)
-        for n in ["AdaGrad", "Adadelta", "AdaHessian", "Adam", "AdamW", "Adamax", "LAMB", "Lion", "Muon", "NAdam", "RAdam", "RMSProp", "SGD", "SQN", "Sophia", "Momentum", "Nesterov"]
+        for n in ["AdaGrad", "Adadelta", "AdaHessian", "Adam", "AdamW", "Adamax", "LAMB", "Lion", "Muon", "NAdam", "RAdam", "RMSProp", "Rprop", "ASGD", "Adafactor", "SGD", "SQN", "Sophia", "Momentum", "Nesterov"]
     },
     **{
         f"optim.{n}": lambda n=n: call(getattr(optim, n), [leaf()])
@@ -351,6 +395,11 @@ CALLS: dict[str, Callable[[], Call]] = {
     "optim.schedules.warmup": lambda: call(optim.schedules.warmup, 0.1, 4),
     "optim.schedules.one_cycle": lambda: call(optim.schedules.one_cycle, 0.1, 4),
     "optim.schedules.warm_restarts": lambda: call(optim.schedules.warm_restarts, 0.1, 4),
+    "optim.schedules.linear": lambda: call(optim.schedules.linear, 0.1, 4, 0.5, 1.0),
+    "optim.schedules.multiplicative": lambda: call(optim.schedules.multiplicative, 0.1, lambda step: 0.9),
+    "optim.schedules.product": lambda: call(optim.schedules.product, 0.1, [lambda step: 0.9]),
+    "optim.schedules.cyclic": lambda: call(optim.schedules.cyclic, 0.1, 0.2, 4, 3),
+    "optim.schedules.ReduceOnPlateau": lambda: call(optim.schedules.ReduceOnPlateau, 0.1),
     "optim.schedules.sequence": lambda: call(optim.schedules.sequence, [0.1, 0.2], [3]),
     # data
     "data.Affine": lambda: call(data.Affine, 10.0, 0.1, 0.1, 1.0),
@@ -451,6 +500,7 @@ CALLS: dict[str, Callable[[], Call]] = {
 
 # what is not called to compute something: results, exceptions, bases, subpackages, and what runs for minutes
 NO_CALLS = {
+    "divide", "multiply", "negative", "pow", "subtract",  # other names of div, mul, neg, power, sub
     "ops", "nn.Averaged", "nn.Summary", "nn.init", "nn.models", "optim.Optimizer", "optim.Result", "optim.averaging",
     "optim.curvature", "optim.schedules", "data.ChecksumWarning", "data.Mix", "data.Split", "train.CheckpointError",
     "train.Evaluation", "train.RateRange", "lab.Diagnosis", "lab.Findings", "lab.Settings", "lab.Warmed", "lab.lecture",

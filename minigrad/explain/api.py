@@ -16,9 +16,6 @@ from ..ranges import SWITCH, whole
 from ..ranges import check as _check
 from ..tape import Tensor
 from . import pages
-from .record import Recording
-from .run import Run
-from .trace import trace
 
 _ORDER = whole(1, 2, "1 or 2")
 
@@ -149,6 +146,10 @@ def explain(
         raise ValueError("explain: direction needs order=2, the derivative of the gradient along it")
     if backward is not None and (order == 2 or loss is not None):
         raise ValueError("explain: with backward=, which has no derivative itself, order is 1 and loss is None")
+    from .record import Recording  # only here: `import minigrad` need not pay for them
+    from .run import Run
+    from .trace import trace
+
     run = Run(f, args, loss, backward)
     y, seen = run.forward()
     recorded = Recording(y, seen, run.directions(y, direction) if order == 2 else None)

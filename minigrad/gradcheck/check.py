@@ -29,7 +29,7 @@ from .. import tree
 from ..errors import check_function, shown
 from ..ranges import INDEX, NOT_NEGATIVE, SWITCH, check, whole
 from ..tape import Array, Node, Tensor, history
-from . import mistakes, witness
+from . import witness
 from .leaks import leaks
 from .pair import Pair, pair
 from .report import EXACT, NOT_DETERMINISTIC, UNEXPLAINED, WRONG, Curve, Entry, Report, Row, Suspect
@@ -122,7 +122,9 @@ def gradcheck(
         wrong = [row.order for row in rows if row.verdict in (WRONG, UNEXPLAINED)]
         found = suspects(s, min(wrong), examine, _directions(s, order)) if wrong and s.taped else []
         if isinstance(s, Pair) and len(rows) == len(s.names) and NOT_DETERMINISTIC not in {r.verdict for r in rows}:
-            mistakes.explain(s, rows)
+            from .mistakes import explain  # only here: it takes a tenth of what `import minigrad` does
+
+            explain(s, rows)
         elif wrong and s.taped:
             _explain(s, rows, found)
         drawn = _curves(s) if curves else []

@@ -53,6 +53,7 @@ __all__ = [
     "silu_backward",
     "softmax_cross_entropy",
     "tanh_backward",
+    "taps",
     "unfold",
     "update",
 ]
@@ -125,6 +126,7 @@ conv2d_input = _dispatched(plain.conv2d_input, "conv")
 conv2d_weight = _dispatched(plain.conv2d_weight, "conv")
 matmul = _dispatched(plain.matmul, "blas")
 unfold, fold = plain.unfold, plain.fold
+taps = _dispatched(plain.taps, "along")
 
 max_pool2d = _dispatched(plain.max_pool2d, "pool")
 pool_take = _dispatched(plain.pool_take, "pool")

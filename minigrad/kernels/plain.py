@@ -157,6 +157,18 @@ def avg_pool2d_input(
 # Batch normalisation: y = gamma * (x - mean) * istd + beta, channel by channel
 
 
+def taps(x: Array, starts, places, weights):  # (L,N,R), (M+1,), (T,) twice -> (L,M,R)
+    """Each y[:, m] is the sum of weights[t] * x[:, places[t]] over the taps t from starts[m] to starts[m + 1]."""
+    many = np.diff(starts)
+    y = np.zeros((len(x), len(many), x.shape[2]), x.dtype)
+    weights = weights.astype(x.real.dtype)[:, None]
+    for k in range(many.max(initial=0)):  # the k-th tap of all that have so many
+        rows = np.flatnonzero(many > k)
+        t = starts[rows] + k
+        y[:, rows if len(rows) < len(many) else slice(None)] += weights[t] * x[:, places[t]]
+    return y
+
+
 def channel_moments(x: Array):  # (N,C) or (N,C,H,W) -> mean (C,), biased variance (C,)
     """The mean and the biased variance of each channel; 0 where it has no numbers."""
     axes, m = (0, *range(2, x.ndim)), _channel_size(x)

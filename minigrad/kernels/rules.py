@@ -64,6 +64,21 @@ def rmsprop_centered_momentum(p, g, s, a, v, lr, keep, take, inside, outside, rh
     return p - lr * v, s, a, v
 
 
+def rprop(p, g, last, size, shrink, grow, least, most):
+    turn = np.sign(g * last)
+    size = np.minimum(
+        np.maximum(size * (1 + (grow - 1) * np.maximum(turn, ZERO) + (1 - shrink) * np.minimum(turn, ZERO)), least),
+        most,
+    )
+    g = g * (1 + np.minimum(turn, ZERO))  # a step back is not taken
+    return p - np.sign(g) * size, g, size
+
+
+def asgd(p, g, a, lr, keep, take):
+    p = keep * p - lr * g
+    return p, a + take * (p - a)
+
+
 def adadelta(p, g, s, d, lr, keep, take, eps):
     s = keep * s + take * (g * g)
     step = np.sqrt(d + eps) / np.sqrt(s + eps) * g

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import named
-from ..tape import Array, Tensor, add, as_array, backward, cast, dispatch, mul, wrap
+from ..tape import Array, Tensor, add, as_array, backward, cast, dispatch, mul, register_hook, retain_grad, wrap
 from ..typing import DTypeLike
 from . import by_numpy, elementwise, entries, indexing, linalg, reduce, shape, spelling, values
 
@@ -147,9 +147,9 @@ _BOUND: dict[str, Callable | property] = {
     # methods
     "argmax": argmax,
     "tolist": values.tolist,
-    "all": lambda x, axis=None: wrap(dispatch(np.all, as_array(x), axis)),
-    "any": lambda x, axis=None: wrap(dispatch(np.any, as_array(x), axis)),
     "backward": backward,
+    "register_hook": register_hook,
+    "retain_grad": retain_grad,
     "reshape": _reshape,
     "permute_dims": _permute_dims,
     "astype": astype,

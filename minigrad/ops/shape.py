@@ -8,15 +8,18 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterable, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from ..errors import named, shown
-from ..ranges import INDEX, WHOLE
-from ..tape import ENTRIES, Array, Tensor, broadcast_to, linear, primitive
+from ..ranges import INDEX, WHOLE, check, choice, instance
+from ..tape import ENTRIES, Array, Tensor, broadcast_to, dispatch, linear, primitive
 from ..tape import as_tensor as as_tensor
 from ..typing import ArrayLike
+from .elementwise import where
+from .taps import copied
 
 __all__ = [
     "broadcast_to", "concat", "crop", "expand_dims", "flatten", "matrix_transpose", "pad", "permute_dims", "reshape",
@@ -183,19 +186,45 @@ def _widths(name: str, widths: Any, x: Tensor) -> tuple[tuple[int, int], ...]:
     return tuple((int(a), int(b)) for a, b in pairs)
 
 
-@named
-def pad(x: ArrayLike, widths: Any) -> Tensor:
-    """x with zeros around it: `widths` is a number, a pair (before, after), or one of these for each axis.
+REAL = instance(Real, "a number")  # infinite ones, too
+MODES = choice("constant", "edge", "reflect", "symmetric", "wrap", "replicate", "circular")
+_NUMPYS = {"replicate": "edge", "circular": "wrap"}  # PyTorch's names
 
-    As in NumPy, two numbers are a pair, for all axes.
+
+@named
+def pad(x: ArrayLike, widths: Any, mode: str = "constant", value: float = 0) -> Tensor:
+    """x with entries around it: `widths` is a number, a pair (before, after), or one of these for each axis.
+
+    As in NumPy, two numbers are a pair, for all axes. mode is 'constant' (with `value`), 'edge' or 'replicate' (the last
+    entry), 'reflect' (mirrored at it), 'symmetric' (mirrored behind it), 'wrap' or 'circular' (from the other side).
 
     >>> pad(Tensor(np.array([1.0])), (1, 2)).data
     array([0., 1., 0., 0.])
+    >>> pad(Tensor(np.array([1.0, 2.0, 3.0])), 2, "reflect").data
+    array([3., 2., 1., 2., 3., 2., 1.])
     >>> pad(Tensor(np.ones((2, 2))), 1).shape, pad(Tensor(np.ones((2, 2))), [(1, 0), 2]).shape
     ((4, 4), (3, 6))
     """
     x = as_tensor(x)
-    return _pad(x, widths=_widths("pad", widths, x))
+    check("pad", MODES, mode=mode)
+    check("pad", REAL, value=value)
+    widths = _widths("pad", widths, x)
+    if mode == "constant":
+        y = _pad(x, widths=widths)
+        return where(dispatch(_outside, x, widths), value, y) if value else y
+    for axis, (n, around) in enumerate(zip(x.shape, widths)):
+        if any(around):
+            if not n:
+                raise ValueError(f"pad: shape {x.shape} has no entries along axis {axis} to pad with in mode {mode!r}")
+            index = np.pad(np.arange(n), around, _NUMPYS.get(mode, mode))  # type: ignore[call-overload]
+            x = copied(x, axis, tuple(index.tolist()))
+    return x
+
+
+def _outside(x: Array, widths: tuple[tuple[int, int], ...]) -> Array:
+    """Where the padding is, broadcast along axes that have none."""
+    padded = [n if any(w) else 1 for n, w in zip(x.shape, widths)]
+    return np.pad(np.zeros(padded, bool), widths, constant_values=True)
 
 
 @named

@@ -13,9 +13,15 @@ from typing import Annotated, Any
 import numpy as np  # noqa: F401 (for the examples, as is Tensor)
 
 from ..kernels import rules
+from ..ranges import POSITIVE, Range, two
 from ..tape import Tensor  # noqa: F401
 from .first_order import Arithmetic, Elementwise, Options
 from .hyperparameters import Betas, Decay, Decoupled, DecoupledDecay, Epsilon, EpsInside, Fraction, NotNegative, Rate
+
+_ETAS = Range(
+    lambda v: two(POSITIVE, "").holds(v) and v[0] < 1 < v[1], "two numbers, one below 1 and one above", (tuple, list)
+)
+_SIZES = Range(lambda v: two(POSITIVE, "").holds(v) and v[0] <= v[1], "two numbers > 0 that ascend", (tuple, list))
 
 
 class AdaGrad(Elementwise):
@@ -79,6 +85,69 @@ class RMSProp(Elementwise):
         if h.momentum:
             return rules.rmsprop_centered_momentum if h.centered else rules.rmsprop_momentum, (*numbers, h.momentum)
         return rules.rmsprop_centered if h.centered else rules.rmsprop, numbers
+
+
+class Rprop(Elementwise):
+    """Each number steps by a size of its own, which grows while its gradient keeps its sign, and shrinks where that turns.
+
+    size ← size · etas[1] where g · g′ > 0, size · etas[0] where g · g′ < 0 (and g ← 0 there), within step_sizes;
+    θ ← θ − size · sign(g). g′ is the last g, and size begins as lr. For whole batches: the sign of a noisy gradient says
+    little. Riedmiller, Braun 1993, in the form without backtracking, as in PyTorch.
+
+    >>> p = Tensor(np.array([1.0, 2.0]), requires_grad=True)
+    >>> opt = Rprop([p], lr=0.5)
+    >>> for g in ([10.0, -0.1], [1.0, 0.1]):
+    ...     p.grad = np.array(g)
+    ...     opt.step()
+    >>> p.data
+    array([-0.1,  2.5])
+    """
+
+    lr: Rate = 1e-2
+    etas: Annotated[
+        tuple[float, float], _ETAS, "what a size is multiplied by: where the sign turns, where it does not"
+    ] = (0.5, 1.2)
+    step_sizes: Annotated[tuple[float, float], _SIZES, "the smallest and the largest size"] = (1e-6, 50.0)
+    _: KW_ONLY
+    weight_decay: Decay = 0.0
+    decoupled_weight_decay: Decoupled = False
+
+    _entries = ("g", "size")
+
+    def _rule(self, t: int, h: Options) -> Arithmetic:
+        least, most = h.step_sizes
+        first = min(max(h.lr, least), most)
+        return rules.rprop, (*h.etas, *((first, first) if t == 1 else (least, most)))
+
+
+class ASGD(Elementwise):
+    """θ ← (1 − lambd · η) θ − η · g with η = lr / (1 + lambd · lr · t)^alpha, t = 0, 1, …; and the average of θ from t0 on.
+
+    The average is `state[i]["a"]` of the i-th parameter; before t0 it is θ itself. Polyak, Juditsky 1992; Bottou 2012. As in
+    PyTorch. For averages of whole models see `Average` and `train.Averaging`.
+
+    >>> p = Tensor(np.array([1.0, 2.0]), requires_grad=True)
+    >>> opt = ASGD([p], lr=0.5, lambd=0.0, t0=0)
+    >>> for _ in range(3):
+    ...     p.grad = np.array([1.0, 1.0])
+    ...     opt.step()
+    >>> p.data, opt.state[0]["a"]
+    (array([-0.5,  0.5]), array([-0.25,  0.75]))
+    """
+
+    lr: Rate = 1e-2
+    lambd: Annotated[NotNegative, "the part of θ that is taken from it, times η; and how fast η falls"] = 1e-4
+    alpha: Annotated[NotNegative, "the power by which η falls"] = 0.75
+    t0: Annotated[NotNegative, "the update from which on θ is averaged"] = 1e6
+    weight_decay: Decay = 0.0
+    _: KW_ONLY
+    decoupled_weight_decay: Decoupled = field(default=False, init=False)
+
+    _entries = ("a",)
+
+    def _rule(self, t: int, h: Options) -> Arithmetic:
+        eta = h.lr / (1 + h.lambd * h.lr * (t - 1)) ** h.alpha
+        return rules.asgd, (eta, 1 - h.lambd * eta, 1 / max(1.0, t - 1 - h.t0))
 
 
 class Adadelta(Elementwise):

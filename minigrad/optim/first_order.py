@@ -16,7 +16,7 @@ import numpy as np
 from .. import kernels
 from ..kernels import rules
 from ..tape import Array, Tensor, effect
-from .hyperparameters import ONCE, Betas, Decay, Decoupled, DecoupledDecay, NotNegative, Number, Rate
+from .hyperparameters import ONCE, Betas, Decay, Decoupled, DecoupledDecay, Maximize, NotNegative, Number, Rate
 from .optimizer import Closure, Optimizer, Params
 
 Options = SimpleNamespace
@@ -29,6 +29,8 @@ class Elementwise(Optimizer):
     `weight_decay` adds weight_decay · θ to the gradient (L2); if `decoupled_weight_decay`, it shrinks the parameter
     instead: θ ← (1 − lr · weight_decay) θ before the step (Loshchilov, Hutter 2019).
     """
+
+    maximize: Maximize = field(default=False, kw_only=True)
 
     def _update(
         self, ps: list[Array], gs: list[Array], states: list[dict[str, Any]], t: int, options: dict[str, Any]
@@ -67,7 +69,7 @@ class SGD(Elementwise):
     array([0.5, 1.5])
     """
 
-    lr: Rate
+    lr: Rate = 1e-3
     momentum: Annotated[NotNegative, "what v keeps of its value"] = 0.0
     dampening: Annotated[Number, "what v leaves out of the gradient"] = 0.0
     weight_decay: Decay = 0.0

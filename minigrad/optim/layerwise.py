@@ -10,10 +10,11 @@ import numpy as np
 
 from .. import kernels
 from ..kernels import rules
+from ..ranges import NOT_NEGATIVE, number, two
 from ..tape import Array, Tensor  # noqa: F401 (doctests)
 from .adaptive import corrections, running
 from .first_order import entries
-from .hyperparameters import Betas, Count, DecoupledDecay, Epsilon, NotNegative, Rate
+from .hyperparameters import Betas, Count, DecoupledDecay, Epsilon, Maximize, NotNegative, Positive, Rate
 from .optimizer import Optimizer
 
 
@@ -39,6 +40,8 @@ class LAMB(Optimizer):
     betas: Betas = (0.9, 0.999)
     eps: Epsilon = 1e-6
     weight_decay: Annotated[NotNegative, "the part of θ that is added to u"] = 1e-2
+    _: KW_ONLY
+    maximize: Maximize = False
 
     _entries = ("m", "s")
 
@@ -53,6 +56,65 @@ class LAMB(Optimizer):
             u += decay * p
             norms = float(np.linalg.norm(p)), float(np.linalg.norm(u))
             p -= lr * (norms[0] / norms[1] if all(norms) else 1.0) * u
+
+
+class Adafactor(Optimizer):
+    """A step of RMS 1 at most, times the size of θ, along g / √v, where v of a matrix is kept as its rows' and columns' means.
+
+    ρ = min(lr, 1/√t), α = max(eps[1], RMS(θ)) · ρ, take = t^beta2_decay; θ ← (1 − lr · weight_decay) θ − α · u / max(1, RMS(u)/d),
+    u = g / √v. Of a matrix (the last two axes) r and c follow the means of g² over its rows and columns, v = r cᵀ / mean(r): an
+    array of state has as many numbers as a row. Shazeer, Stern 2018, in PyTorch's form, which says None for the eps that
+    is 0 here.
+
+    >>> p = Tensor(np.array([[3.0, 4.0]]), requires_grad=True)
+    >>> opt = Adafactor([p], lr=0.1)
+    >>> p.grad = np.array([[2.0, -5.0]])
+    >>> opt.step(); (p.data - [[3.0, 4.0]]).round(4)
+    array([[-0.3536,  0.3536]])
+    """
+
+    lr: Rate = 1e-2
+    beta2_decay: Annotated[float, number(most=0, text="≤ 0"), "the power of t that v takes of the new value"] = -0.8
+    eps: Annotated[
+        tuple[float, float],
+        two(NOT_NEGATIVE, "two numbers ≥ 0"),
+        "the least of √v and of its mean (0: the dtype's round-off), and the least size of θ",
+    ] = (0.0, 1e-3)
+    d: Annotated[Positive, "the largest RMS of u"] = 1.0
+    weight_decay: DecoupledDecay = 0.0
+    _: KW_ONLY
+    maximize: Maximize = False
+
+    def _names(self, shape: tuple[int, ...], options: dict[str, Any]) -> tuple[str, ...]:
+        return ("rows", "columns") if len(shape) > 1 else ("v",)
+
+    def _shape_of(self, name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return {"rows": (*shape[:-1], 1), "columns": (*shape[:-2], 1, *shape[-1:])}.get(name, shape)
+
+    def _update(
+        self, ps: list[Array], gs: list[Array], states: list[dict[str, Any]], t: int, options: dict[str, Any]
+    ) -> None:
+        take, lr = t ** options["beta2_decay"], options["lr"]
+        for p, g, state in zip(ps, gs, states):
+            least = options["eps"][0] or float(np.finfo(p.dtype).eps)
+            step = max(options["eps"][1], _rms(p)) * min(lr, 1 / math.sqrt(t))
+            for name in self._names(p.shape, options):
+                axis = {"rows": -1, "columns": -2}.get(name, ())
+                new = np.mean(g * g, axis=axis, keepdims=True, dtype=p.dtype)
+                old = state.setdefault(name, np.zeros_like(new))
+                old += p.dtype.type(take) * (new - old)
+            if p.ndim > 1:
+                rows = state["rows"]
+                v = rows * state["columns"] / np.maximum(rows.mean(axis=-2, keepdims=True), least)
+            else:
+                v = state["v"]
+            u = g / np.sqrt(np.maximum(v, least * least))
+            p *= 1 - lr * options["weight_decay"]
+            p -= p.dtype.type(step / max(1.0, _rms(u) / options["d"])) * u
+
+
+def _rms(a: Array) -> float:
+    return float(np.linalg.norm(a)) / math.sqrt(a.size) if a.size else 0.0
 
 
 class Muon(Optimizer):
@@ -83,6 +145,7 @@ class Muon(Optimizer):
     adamw: Annotated[bool, "move all of the group by AdamW"] = False
     betas: Betas = (0.9, 0.999)
     eps: Epsilon = 1e-8
+    maximize: Maximize = False
 
     def _names(self, shape: tuple[int, ...], options: dict[str, Any]) -> tuple[str, ...]:
         return ("m", "s") if options["adamw"] or len(shape) != 2 else ("v",)

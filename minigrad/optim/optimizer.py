@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..errors import shown
-from ..ranges import INDEX, NOT_NEGATIVE, check
+from ..ranges import INDEX, NOT_NEGATIVE, SWITCH, check
 from ..tape import Array, Freed, Tensor, effect, effectful, history, pull, recording
 from .hyperparameters import Declared
 
@@ -98,9 +98,10 @@ class Optimizer(Declared, _HasParams):
         """Whether that closure returns (loss, outputs), the outputs being what the loss was computed from."""
         return False
 
-    def zero_grad(self) -> None:
-        """Forget the gradients of all parameters."""
-        self._forget()
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of all parameters; or make them zero, so that those without a new one are moved, too."""
+        check("zero_grad", SWITCH, set_to_none=set_to_none)
+        self._forget(set_to_none)
 
     def step(self, closure: Closure | None = None) -> float | None:
         """Move each parameter along its gradient. Those frozen, or without a gradient, are left alone.
@@ -113,9 +114,9 @@ class Optimizer(Declared, _HasParams):
         return loss
 
     @effectful
-    def _forget(self) -> None:
+    def _forget(self, set_to_none: bool = True) -> None:
         for p in self.params:
-            p.grad = None
+            p.grad = None if set_to_none or p.grad is None else np.zeros_like(p.grad)
 
     def _evaluate(self, closure: Closure) -> float:
         """The loss; `.grad` becomes its gradient, None for a parameter that it does not depend on."""
@@ -163,6 +164,8 @@ class Optimizer(Declared, _HasParams):
                 for state in of:
                     state["t"] = t
                 gs = [_computed_in(p.grad) for p in moved if p.grad is not None]
+                if options.get("maximize"):
+                    gs = [-g for g in gs]
                 arrays = [_master(p._data, state) for p, state in zip(moved, of)]
                 self._update(arrays, gs, of, t, options)
                 for p, array in zip(moved, arrays):
@@ -330,13 +333,21 @@ class Optimizer(Declared, _HasParams):
         problems += [f"missing: {i}.{name}" for name in ("t", *names) if name not in found]
         for name in found.keys() - {"t"}:
             value = found[name]
-            if value.shape != p.shape or value.dtype != dtype:
-                problems.append(f"{self._at(i)} is {p.dtype} {p.shape}, {i}.{name} is {value.dtype} {value.shape}")
+            shape = self._shape_of(name, p.shape)
+            if value.shape != shape or value.dtype != dtype:
+                problems.append(
+                    f"{self._at(i)} is {p.dtype} {p.shape}, {i}.{name} is {value.dtype} {value.shape}"
+                    + f"; it must be {shape}" * (shape != p.shape)
+                )
         return found if problems else {k: int(v) if k == "t" else np.array(v, order="C") for k, v in found.items()}
 
     def _names(self, shape: tuple[int, ...], options: dict[str, Any]) -> tuple[str, ...]:
         """The arrays in the state of a parameter of this shape, in a group with these options."""
         return self._entries
+
+    def _shape_of(self, name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of an array in the state of a parameter of this shape."""
+        return shape
 
 
 def entries(values: Any) -> tuple[dict[str, Array], list[str]]:

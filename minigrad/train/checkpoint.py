@@ -1,5 +1,7 @@
 """Weights and checkpoints on disk: safetensors files, written whole or not at all, and read whole or not at all.
 
+Arrays go to the file and come from it one by one: neither needs the memory of a second model.
+
 A checkpoint is a tree: dicts and lists of arrays and of what JSON knows. Its arrays are the tensors of the file, the
 rest is JSON in the file's metadata, where each array has left its name. Nothing is pickled: to read a file runs nothing.
 
@@ -16,8 +18,10 @@ import json
 import os
 import re
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -33,6 +37,7 @@ _ZEROS = "0" * 64
 _UNCHECKED = "minigrad.checkpoint"  # the entry of trees from before there was a checksum
 _ARRAY = "array:"  # what stands for an array in the JSON; strings that begin so are escaped
 _TEXT = "text:"
+Write = Callable[[BinaryIO], Any]  # writes what a file is to hold
 _PARTIAL = ".partial"  # how the name of a file ends that is being written
 
 
@@ -42,17 +47,25 @@ class CheckpointError(ValueError):
 
 @named
 def save_weights(model: Module, path: str | os.PathLike) -> None:
-    """Write the model's state dict. Whoever reads `path`, at any time, finds the old file or the new one, complete."""
+    """Write the model's state dict: as safetensors, or where the path ends in .npz as NumPy's archive of arrays.
+
+    Whoever reads `path`, at any time, finds the old file or the new one, complete.
+    """
     check_model("save_weights", model)
     check_path("save_weights", "path", path)
-    write_atomically(Path(path), _packed(model.state_dict(), "", "save_weights"))
+    arrays = model.state_dict()
+    if _is_npz(path):
+        write_atomically(Path(path), lambda file: np.savez(file, allow_pickle=False, **arrays))
+    else:
+        write_atomically(Path(path), _packed(arrays, "", "save_weights"))
 
 
 @named
 def load_weights(model: Module, path: str | os.PathLike) -> None:
-    """Load a safetensors file into a model of the same paths and shapes: one of `save_weights`, or another program's.
+    """Load a safetensors or .npz file into a model of the same paths and shapes: one of `save_weights`, or another program's.
 
-    Raises FileNotFoundError; CheckpointError, a ValueError that names the file, if it is damaged (what `save_weights`
+    A state dict of PyTorch goes to `model.load_state_dict` as it is, or by `safetensors.torch.save_file` through a file; its
+    own files are pickles, which are not read. Raises FileNotFoundError; CheckpointError, a ValueError that names the file, if it is damaged (what `save_weights`
     wrote has a checksum) or does not fit the model. Nothing is changed then.
     """
     check_model("load_weights", model)
@@ -90,43 +103,69 @@ def load_tree(path: str | os.PathLike) -> Any:
         raise CheckpointError(f"load_tree: {path} is no checkpoint, or is damaged: {why}") from error
 
 
-def read(path: str | os.PathLike, purpose: str, kind: str = "safetensors file") -> tuple[dict[str, np.ndarray], str]:
-    """Return the arrays of a safetensors file by name, and the JSON of its tree, '' if there is none.
+def read(path: str | os.PathLike, purpose: str, kind: str = "file of weights") -> tuple[dict[str, np.ndarray], str]:
+    """Return the arrays of a safetensors or .npz file by name, and the JSON of its tree, '' if there is none.
 
     Raises CheckpointError, which names the file, for any other file or a damaged one.
     """
     check_path(purpose, "path", path)
-    path, library = Path(path), _format(purpose)
+    path = Path(path)
     try:
         if not path.exists():
             raise FileNotFoundError(errno.ENOENT, f"{purpose}: there is no file", str(path))
         if not path.is_file():
             raise ValueError("it is no regular file")
-        content = path.read_bytes()
-        arrays = library.load(content)
-        head = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")], object_pairs_hook=_unique)
-        return arrays, _checked(content, head.get("__metadata__") or {})
-    except (ValueError, KeyError, RecursionError, _damage(purpose)) as error:
-        why = f"NumPy has no dtype {error}; convert it to F32" if isinstance(error, KeyError) else error
-        text = f"{purpose}: {path} is no {kind}, or is damaged: {why}. Take another copy of it"
+        if _is_npz(path):
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+                return dict(archive), ""
+        with extra("safetensors", f"train.{purpose}").safe_open(path, "np") as found:
+            with path.open("rb") as file:
+                head = json.loads(file.read(int.from_bytes(file.read(8), "little")), object_pairs_hook=_unique)
+            tree = _checked(path, head.get("__metadata__") or {})
+            for name, entry in head.items():
+                if name != "__metadata__" and not re.fullmatch(r"BOOL|[IU](8|16|32|64)|F(16|32|64)", entry["dtype"]):
+                    raise ValueError(f"NumPy has no dtype {entry['dtype']}; convert it to F32")
+            return {name: found.get_tensor(name) for name in found.keys()}, tree  # noqa: SIM118 it is no dict
+    except (ValueError, KeyError, RecursionError, BadZipFile, EOFError, _damage(purpose)) as error:
+        text = f"{purpose}: {path} is no {kind}, or is damaged: {error}. Take another copy of it"
         raise CheckpointError(text) from error
 
 
-def _packed(arrays: dict[str, np.ndarray], tree: str, purpose: str) -> bytearray:
-    """The content of the file, with its checksum."""
+def _is_npz(path: str | os.PathLike) -> bool:
+    return Path(path).suffix == ".npz"
+
+
+def _packed(arrays: dict[str, np.ndarray], tree: str, purpose: str) -> Write:
+    """What writes the file, with its checksum: its head, and then the arrays as they lie in memory."""
     if "__metadata__" in arrays:
         raise ValueError(f"{purpose}: a safetensors file cannot hold an array named '__metadata__'; rename it")
     for name, a in arrays.items():
         if a.dtype.kind not in "biuf" or a.dtype.itemsize > 8:
             what = f"{purpose}: {name!r} is {shown(a)}"
             raise TypeError(f"{what}; a safetensors file holds booleans, integers and floats of up to 64 bits")
-    blank = _format(purpose).save(arrays, {_MARK: f"{_MARK} {_FORMAT} sha256:{_ZEROS} {tree}"})
-    content, at = bytearray(blank), blank.index(_ZEROS.encode())
-    content[at : at + 64] = hashlib.sha256(blank).hexdigest().encode()
-    return content
+    extra("safetensors", f"train.{purpose}")  # the reader's
+    head: dict[str, Any] = {"__metadata__": {_MARK: f"{_MARK} {_FORMAT} sha256:{_ZEROS} {tree}"}}
+    body: list[memoryview] = []
+    end = 0
+    for name, a in sorted(
+        arrays.items(), key=lambda item: (-item[1].dtype.itemsize, item[0])
+    ):  # so that all are aligned
+        a = np.asarray(a, a.dtype.newbyteorder("<"), order="C")
+        kind = "BOOL" if a.dtype.kind == "b" else f"{a.dtype.kind.upper()}{8 * a.dtype.itemsize}"
+        head[name] = {"dtype": kind, "shape": a.shape, "data_offsets": [end, end + a.nbytes]}
+        body.append(a.reshape(-1).view(np.uint8).data)
+        end += a.nbytes
+    text = json.dumps(head, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    start = len(text).to_bytes(8, "little")
+    digest = hashlib.sha256(start + text)
+    for part in body:
+        digest.update(part)
+    text = text.replace(_ZEROS.encode(), digest.hexdigest().encode(), 1)
+    return lambda file: file.writelines([start, text, *body])
 
 
-def _checked(content: bytes, metadata: dict[str, str]) -> str:
+def _checked(path: Path, metadata: dict[str, str]) -> str:
     """The tree in the metadata. ValueError unless the checksum is right, or the file is from where there is none."""
     if _UNCHECKED in metadata:
         return metadata[_UNCHECKED]
@@ -138,9 +177,13 @@ def _checked(content: bytes, metadata: dict[str, str]) -> str:
     version, digest, tree = found.groups()
     if version != _FORMAT:
         raise ValueError(f"its format is {version}, and this version of minigrad reads format {_FORMAT}")
-    blank, at = bytearray(content), content.index(digest.encode())
-    blank[at : at + 64] = _ZEROS.encode()
-    if hashlib.sha256(blank).hexdigest() != digest:
+    with path.open("rb") as file:
+        start = file.read(8)
+        text = file.read(int.from_bytes(start, "little"))
+        check = hashlib.sha256(start + text.replace(digest.encode(), _ZEROS.encode(), 1))
+        while part := file.read(1 << 20):
+            check.update(part)
+    if check.hexdigest() != digest:
         raise ValueError("its content does not have its checksum")
     return tree
 
@@ -153,8 +196,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def write_atomically(path: Path, content: bytes | bytearray) -> None:
-    """Write a file beside `path`, then rename it, which is one step to the file system.
+def write_atomically(path: Path, content: bytes | Write) -> None:
+    """Write a file beside `path`, by bytes or a function that writes, then rename it, which is one step to the file system.
 
     When this returns, the content is on the disk, under that name. If it raises, there is the old file and no other.
     """
@@ -167,11 +210,11 @@ def write_atomically(path: Path, content: bytes | bytearray) -> None:
     _sync_folder(path.parent)
 
 
-def _write(path: Path, content: bytes | bytearray) -> None:
+def _write(path: Path, content: bytes | Write) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PARTIAL)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            content(file) if callable(content) else file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~_umask())  # mkstemp lets nobody else read
@@ -195,10 +238,6 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
-
-
-def _format(purpose: str) -> Any:
-    return extra("safetensors.numpy", f"train.{purpose}")
 
 
 def _damage(purpose: str) -> Any:

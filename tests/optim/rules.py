@@ -62,6 +62,39 @@ def adadelta(theta, grads, lr=1.0, rho=0.9, eps=1e-6):
         yield theta
 
 
+def rprop(theta, grads, lr=1e-2, etas=(0.5, 1.2), step_sizes=(1e-6, 50.0)):
+    last, size = 0, lr
+    for g in grads:
+        agree = np.sign(g * last)
+        size = np.clip(np.where(agree > 0, size * etas[1], np.where(agree < 0, size * etas[0], size)), *step_sizes)
+        last = np.where(agree < 0, 0, g)
+        theta = theta - size * np.sign(last)
+        yield theta
+
+
+def asgd(theta, grads, lr=1e-2, lambd=1e-4, alpha=0.75, weight_decay=0, t0=1e6):
+    for t, g in enumerate(grads):
+        eta = lr / (1 + lambd * lr * t) ** alpha
+        theta = theta - eta * lambd * theta - eta * (g + weight_decay * theta)
+        yield theta
+
+
+def adafactor(theta, grads, lr=1e-2, beta2_decay=-0.8, eps=(2.0**-52, 1e-3), d=1.0, weight_decay=0):
+    r = c = 0
+    for t, g in enumerate(grads, 1):
+        keep = 1 - t**beta2_decay
+        if theta.ndim > 1:
+            r = keep * r + (1 - keep) * (g**2).mean(-1, keepdims=True)
+            c = keep * c + (1 - keep) * (g**2).mean(-2, keepdims=True)
+            v = r @ c / np.maximum(r.mean(-2, keepdims=True), eps[0])
+        else:
+            v = r = keep * r + (1 - keep) * g**2
+        u = g / np.sqrt(np.maximum(v, eps[0] ** 2))
+        step = max(eps[1], np.sqrt((theta**2).mean())) * min(lr, t**-0.5)
+        theta = theta * (1 - lr * weight_decay) - step * u / max(1, np.sqrt((u**2).mean()) / d)
+        yield theta
+
+
 def adam(
     theta, grads, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, decoupled_weight_decay=False,
     bias_correction=True, eps_hat=False, eps_inside=False, amsgrad=False,
@@ -170,6 +203,12 @@ RULES = {
     "rmsprop-momentum": (optim.RMSProp, rmsprop, {"rho": 0.9, "momentum": 0.9}),
     "rmsprop-centered": (optim.RMSProp, rmsprop, {"rho": 0.9, "eps": 1e-3, "centered": True}),
     "rmsprop-both": (optim.RMSProp, rmsprop, {"eps": 1e-3, "centered": True, "momentum": 0.5, "eps_inside": True}),
+    "rprop": (optim.Rprop, rprop, {}),
+    "rprop-options": (optim.Rprop, rprop, {"lr": 0.1, "etas": (0.3, 1.5), "step_sizes": (1e-2, 0.2)}),
+    "asgd": (optim.ASGD, asgd, {}),
+    "asgd-options": (optim.ASGD, asgd, {"lr": 0.1, "lambd": 0.5, "alpha": 0.5, "weight_decay": 0.2}),
+    "adafactor": (optim.Adafactor, adafactor, {}),
+    "adafactor-options": (optim.Adafactor, adafactor, {"lr": 0.5, "beta2_decay": -0.5, "d": 0.5, "weight_decay": 0.2}),
     "adadelta": (optim.Adadelta, adadelta, {}),
     "adam": (optim.Adam, adam, {}),
     "adam-options": (optim.Adam, adam, {"lr": 0.1, "betas": (0.5, 0.7), "eps": 1e-3, "weight_decay": 0.2}),

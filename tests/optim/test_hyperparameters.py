@@ -32,7 +32,7 @@ def test_a_signature_is_the_declaration():
     positional = [p.name for p in parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
     assert positional == ["params", "lr", "betas", "eps", "weight_decay", "amsgrad"]
     keywords = [p.name for p in parameters.values() if p.kind is p.KEYWORD_ONLY]
-    assert keywords == ["bias_correction", "eps_hat", "eps_inside", "decoupled_weight_decay"]
+    assert keywords == ["maximize", "bias_correction", "eps_hat", "eps_inside", "decoupled_weight_decay"]
     assert parameters["betas"].default == (0.9, 0.999) and parameters["betas"].annotation == tuple[float, float]
     for rule in RULES.values():
         parameters = list(inspect.signature(rule).parameters.values())[1:]
@@ -57,7 +57,7 @@ def test_a_type_checker_sees_the_constructor(tmp_path):
         "p = Tensor([1.0])\n"
         "optim.Adam([p], 1e-3, (0.9, 0.99), bias_correction=False)\n"
         "optim.AdamW([{'params': [p]}], lr=lambda step: 0.1)\n"
-        "optim.SGD([p])\n"
+        "optim.Momentum([p])\n"
         "optim.Adam([p], beta=0.9)\n"
         "optim.AdamW([p], decoupled_weight_decay=False)\n"
         "optim.LBFGS([p], 20)\n"
@@ -86,7 +86,7 @@ def test_what_is_given_stands_in_the_groups_alone():
 
 def test_repr():
     opt = optim.Lion([{"params": [leaf(), leaf()]}, {"params": [leaf()], "lr": 0.5}], lr=0.1)
-    options = "betas=(0.9, 0.99), weight_decay=0.0, decoupled_weight_decay=True"
+    options = "betas=(0.9, 0.99), weight_decay=0.0, decoupled_weight_decay=True, maximize=False"
     assert repr(opt) == f"Lion(params=<2>, lr=0.1, {options}; params=<1>, lr=0.5, {options})"
 
 

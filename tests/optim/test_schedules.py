@@ -48,9 +48,10 @@ def test_warmup_rises_in_equal_parts_and_keeps_the_schedule():
 
 
 def test_one_cycle_rises_to_the_peak_and_falls():
-    v = values(schedules.one_cycle(2.0, 20, rise=0.25, start=0.1, end=0.01), 21)
-    assert v[0] == pytest.approx(0.2) and v[5] == 2 == v.max() and v[20] == pytest.approx(0.02)
-    assert (np.diff(v[:6]) > 0).all() and (np.diff(v[5:]) < 0).all()
+    v = values(schedules.one_cycle(2.0, 20, rise=0.25, start=0.1, end=0.01), 22)
+    assert v[0] == pytest.approx(0.2) and v[4] == 2 == v.max() and v[19] == v[21] == pytest.approx(0.02)
+    assert (np.diff(v[:5]) > 0).all() and (np.diff(v[4:20]) < 0).all()
+    assert [values(schedules.one_cycle(1.0, n), n)[-1] for n in (2, 3, 4)] == [pytest.approx(1e-4)] * 3
 
 
 @pytest.mark.parametrize("factor", [1, 2, 3])

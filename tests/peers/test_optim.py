@@ -38,6 +38,17 @@ RULES = {
     ),
     "rmsprop-centered": (optim.RMSProp, T.RMSprop, {"lr": 0.01, "centered": True}, {}),
     "rmsprop-momentum": (optim.RMSProp, T.RMSprop, {"lr": 0.01, "momentum": 0.5}, {}),
+    "rprop": (optim.Rprop, T.Rprop, {}, {}),
+    "rprop-options": (optim.Rprop, T.Rprop, {"lr": 0.1, "etas": (0.3, 1.5), "step_sizes": (1e-2, 0.3)}, {}),
+    "asgd": (optim.ASGD, T.ASGD, {}, {}),
+    "asgd-options": (optim.ASGD, T.ASGD, {"lr": 0.05, "lambd": 0.3, "alpha": 0.5, "t0": 10, "weight_decay": 0.1}, {}),
+    "adafactor": (optim.Adafactor, T.Adafactor, {}, {}),
+    "adafactor-options": (
+        optim.Adafactor, T.Adafactor,
+        {"lr": 0.5, "beta2_decay": -0.5, "eps": (1e-3, 1e-2), "d": 1.5, "weight_decay": 0.2}, {},
+    ),
+    "maximize": (optim.SGD, T.SGD, {"lr": 0.002, "momentum": 0.5, "weight_decay": 0.1, "maximize": True}, {}),
+    "adam-maximize": (optim.Adam, T.Adam, {"lr": 0.02, "weight_decay": 0.1, "maximize": True}, {}),
     "adadelta": (optim.Adadelta, T.Adadelta, {"weight_decay": 0.1}, {}),
     "adadelta-options": (optim.Adadelta, T.Adadelta, {"lr": 0.5, "rho": 0.7, "eps": 1e-3}, {}),
     "adam": (optim.Adam, T.Adam, {}, {}),
@@ -129,6 +140,26 @@ SCHEDULES = {
     "exponential": (schedules.exponential(0.5, -math.log(0.9)), lambda o: S.ExponentialLR(o, 0.9)),
     "polynomial": (schedules.polynomial(0.5, 20, 2.0), lambda o: S.PolynomialLR(o, 20, 2.0)),
     "cosine": (schedules.cosine(0.5, 30, 0.1), lambda o: S.CosineAnnealingLR(o, 30, 0.1)),
+    "linear": (schedules.linear(0.5, 6, 0.2, 0.9), lambda o: S.LinearLR(o, 0.2, 0.9, 6)),
+    "multiplicative": (
+        schedules.multiplicative(0.5, lambda k: 0.9 + k % 3 / 10),
+        lambda o: S.MultiplicativeLR(o, lambda k: 0.9 + k % 3 / 10),
+    ),
+    "product": (
+        schedules.product(0.5, [schedules.linear(1.0, 4, 0.25), schedules.exponential(1.0, -math.log(0.9))]),
+        lambda o: S.ChainedScheduler([S.LinearLR(o, 0.25, 1.0, 4), S.ExponentialLR(o, 0.9)], o),
+    ),
+    **{
+        f"cyclic {mode}": (
+            schedules.cyclic(0.1, 0.5, 4, 3, mode=mode, gamma=0.95),
+            lambda o, mode=mode: S.CyclicLR(o, 0.1, 0.5, 4, 3, mode, 0.95, cycle_momentum=False),
+        )
+        for mode in ("triangular", "triangular2", "exp_range")
+    },
+    "one cycle": (
+        schedules.one_cycle(0.5, 30, rise=0.4, start=1 / 20, end=1 / 20 / 1e3),
+        lambda o: S.OneCycleLR(o, 0.5, 30, pct_start=0.4, div_factor=20, final_div_factor=1e3, cycle_momentum=False),
+    ),
     "warm restarts": (
         schedules.warm_restarts(0.5, 4, factor=2, end=0.1),
         lambda o: S.CosineAnnealingWarmRestarts(o, 4, 2, 0.1),
@@ -152,6 +183,28 @@ def test_schedule(name):
         rates.append(opt.param_groups[0]["lr"])
         opt.step(), theirs.step()
     np.testing.assert_allclose([ours(k) for k in range(30)], rates, rtol=1e-10, atol=1e-15)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"mode": "max", "patience": 2, "threshold": 0.05, "cooldown": 3},
+        {"threshold_mode": "abs", "threshold": 0.2, "patience": 1, "factor": 0.5, "eps": 1e-3},
+    ],
+)
+def test_plateau(options):
+    rng = np.random.default_rng(9)
+    opt = T.SGD([torch.zeros(1, requires_grad=True)], lr=0.5)
+    theirs = S.ReduceLROnPlateau(opt, **options, min_lr=1e-3)
+    ours = schedules.ReduceOnPlateau(0.5, **options, least=1e-3)
+    for k in range(200):
+        metric = 1 + 1 / (1 + k) + 0.1 * rng.normal()
+        theirs.step(metric), ours.step(metric)
+        assert ours(k) == pytest.approx(opt.param_groups[0]["lr"], rel=1e-12), k
+        again = schedules.ReduceOnPlateau(0.5, **options, least=1e-3)
+        again.load_state_dict(ours.state_dict())
+        ours = again
 
 
 def test_clipping():

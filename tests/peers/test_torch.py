@@ -215,6 +215,29 @@ def test_initialisers(name):
         assert abs(a.std() / q.std() - 1) < 4 / a.size**0.5
 
 
+@pytest.mark.parametrize("name", ["linear", "sigmoid", "tanh", "relu", "leaky_relu", "selu"])
+def test_gains(name):
+    assert nn.init.gain(name) == pytest.approx(T.init.calculate_gain(name), rel=1e-15)
+
+
+def test_weights_by_name(tmp_path):
+    """A state dict as it is, and by a file of safetensors' own; and the way back."""
+    from safetensors.torch import load_file, save_file
+
+    from minigrad import train
+
+    theirs = T.Sequential(T.Conv2d(3, 4, 3), T.BatchNorm2d(4), T.ReLU(), T.Flatten(), T.Linear(16, 2))
+    make = lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(16, 2))  # noqa: E731
+    ours, other = make(), make()
+    ours.load_state_dict(theirs.state_dict())
+    save_file(theirs.state_dict(), tmp_path / "theirs.safetensors")
+    train.load_weights(other, tmp_path / "theirs.safetensors")
+    for net in (ours, other):
+        _same_state(net, theirs, rtol=0, atol=0)
+    train.save_weights(make(), tmp_path / "ours.safetensors")
+    theirs.load_state_dict(load_file(tmp_path / "ours.safetensors"))
+
+
 # ---- training a residual network -------------------------------------------------------------------------------------
 
 

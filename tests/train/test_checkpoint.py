@@ -2,6 +2,7 @@
 
 import json
 import os
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -44,6 +45,33 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path, monkeypat
     with pytest.raises(OSError, match="no space"):
         train.save_weights(network(rng=9), path)
     assert path.read_bytes() == old and os.listdir(tmp_path) == ["w.safetensors"]
+
+
+@pytest.mark.parametrize("name", ["w.safetensors", "w.npz"])
+def test_neither_way_needs_the_memory_of_a_second_copy(tmp_path, name):
+    """Beside the state dict, or the arrays read, there is one array at a time at most: of thirty."""
+    net = nn.Sequential(*[nn.Linear(200, 200, rng=0) for _ in range(30)])
+    size = sum(a.nbytes for a in net.state_dict().values())
+    peaks = []
+    for do in (train.save_weights, train.load_weights):
+        do(net, tmp_path / name)  # what it imports is there
+        tracemalloc.start()
+        do(net, tmp_path / name)
+        peaks.append(tracemalloc.get_traced_memory()[1] / size)
+        tracemalloc.stop()
+    assert peaks[0] < 1.2 and peaks[1] < 2.2, peaks  # loading checks all before it changes one: a second set of arrays
+
+
+def test_an_archive_that_is_damaged_is_named(tmp_path):
+    train.save_weights(network(), tmp_path / "w.npz")
+    content = (tmp_path / "w.npz").read_bytes()
+    for wrong in (content[:-30], content[:200] + b"?" + content[201:], b"", b"no archive"):
+        (tmp_path / "v.npz").write_bytes(wrong)
+        with pytest.raises(train.CheckpointError, match=r"v\.npz is no file of weights, or is damaged"):
+            train.load_weights(network(), tmp_path / "v.npz")
+    np.savez(tmp_path / "o.npz", a=np.array([object()]))
+    with pytest.raises(train.CheckpointError, match=r"o\.npz is no file"):
+        train.load_weights(network(), tmp_path / "o.npz")
 
 
 def test_the_file_is_never_half_written(tmp_path, monkeypatch):

@@ -61,12 +61,12 @@ MODELS = st.builds(
 
 
 @cases(40)
-@given(MODELS)
-def test_weights_return_bit_for_bit(tmp_path, model):
+@given(MODELS, st.sampled_from(["w", "w.safetensors", "w.npz"]))
+def test_weights_return_bit_for_bit(tmp_path, model, name):
     before = model.state_dict()
-    train.save_weights(model, tmp_path / "w")
+    train.save_weights(model, tmp_path / name)
     fresh = model.like()
-    train.load_weights(fresh, tmp_path / "w")
+    train.load_weights(fresh, tmp_path / name)
     assert same(fresh.state_dict(), before) and same(model.state_dict(), before)
 
 
