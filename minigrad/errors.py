@@ -137,7 +137,7 @@ def named(f: Callable[P, R]) -> Callable[P, R]:
 def _called(f: Callable, args: tuple) -> str:
     """What a function is called in an error: a special method by its class."""
     if "." in f.__qualname__ and "<locals>" not in f.__qualname__:  # a method
-        kind = type(args[0]).__name__
+        kind = type(args[0]).__name__ if args else ""
         return kind if f.__name__.startswith("__") else re.sub(r"^_\w+", kind, f.__qualname__)
     return f.__name__.lstrip("_").removesuffix("__")
 

@@ -207,9 +207,11 @@ ARGS = {  # the calls of a function: arrays of floats in it become tensors
     "linalg.vecdot": [((x, x[::-1].copy()), {})],
     "linalg.vector_norm": [((x,), {}), ((x,), {"axis": 1, "ord": 1})],
     **{f"linalg.{n}": [((square(),), {})] for n in "det inv slogdet matrix_norm diagonal trace matrix_transpose matrix_rank".split()},
-    **{f"linalg.{n}": [((any_(4, 3),), {})] for n in "pinv qr svd svdvals".split()},
+    **{f"linalg.{n}": [((any_(4, 3),), {})] for n in "pinv qr svdvals".split()},
+    "linalg.svd": [((any_(4, 3), False), {})],
 }  # fmt: skip
 SAME_UP_TO_SIGN = {"linalg.qr", "linalg.svd", "linalg.eigh"}  # checked by what they are made of, elsewhere
+SYMMETRIC = {"linalg.cholesky", "linalg.eigvalsh"}  # functions of one triangle
 UNINITIALISED = {"empty_like"}
 
 
@@ -307,6 +309,7 @@ def check_slope(name, f, given, leaves, got):
     weights = [np.random.default_rng(1).standard_normal(g.shape) for g in outs]
     sum((g * w).sum() for g, w in zip(outs, weights)).backward()
     directions = [np.random.default_rng(2).standard_normal(v.shape) for v in leaves]
+    directions = [d + d.T for d in directions] if name in SYMMETRIC else directions
     slope = sum(float((v.grad * d).sum()) for v, d in zip(leaves, directions) if v.grad is not None)
     h = 1e-6
 

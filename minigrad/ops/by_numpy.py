@@ -419,9 +419,9 @@ def by_function(x: Tensor, f: Callable, types: Any, args: tuple, kwargs: dict[st
             named.update(value)
         elif value is there.default or value is np._NoValue or (value is None and parameter in ("out", "dtype")):
             continue
-        elif ours is not None and ours.kind is not ours.POSITIONAL_ONLY:
+        elif ours is not None and ours.kind is not ours.POSITIONAL_ONLY and (first or named):
             named[parameter] = value
-        elif there.default is there.empty:
+        elif there.default is there.empty and not named:
             first.append(value)
         else:
             named[parameter] = value

@@ -83,12 +83,6 @@ class _Recording:
 
 FUNCTIONS: dict[str, Any] = {
     "absolute": "abs",
-    "addcdiv": lambda input, tensor1, tensor2, *, value=1: input + value * (tensor1 / tensor2),
-    "addcmul": lambda input, tensor1, tensor2, *, value=1: input + value * (tensor1 * tensor2),
-    "addmm": lambda input, mat1, mat2, *, beta=1, alpha=1: beta * input + alpha * mg.matmul(mat1, mat2),
-    "allclose": lambda input, other, rtol=1e-05, atol=1e-08, equal_nan=False: bool(
-        np.allclose(as_tensor(input).data, as_tensor(other).data, rtol, atol, equal_nan)
-    ),
     "amax": lambda input, dim=None, keepdim=False: mg.max(input, axis=dim, keepdims=keepdim),
     "amin": lambda input, dim=None, keepdim=False: mg.min(input, axis=dim, keepdims=keepdim),
     "arccos": "acos",
@@ -99,8 +93,6 @@ FUNCTIONS: dict[str, Any] = {
     "arctan2": "atan2",
     "arctanh": "atanh",
     "as_tensor": lambda data, dtype=None: as_tensor(data) if dtype is None else as_tensor(data).astype(dtype),
-    "baddbmm": lambda input, batch1, batch2, *, beta=1, alpha=1: beta * input + alpha * mg.matmul(batch1, batch2),
-    "bmm": "matmul",
     "cat": lambda tensors, dim=0: mg.concat(tensors, axis=dim),
     "chunk": lambda input, chunks, dim=0: _chunk(input, chunks, dim),
     "clamp": lambda input, min=None, max=None: mg.clip(input, min, max),
@@ -111,8 +103,6 @@ FUNCTIONS: dict[str, Any] = {
     "cumprod": lambda input, dim: mg.cumulative_prod(input, axis=dim),
     "cumsum": lambda input, dim: mg.cumulative_sum(input, axis=dim),
     "det": "linalg.det",
-    "dist": lambda input, other, p=2: mg.linalg.vector_norm(mg.sub(input, other), ord=p),
-    "dot": lambda input, tensor: _of_vectors("dot", input, tensor),
     "enable_grad": lambda: _Recording(True),
     "eq": lambda input, other: Tensor.__eq__(as_tensor(input), other),  # type: ignore[operator]
     "from_numpy": lambda ndarray: Tensor(ndarray),
@@ -122,7 +112,6 @@ FUNCTIONS: dict[str, Any] = {
     "gt": lambda input, other: as_tensor(input) > other,
     "index_select": lambda input, dim, index: mg.take(input, index, axis=dim),
     "inference_mode": no_grad,
-    "inner": lambda input, other: mg.tensordot(input, other, axes=((-1,), (-1,))),
     "inverse": "linalg.inv",
     "is_grad_enabled": lambda: state.recording,
     "is_tensor": lambda obj: isinstance(obj, Tensor),
@@ -134,16 +123,10 @@ FUNCTIONS: dict[str, Any] = {
     "masked_fill": lambda input, mask, value: mg.where(mask, value, input),
     "masked_select": lambda input, mask: input[mask],
     "matrix_power": "linalg.matrix_power",
-    "mm": "matmul",
     "movedim": lambda input, source, destination: mg.moveaxis(input, source, destination),
-    "mv": "matmul",
     "narrow": lambda input, dim, start, length: _at(input, dim, slice(start, start + length)),
     "ne": lambda input, other: Tensor.__ne__(as_tensor(input), other),  # type: ignore[operator]
-    "norm": lambda input, p=2, dim=None, keepdim=False: mg.linalg.vector_norm(
-        input, axis=dim, keepdims=keepdim, ord=2 if p in (None, "fro") else p
-    ),
     "numel": lambda input: input.size,
-    "outer": lambda input, vec2: mg.reshape(input, (-1, 1)) * mg.reshape(vec2, (1, -1)),
     "permute": lambda input, dims: mg.permute_dims(input, dims),
     "pinverse": "linalg.pinv",
     "rand": lambda *size, dtype=None, requires_grad=False: _drawn("random", size, dtype, requires_grad),
@@ -173,14 +156,6 @@ FUNCTIONS: dict[str, Any] = {
 }
 
 
-def _of_vectors(name: str, a: Any, b: Any) -> Any:
-    if np.ndim(a) != 1 or np.ndim(b) != 1:
-        raise ValueError(
-            f"{name}: shapes {np.shape(a)} and {np.shape(b)}; PyTorch's {name} is of two vectors; use mg.matmul, or a @ b"
-        )
-    return mg.matmul(a, b)
-
-
 def _turned(x: Any) -> Any:
     if x.ndim > 2:
         raise ValueError(f"t: a tensor of shape {x.shape} has more than two axes; use mT, or transpose(a, b)")
@@ -190,20 +165,20 @@ def _turned(x: Any) -> Any:
 # ---- methods -----------------------------------------------------------------------------------------------------
 
 SAME = (  # methods that are the function of this name: `x.sin()` is `mg.sin(x)`
-    "abs acos acosh all any argmax argmin argsort asin asinh atan atan2 atanh bitwise_and bitwise_not bitwise_or "
-    "bitwise_xor cbrt ceil clip copysign cos cosh count_nonzero cumulative_prod cumulative_sum deg2rad det diag diagonal "
-    "diff digamma div equal erf erfc erfinv exp exp2 expm1 flatten flip float_power floor floor_divide fmax fmin fmod "
-    "frac hypot isclose isfinite isinf isnan lgamma log log10 log1p log2 log_softmax logaddexp logaddexp2 logcumsumexp "
-    "logical_and logical_not logical_or logical_xor logit logsumexp matmul max maximum mean median min minimum moveaxis mul "
-    "nan_to_num neg nonzero pow prod quantile rad2deg reciprocal relu remainder repeat_interleave roll round "
+    "abs acos acosh addbmm addcdiv addcmul addmm addmv addr all allclose any argmax argmin argsort asin asinh atan atan2 atanh baddbmm bitwise_and bitwise_not bitwise_or "
+    "bitwise_xor bmm cbrt ceil clip copysign cos cosh count_nonzero cumulative_prod cumulative_sum deg2rad det diag diagonal "
+    "diff digamma dist div dot equal erf erfc erfinv exp exp2 expm1 flatten flip float_power floor floor_divide fmax fmin fmod "
+    "frac hypot imag inner isclose isfinite isinf isnan lgamma log log10 log1p log2 log_softmax logaddexp logaddexp2 logcumsumexp "
+    "logical_and logical_not logical_or logical_xor logit logsumexp matmul max maximum mean median min minimum moveaxis mm mul mv "
+    "nan_to_num neg nonzero norm outer pow prod quantile rad2deg reciprocal relu remainder repeat_interleave roll round "
     "scatter scatter_add searchsorted sigmoid sign signbit sin sinc sinh softmax sort sqrt square std sub subtract sum "
     "take take_along_axis tan tanh tensordot tile topk trace tril triu trunc unflatten var vecdot xlogy add "
     "multiply divide negative masked_scatter index_add"
 )
 ALSO = (  # those of FUNCTIONS
-    "absolute addcdiv addcmul addmm allclose amax amin arccos arccosh arcsin arcsinh arctan arctan2 arctanh baddbmm bmm "
-    "chunk clamp clamp_max clamp_min clone cumprod cumsum dist dot eq gather ge ger gt index_select inner inverse le lerp "
-    "logdet lt masked_fill masked_select matrix_power mm movedim mv narrow ne norm numel outer pinverse ravel rsqrt select "
+    "absolute amax amin arccos arccosh arcsin arcsinh arctan arctan2 arctanh "
+    "chunk clamp clamp_max clamp_min clone cumprod cumsum eq gather ge ger gt index_select inverse le lerp "
+    "logdet lt masked_fill masked_select matrix_power movedim narrow ne numel pinverse ravel rsqrt select "
     "sgn slogdet swapaxes swapdims t true_divide unbind unsqueeze"
 )
 
@@ -365,11 +340,12 @@ def methods(modules: list[ModuleType]) -> dict[str, Any]:
             bound[name] = f
     for name in ALSO.split():
         row = FUNCTIONS[name]
-        f = there(row) if isinstance(row, str) else spelt(name, row)
-        if f is not None:
-            bound[name] = f
-        elif isinstance(row, str) and "." in row:
+        if not isinstance(row, str):
+            bound[name] = spelt(name, row)
+        elif "." in row:
             bound[name] = spelt(name, _later(row))
+        elif (f := there(row)) is not None:
+            bound[name] = f
     bound.update((name, spelt(name, row)) for name, row in METHODS.items())
     return bound
 
