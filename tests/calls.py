@@ -87,7 +87,6 @@ LINALG = (
 REDUCE = "logsumexp max mean min std sum var"
 
 
-
 def whole(*shape: int) -> mg.Tensor:
     """Positive integers."""
     return mg.tensor(np.arange(1, 1 + math.prod(shape)).reshape(shape))

@@ -156,10 +156,25 @@ def called(name):
     )
 
 
-OPERATIONS = {"truediv": "div", "rtruediv": "div", "pow": "power", "rpow": "power", "Primitive": "primitive", "true_divide": "div"}
+OPERATIONS = {
+    "truediv": "div",
+    "rtruediv": "div",
+    "pow": "power",
+    "rpow": "power",
+    "Primitive": "primitive",
+    "true_divide": "div",
+}
 OPERATIONS |= {f"{r}{n}": f"bitwise_{n}" for n in ("and", "or", "xor") for r in ("", "r")}
 OPERATIONS |= {f"{r}{n}shift": f"{side}_shift" for n, side in (("l", "left"), ("r", "right")) for r in ("", "r")}
-OPERATIONS |= {"setitem": "set_at", "divide": "div", "multiply": "mul", "subtract": "sub", "negative": "neg", "absolute": "abs", "mm": "matmul"}
+OPERATIONS |= {
+    "setitem": "set_at",
+    "divide": "div",
+    "multiply": "mul",
+    "subtract": "sub",
+    "negative": "neg",
+    "absolute": "abs",
+    "mm": "matmul",
+}
 OPERATIONS |= {"mv": "matmul", "bmm": "matmul"}
 
 
