@@ -35,6 +35,7 @@ from .ops.entries import *
 from .ops.linalg import *
 from .ops.logic import *
 from .ops.loss import *
+from .ops.losses import *
 from .ops.matrices import *
 from .ops.noise import *
 from .ops.norm import *
@@ -79,6 +80,7 @@ __all__ += ops.logic.__all__
 __all__ += ops.rounding.__all__
 __all__ += ops.transcendental.__all__
 __all__ += ops.loss.__all__
+__all__ += ops.losses.__all__
 __all__ += ops.noise.__all__
 __all__ += ops.norm.__all__
 __all__ += ops.pool.__all__

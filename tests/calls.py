@@ -165,6 +165,24 @@ AWAITED = {  # methods, and the function that they call: until it is there, they
 METHODS = {n: row for n, row in METHODS.items() if hasattr(mg.Tensor, n) and hasattr(mg, AWAITED.get(n, "tensor"))}
 
 CALLS: dict[str, Callable[[], Call]] = {
+    **{
+        f"{n}_loss": lambda n=n: call(getattr(mg, f"{n}_loss"), x(2, 3), x(2, 3))
+        for n in ["l1", "smooth_l1", "huber", "hinge_embedding", "soft_margin", "multilabel_soft_margin", "poisson_nll"]
+    },
+    "binary_cross_entropy": lambda: call(mg.binary_cross_entropy, x(2, 3), x(2, 3)),
+    "binary_cross_entropy_with_logits": lambda: call(mg.binary_cross_entropy_with_logits, x(2, 3), x(2, 3)),
+    "cosine_embedding_loss": lambda: call(mg.cosine_embedding_loss, x(2, 3), x(2, 3), np.array([1, -1]), 0.1),
+    "cosine_similarity": lambda: call(mg.cosine_similarity, x(2, 3), x(2, 3), 1, 1e-8),
+    "ctc_loss": lambda: call(mg.ctc_loss, x(4, 2, 3), np.array([[1, 2], [2, 2]]), [4, 4], [2, 2], 0),
+    "gaussian_nll_loss": lambda: call(mg.gaussian_nll_loss, x(2, 3), x(2, 3), x(2, 1)),
+    "kl_div": lambda: call(mg.kl_div, x(2, 3), x(2, 3)),
+    "margin_ranking_loss": lambda: call(mg.margin_ranking_loss, x(3), x(3), np.array([1, -1, 1]), 0.1),
+    "multi_margin_loss": lambda: call(mg.multi_margin_loss, x(2, 3), np.array([2, 0]), 1, 1.0),
+    "multilabel_margin_loss": lambda: call(mg.multilabel_margin_loss, x(2, 3), np.array([[2, -1, 0], [0, 1, -1]])),
+    "nll_loss": lambda: call(mg.nll_loss, x(4, 3), np.array([2, 0, 1, 2])),
+    "pairwise_distance": lambda: call(mg.pairwise_distance, x(2, 3), x(2, 3), 2.0, 1e-6),
+    "triplet_margin_loss": lambda: call(mg.triplet_margin_loss, x(2, 3), x(2, 3), x(2, 3), 1.0),
+    "triplet_margin_with_distance_loss": lambda: call(mg.triplet_margin_with_distance_loss, x(2, 3), x(2, 3), x(2, 3)),
     "celu": lambda: call(mg.celu, x(2, 3), 0.5),
     "glu": lambda: call(mg.glu, x(2, 4), 1),
     "hardshrink": lambda: call(mg.hardshrink, x(2, 3), 0.4),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..ops import loss
+from ..ops import loss, losses
 from ..ranges import UNIT, check
 from ..tape import Tensor
 from ..typing import ArrayLike
@@ -31,4 +31,4 @@ class MSELoss(Module):
         self.reduction = reduction
 
     def forward(self, x: ArrayLike, target: Any) -> Tensor:
-        return loss.mse_loss(x, target, reduction=self.reduction)
+        return losses.mse_loss(x, target, reduction=self.reduction)

@@ -16,6 +16,7 @@ from . import (
     indexing,
     linalg,
     loss,
+    losses,
     matrices,
     norm,
     products,
@@ -29,7 +30,7 @@ from .base import Case, a, case, pos
 
 CHAPTERS = [
     elementwise, transcendental, rounding, activations, special, reduce, shape, indexing, linalg, products, matrices,
-    decompositions, distances, images, norm, loss,
+    decompositions, distances, images, norm, loss, losses,
 ]  # fmt: skip
 CASES: list[Case] = [row for chapter in CHAPTERS for row in chapter.CASES]
 
