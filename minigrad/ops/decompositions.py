@@ -24,14 +24,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import named, shown
-from ..ranges import INDEX, NOT_NEGATIVE, SWITCH, WHOLE, check, choice
-from ..tape import FLOATS, Array, Primitive, Tensor, dispatch, general, in_floats, no_grad, primitive, wrap
+from ..ranges import INDEX, SWITCH, WHOLE, check, choice
+from ..tape import FLOATS, Array, Primitive, Tensor, dispatch, general, in_floats, no_grad, primitive, private, wrap
 from ..typing import ArrayLike, DTypeLike
 from . import matrices, products, reduce
 from .elementwise import decision, where
 from .linalg import matmul
 from .matrices import diagonal_matrix, diagonal_of, matrix, tril, triu
-from .shape import as_tensor, concat, expand_dims, pad, reshape, swapped
+from .shape import as_tensor, concat, expand_dims, normal_axes, pad, permute_dims, reshape, swapped
 
 __all__ = [
     "cholesky", "cholesky_inverse", "cholesky_solve", "det", "diagonal", "eigh", "eigvalsh", "inv", "logdet", "lstsq", "matrix_exp",
@@ -225,21 +225,28 @@ def solve_triangular(
     return _solved("solve_triangular", a, b) if left else swapped(_solved("solve_triangular", swapped(a), swapped(b)))
 
 
+def _tolerance(name: str, rtol: Any) -> Any:
+    """What is given as a relative tolerance, None, a number or one for each matrix, as None or an array."""
+    found = None if rtol is None else private(rtol)
+    if found is not None and (found.dtype.kind not in "fiu" or not (found >= 0).all()):
+        raise ValueError(f"{name}: rtol is {shown(rtol)}; it must be ≥ 0, an array of such numbers, or None")
+    return found
+
+
 @primitive
 @lapack
-def _pinv(a: Array, *, rtol: float | None) -> Array:
-    default = max(a.shape[-2:]) * float(np.finfo(a.dtype).eps)
-    return np.linalg.pinv(a, rcond=default if rtol is None else rtol)
+def _pinv(a: Array, *, rtol: Any) -> Array:
+    return np.linalg.pinv(a, rcond=max(a.shape[-2:]) * float(np.finfo(a.dtype).eps) if rtol is None else rtol)
 
 
-def _pinv_up(g: Tensor, y: Tensor, a: Tensor, *, rtol: float | None) -> Tensor:
+def _pinv_up(g: Tensor, y: Tensor, a: Tensor, *, rtol: Any) -> Tensor:
     """Golub and Pereyra, 1973."""
     yt, gt = swapped(y), swapped(g)
     left, right = gt @ y @ yt, yt @ y @ gt
     return left - a @ (y @ left) + right - (right @ y) @ a - yt @ g @ yt
 
 
-def _pinv_down(t: Tensor, y: Tensor, a: Tensor, *, rtol: float | None) -> Tensor:
+def _pinv_down(t: Tensor, y: Tensor, a: Tensor, *, rtol: Any) -> Tensor:
     yt, tt = swapped(y), swapped(t)
     left, right = y @ yt @ tt, tt @ yt @ y
     return left - (left @ a) @ y + right - y @ (a @ right) - y @ t @ y
@@ -250,20 +257,19 @@ stepped(_pinv)
 
 
 @named
-def pinv(x: ArrayLike, /, *, rtol: float | None = None) -> Tensor:
+def pinv(x: ArrayLike, /, *, rtol: ArrayLike | None = None) -> Tensor:
     """The pseudo-inverses of matrices: singular values up to `rtol` times the largest count as zero.
 
     By default that is the number of rows or columns, whichever is more, times the dtype's precision.
     """
-    check("pinv", NOT_NEGATIVE.or_none, rtol=rtol)
-    return _pinv(matrix("pinv", x), rtol=rtol)
+    return _pinv(matrix("pinv", x), rtol=_tolerance("pinv", rtol))
 
 
 @named
-def lstsq(a: ArrayLike, b: ArrayLike, *, rtol: float | None = None) -> LstsqResult:
+def lstsq(a: ArrayLike, b: ArrayLike, *, rtol: ArrayLike | None = None) -> LstsqResult:
     """The y of least norm for which ‖a @ y − b‖ is least; with it the squared residuals of each column, a's rank and
     its singular values. b is a vector or a matrix; the rank is taken for constant."""
-    check("lstsq", NOT_NEGATIVE.or_none, rtol=rtol)
+    rtol = _tolerance("lstsq", rtol)
     a, b = matrix("lstsq", a), as_tensor(b)
     if not b.ndim or b.shape[0 if b.ndim == 1 else -2] != a.shape[-2]:
         raise ValueError(f"lstsq: shapes {a.shape} and {b.shape}; as many rows are needed on the right as on the left")
@@ -294,7 +300,7 @@ def _times(x: Tensor, n: int) -> Tensor:
             y = x if y is None else y @ x
         n //= 2
         x = x @ x if n else x
-    return decision(np.broadcast_to(np.eye(x.shape[-1]), x.shape), x) if y is None else y * 1
+    return where(np.eye(x.shape[-1], dtype=bool), x**0, 0) if y is None else y * 1
 
 
 @named
@@ -366,9 +372,12 @@ def tensorinv(a: ArrayLike, ind: int = 2) -> Tensor:
 
 
 @named
-def tensorsolve(a: ArrayLike, b: ArrayLike) -> Tensor:
-    """The y with `tensordot(a, y, axes=y.ndim)` = b: the first axes of a are those of b."""
+def tensorsolve(a: ArrayLike, b: ArrayLike, axes: Sequence[int] | None = None) -> Tensor:
+    """The y with `tensordot(a, y, axes=y.ndim)` = b: the first axes of a are those of b, once `axes` are moved to the end."""
     a, b = as_tensor(a), as_tensor(b)
+    if axes is not None:
+        last = normal_axes("tensorsolve", axes, a.ndim)
+        a = permute_dims(a, (*(i for i in range(a.ndim) if i not in last), *last))
     columns = a.shape[b.ndim :]
     if a.shape[: b.ndim] != b.shape or math.prod(columns) != b.size:
         raise ValueError(
@@ -728,17 +737,16 @@ def svdvals(x: ArrayLike, /) -> Tensor:
     return _svd_parts(_svd(x), x)[1]
 
 
-def _ranks(x: Array, rtol: float | None) -> Array:
+def _ranks(x: Array, rtol: Any) -> Array:
     s = np.linalg.svd(x.real.astype("d" if x.dtype.char not in "fF" else "f"), compute_uv=False)
-    rtol = max(x.shape[-2:]) * float(np.finfo(s.dtype).eps) if rtol is None else rtol
+    rtol = np.asarray(max(x.shape[-2:]) * np.finfo(s.dtype).eps if rtol is None else rtol)[..., None]
     return np.asarray((s > rtol * s.max(-1, initial=0, keepdims=True)).sum(-1))
 
 
 @named
-def matrix_rank(x: ArrayLike, /, *, rtol: float | None = None) -> Tensor:
+def matrix_rank(x: ArrayLike, /, *, rtol: ArrayLike | None = None) -> Tensor:
     """The number of singular values above `rtol` times the largest; the default of `rtol` is that of `pinv`."""
-    check("matrix_rank", NOT_NEGATIVE.or_none, rtol=rtol)
-    return wrap(dispatch(_ranks, matrix("matrix_rank", x), rtol))
+    return wrap(dispatch(_ranks, matrix("matrix_rank", x), _tolerance("matrix_rank", rtol)))
 
 
 # ---- Q R -------------------------------------------------------------------------------------------------------------

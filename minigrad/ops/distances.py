@@ -32,8 +32,8 @@ def _is_zero(x: Array) -> Array:
     return x.real == 0
 
 
-def _counted(x: Array, axes: tuple[int, ...]) -> Array:
-    return np.asarray((x.real != 0).sum(axis=axes, keepdims=True))
+def _are_zero(x: Array, axes: tuple[int, ...]) -> Array:
+    return (x.real == 0).all(axis=axes, keepdims=True)
 
 
 def _norm(x: Tensor, axes: tuple[int, ...], p: float, keepdims: bool) -> Tensor:
@@ -42,12 +42,10 @@ def _norm(x: Tensor, axes: tuple[int, ...], p: float, keepdims: bool) -> Tensor:
     if p == 1:
         return reduce.sum(abs(x), axes, keepdims)
     if p == 0:
-        return reduce.sum(decision(dispatch(_counted, x, axes), x), axes, keepdims)
-    unit = decision(dispatch(_unit, x, axes), x)
-    z = x / unit
+        return reduce.sum(where(dispatch(_is_zero, x), 0, x**0), axes, keepdims)
+    unit, none = decision(dispatch(_unit, x, axes), x), dispatch(_are_zero, x, axes)
+    z = where(none, 1, x / unit)
     powers = reduce.sum(z * z if p == 2 else abs(z) ** p, axes, keepdims=True)
-    none = dispatch(_is_zero, powers)
-    powers = where(none, 1, powers)
     y = where(none, 0, (sqrt(powers) if p == 2 else powers ** (1 / p)) * unit)
     return reduce.sum(y, axes, keepdims) if axes else y
 
