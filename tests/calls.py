@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 import minigrad as mg
-from minigrad import data, lab, linalg, nn, optim, train, viz
+from minigrad import data, fft, lab, linalg, nn, optim, train, viz
 
 F32 = np.float32
 Call = tuple[Callable, tuple, dict[str, Any]]
@@ -174,6 +174,10 @@ CALLS: dict[str, Callable[[], Call]] = {
         f"linalg.{n}": lambda n=n: call(getattr(linalg, n), well(3))
         for n in LINALG.split()
     },
+    "fft.fftfreq": lambda: call(fft.fftfreq, 4, d=0.5),
+    "fft.fftshift": lambda: call(fft.fftshift, x(2, 3), axes=1),
+    "fft.ifftshift": lambda: call(fft.ifftshift, x(2, 3), axes=1),
+    "fft.rfftfreq": lambda: call(fft.rfftfreq, 4, d=0.5),
     "linalg.cholesky_solve": lambda: call(linalg.cholesky_solve, x(3, 2), well(3), upper=True),
     "linalg.cross": lambda: call(linalg.cross, x(2, 3), x(2, 3), axis=-1),
     "linalg.lstsq": lambda: call(linalg.lstsq, well(3), x(3), rtol=0.1),

@@ -95,8 +95,6 @@ def matrix_norm(x: ArrayLike, /, *, keepdims: bool = False, ord: float | str = "
     check("matrix_norm", SWITCH, keepdims=keepdims)
     if ord == "fro":
         return _in_floats(lambda x: _norm(x, (x.ndim - 2, x.ndim - 1), 2, keepdims), x)
-    if 0 in x.shape[-2:]:
-        raise ValueError(f"matrix_norm: matrices of shape {x.shape} are empty; there is no norm of order {ord!r}")
     spectral = ord in ("nuc", 2, -2)
     sizes = decompositions.svdvals(x) if spectral else reduce.sum(abs(x), -2 if ord in (1, -1) else -1)
     y = reduce.sum(sizes, -1) if ord == "nuc" else (reduce.max if float(ord) > 0 else reduce.min)(sizes, -1)

@@ -309,3 +309,13 @@ def test_float32_stays():
         *linalg.slogdet(x), linalg.solve(x, x[0]), linalg.matrix_power(x, 0), mg.einsum("ij,kj", x, x), mg.cdist(x, x), mg.tril(x),
     ]  # fmt: skip
     assert {r.dtype for r in results} == {np.dtype("float32")}
+
+
+@pytest.mark.parametrize("n", [1, 4, 5])
+def test_frequencies_are_those_of_numpy(n):
+    x = drawn(n, n, 3)
+    assert np.array_equal(mg.fft.fftfreq(n, d=0.5).data, np.fft.fftfreq(n, 0.5))
+    assert np.array_equal(mg.fft.rfftfreq(n, d=0.5).data, np.fft.rfftfreq(n, 0.5))
+    for axes in (None, 0, (0, 1)):
+        assert np.array_equal(mg.fft.fftshift(x, axes=axes).data, np.fft.fftshift(x, axes))
+        assert np.array_equal(mg.fft.ifftshift(x, axes=axes).data, np.fft.ifftshift(x, axes))
