@@ -81,7 +81,7 @@ UNARY = "abs cos elu exp expm1 gelu leaky_relu log log1p neg relu sigmoid silu s
 BINARY = "add div maximum minimum mul power sub"
 MATRIX = "diag diag_embed diagflat diagonal norm pdist trace tril triu"
 LINALG = (
-    "cholesky cholesky_inverse cond det diagonal eigh eigvalsh inv logdet matrix_exp matrix_norm matrix_rank "
+    "cholesky cholesky_inverse cond det diagonal eigh eigvalsh inv logdet lu matrix_exp matrix_norm matrix_rank "
     "matrix_transpose norm pinv qr slogdet svd svdvals trace vander vector_norm"
 )
 REDUCE = "logsumexp max mean min std sum var"
@@ -180,6 +180,7 @@ CALLS: dict[str, Callable[[], Call]] = {
     "fft.rfftfreq": lambda: call(fft.rfftfreq, 4, d=0.5),
     "linalg.cholesky_solve": lambda: call(linalg.cholesky_solve, x(3, 2), well(3), upper=True),
     "linalg.cross": lambda: call(linalg.cross, x(2, 3), x(2, 3), axis=-1),
+    "linalg.householder_product": lambda: call(linalg.householder_product, x(3, 2), x(2)),
     "linalg.lstsq": lambda: call(linalg.lstsq, well(3), x(3), rtol=0.1),
     "linalg.matmul": lambda: call(linalg.matmul, x(2, 3), x(3, 4)),
     "linalg.matrix_power": lambda: call(linalg.matrix_power, well(3), 3),

@@ -34,7 +34,7 @@ from .matrices import diagonal_matrix, diagonal_of, matrix, tril, triu
 from .shape import as_tensor, concat, expand_dims, normal_axes, pad, permute_dims, reshape, swapped
 
 __all__ = [
-    "cholesky", "cholesky_inverse", "cholesky_solve", "det", "diagonal", "eigh", "eigvalsh", "inv", "logdet", "lstsq", "matrix_exp",
+    "cholesky", "cholesky_inverse", "cholesky_solve", "det", "diagonal", "eigh", "eigvalsh", "householder_product", "inv", "logdet", "lstsq", "lu", "matrix_exp",
     "matrix_power", "matrix_rank", "multi_dot", "outer", "pinv", "qr", "slogdet", "solve", "solve_triangular", "svd", "svdvals",
     "tensorinv", "tensorsolve", "trace", "vander",
 ]  # fmt: skip
@@ -270,7 +270,7 @@ def lstsq(a: ArrayLike, b: ArrayLike, *, rtol: ArrayLike | None = None) -> Lstsq
     """The y of least norm for which ‖a @ y − b‖ is least; with it the squared residuals of each column, a's rank and
     its singular values. b is a vector or a matrix; the rank is taken for constant."""
     rtol = _tolerance("lstsq", rtol)
-    a, b = matrix("lstsq", a), as_tensor(b)
+    a, b = matrix("lstsq", "lu", a), as_tensor(b)
     if not b.ndim or b.shape[0 if b.ndim == 1 else -2] != a.shape[-2]:
         raise ValueError(f"lstsq: shapes {a.shape} and {b.shape}; as many rows are needed on the right as on the left")
     y = products.rounded_once(lambda a, b: matmul(_pinv(a, rtol=rtol), b))(a, b)
@@ -808,3 +808,105 @@ def qr(x: ArrayLike, /, *, mode: str = "reduced") -> QRResult:
             pad(r, [*[(0, 0)] * (x.ndim - 2), (0, rows - columns), (0, 0)]),
         )
     return QRResult(q, r)
+
+
+@named
+def householder_product(a: ArrayLike, tau: ArrayLike) -> Tensor:
+    """The first columns of a product of reflections 1 − tau_i v vᵀ, where v is column i of a from its diagonal on, the first
+    entry 1: what LAPACK makes of the factored form of Q."""
+    a, tau = matrix("householder_product", a), as_tensor(tau)
+    rows, columns = a.shape[-2:]
+    if rows < columns or not tau.ndim or tau.shape[:-1] != a.shape[:-2] or tau.shape[-1] > columns:
+        raise ValueError(
+            f"householder_product: shapes {a.shape} and {tau.shape}; they must be (…, m, n) and (…, k), k ≤ n ≤ m"
+        )
+    return products.rounded_once(_reflected)(a, tau)
+
+
+def _reflected(a: Tensor, tau: Tensor) -> Tensor:
+    one = decision(np.broadcast_to(np.eye(*a.shape[-2:]), a.shape), a)
+    vs, q = tril(a, -1) + one, one
+    for i in reversed(range(tau.shape[-1])):
+        v = vs[..., i : i + 1]
+        q = q - tau[..., i, None, None] * v @ (swapped(v) @ q)
+    return q
+
+
+# ---- L U -------------------------------------------------------------------------------------------------------------
+
+
+class LUResult(NamedTuple):
+    P: Tensor
+    L: Tensor
+    U: Tensor
+
+
+def _eliminated(a: Array, pivot: bool) -> tuple[Array, Array]:
+    """L without its diagonal, and U, in one array; and the order in which rows were taken."""
+    lu, order = a.copy(), np.broadcast_to(np.arange(a.shape[-2]), a.shape[:-1]).copy()
+    for k in range(min(a.shape[-2:])):
+        if pivot:
+            rows = np.broadcast_to(np.arange(a.shape[-2]), order.shape).copy()
+            top = k + np.abs(lu[..., k:, k].real).argmax(-1)[..., None]
+            rows[..., k] = top[..., 0]
+            np.put_along_axis(rows, top, k, -1)
+            lu, order = np.take_along_axis(lu, rows[..., None], -2), np.take_along_axis(order, rows, -1)
+        lead = lu[..., k : k + 1, k : k + 1]
+        lu[..., k + 1 :, k : k + 1] /= np.where(lead == 0, 1, lead)
+        lu[..., k + 1 :, k + 1 :] -= lu[..., k + 1 :, k : k + 1] * lu[..., k : k + 1, k + 1 :]
+    return lu, order
+
+
+def _permutation(a: Array) -> Array:
+    """P with a = P L U."""
+    order = _eliminated(a.real.astype("d") if a.dtype.char not in FLOATS else a.real, True)[1]
+    return np.asarray(order[..., None, :] == np.arange(a.shape[-2])[:, None])
+
+
+@primitive
+def _lu(a: Array) -> Array:
+    return _eliminated(a, False)[0]
+
+
+def _unit_lower(y: Tensor) -> Tensor:
+    return tril(y, -1) + decision(np.eye(y.shape[-1]), y)
+
+
+def _lu_up(g: Tensor, y: Tensor, a: Tensor) -> Tensor:
+    low, up = _unit_lower(y), triu(y)
+    middle = tril(swapped(low) @ tril(g, -1), -1) + triu(triu(g) @ swapped(up))
+    return _solve(swapped(low), swapped(_solve(up, swapped(middle))))
+
+
+def _lu_down(t: Tensor, y: Tensor, a: Tensor) -> Tensor:
+    low, up = _unit_lower(y), triu(y)
+    c = _over_r(_solve(low, t), up)
+    return low @ tril(c, -1) + triu(c) @ up
+
+
+general(_lu, [_lu_up], [_lu_down])
+
+
+@named
+def lu(x: ArrayLike, *, pivot: bool = True) -> LUResult:
+    """P, L and U with x = P L U: a permutation, which is constant, a lower triangle with ones on its diagonal, an upper one.
+
+    Without `pivot`, P is 1, and every leading square of x must be regular. Its derivative asks for the leading square of
+    Pᵀ x to be.
+    """
+    x = matrix("lu", x)
+    check("lu", SWITCH, pivot=pivot)
+    n, (rows, columns) = min(x.shape[-2:]), x.shape[-2:]
+    p = (
+        decision(dispatch(_permutation, x), x)
+        if pivot
+        else decision(np.broadcast_to(np.eye(rows), (*x.shape[:-1], rows)), x)
+    )
+    x = swapped(p) @ x if pivot else x
+    y = _lu(x[..., :n, :n])
+    low, up = _unit_lower(y), triu(y)
+    if rows > columns:
+        low = concat([low, _over_r(x[..., n:, :], up)], -2)
+    if columns > rows:
+        up = concat([up, _solve(low, x[..., n:])], -1)
+    return LUResult(p, low, up)

@@ -62,6 +62,7 @@ WEIGHTED = {  # functions of vectors that do not depend on their signs, and func
     "qr": lambda x, c: (lambda q, r: (q**2).sum() * 0 + (q**2 * c[..., : q.shape[-1]]).sum() + mg.sin(r * r).sum())(
         *linalg.qr(x)
     ),
+    "lu": lambda x, c: mg.sin(linalg.lu(x)[1]).sum() + (linalg.lu(x)[2] ** 2 * c[..., :1, :]).sum(),
     "inv": lambda x, c: (linalg.inv(x) * c).sum(),
     "det": lambda x, c: (mg.sin(linalg.det(x)) * c[..., 0, 0]).sum(),
     "slogdet": lambda x, c: (linalg.slogdet(x).logabsdet * c[..., 0, 0]).sum(),
@@ -69,7 +70,7 @@ WEIGHTED = {  # functions of vectors that do not depend on their signs, and func
     "matrix_exp": lambda x, c: (linalg.matrix_exp(x) * c).sum(),
     "nuclear": lambda x, c: linalg.matrix_norm(x, ord="nuc").sum() + linalg.matrix_norm(x, ord=-2).sum(),
 }
-ANY_SHAPE = "svd", "svdvals", "qr", "pinv", "nuclear", "cholesky"
+ANY_SHAPE = "lu", "svd", "svdvals", "qr", "pinv", "nuclear", "cholesky"
 SHAPES = [(3, 3), (2, 2, 2), (1, 1), (4, 2), (2, 3)]
 
 
@@ -98,6 +99,9 @@ def test_factors_are_what_they_are_called(m, n, batched, seed):
         assert np.allclose(q.swapaxes(-1, -2) @ q, np.eye(q.shape[-1]), atol=1e-12)
     for v in (u, vh):
         assert np.allclose(v.swapaxes(-1, -2) @ v, np.eye(v.shape[-1]), atol=1e-12)
+    p, low, up = (t.data for t in linalg.lu(x))
+    assert np.allclose(p @ low @ up, x, atol=1e-12) and np.abs(low).max() == 1
+    assert np.array_equal(p.sum(-1), np.ones((*x.shape[:-1],))) and np.array_equal(p.sum(-2), np.ones((*x.shape[:-1],)))
     square = x @ x.swapaxes(-1, -2)
     w, v = (t.data for t in linalg.eigh(square))
     assert np.allclose(square @ v, v * w[..., None, :], atol=1e-11) and (np.diff(w) >= 0).all()
