@@ -25,7 +25,20 @@ import numpy as np
 
 from ..errors import named, shown
 from ..ranges import INDEX, SWITCH, WHOLE, check, choice
-from ..tape import FLOATS, Array, Primitive, Tensor, dispatch, general, in_floats, no_grad, primitive, private, wrap
+from ..tape import (
+    FLOATS,
+    Array,
+    Primitive,
+    Tensor,
+    constant,
+    dispatch,
+    general,
+    in_floats,
+    no_grad,
+    primitive,
+    private,
+    wrap,
+)
 from ..typing import ArrayLike, DTypeLike
 from . import matrices, products, reduce
 from .elementwise import decision, where
@@ -110,6 +123,11 @@ def _square(name: str, x: ArrayLike) -> Tensor:
 
 def _symmetric(x: Tensor) -> Tensor:
     return x * 0.5 + swapped(x) * 0.5
+
+
+def _identity(x: Tensor) -> Tensor:
+    """1 for square matrices x, in their dtype."""
+    return decision(constant(np.eye(x.shape[-1])), x)
 
 
 def _traced(a: Tensor, b: Tensor) -> Tensor:
@@ -220,7 +238,7 @@ def solve_triangular(
     a, b = _square("solve_triangular", a), matrix("solve_triangular", b)
     f = triu if upper else tril
     if unitriangular:
-        a = f(a, 1 if upper else -1) + decision(np.eye(a.shape[-1]), a)
+        a = f(a, 1 if upper else -1) + _identity(a)
     a = f(a)
     return _solved("solve_triangular", a, b) if left else swapped(_solved("solve_triangular", swapped(a), swapped(b)))
 
@@ -270,7 +288,7 @@ def lstsq(a: ArrayLike, b: ArrayLike, *, rtol: ArrayLike | None = None) -> Lstsq
     """The y of least norm for which ‖a @ y − b‖ is least; with it the squared residuals of each column, a's rank and
     its singular values. b is a vector or a matrix; the rank is taken for constant."""
     rtol = _tolerance("lstsq", rtol)
-    a, b = matrix("lstsq", "lu", a), as_tensor(b)
+    a, b = matrix("lstsq", a), as_tensor(b)
     if not b.ndim or b.shape[0 if b.ndim == 1 else -2] != a.shape[-2]:
         raise ValueError(f"lstsq: shapes {a.shape} and {b.shape}; as many rows are needed on the right as on the left")
     y = products.rounded_once(lambda a, b: matmul(_pinv(a, rtol=rtol), b))(a, b)
@@ -300,7 +318,7 @@ def _times(x: Tensor, n: int) -> Tensor:
             y = x if y is None else y @ x
         n //= 2
         x = x @ x if n else x
-    return where(np.eye(x.shape[-1], dtype=bool), x**0, 0) if y is None else y * 1
+    return where(constant(np.eye(x.shape[-1], dtype=bool)), x**0, 0) if y is None else y * 1
 
 
 @named
@@ -348,7 +366,7 @@ def matrix_exp(x: ArrayLike) -> Tensor:
         return in_floats(matrix_exp, x)
     halvings = int(wrap(dispatch(_halvings, x)).item())
     x = x * 0.5**halvings
-    one, b = decision(np.eye(x.shape[-1]), x), [c / _PADE[0] for c in _PADE]
+    one, b = _identity(x), [c / _PADE[0] for c in _PADE]
     x2 = x @ x
     x4 = x2 @ x2
     x6 = x4 @ x2
@@ -379,10 +397,8 @@ def tensorsolve(a: ArrayLike, b: ArrayLike, axes: Sequence[int] | None = None) -
         last = normal_axes("tensorsolve", axes, a.ndim)
         a = permute_dims(a, (*(i for i in range(a.ndim) if i not in last), *last))
     columns = a.shape[b.ndim :]
-    if a.shape[: b.ndim] != b.shape or math.prod(columns) != b.size:
-        raise ValueError(
-            f"tensorsolve: shapes {a.shape} and {b.shape}; a must begin with b's shape, and end with as much"
-        )
+    if math.prod(columns) != b.size or a.size != b.size**2:
+        raise ValueError(f"tensorsolve: shapes {a.shape} and {b.shape}; the first and the last axes of a must fit b's")
     return reshape(solve(reshape(a, (b.size, b.size)), reshape(b, (b.size,))), columns)
 
 
@@ -398,7 +414,7 @@ def vander(x: ArrayLike, N: int | None = None) -> Tensor:
     check("vander", INDEX.or_none, N=N)
     if not x.ndim:
         raise ValueError(f"vander: a tensor of shape {x.shape} is no vector")
-    return expand_dims(x, -1) ** decision(np.arange(x.shape[-1] if N is None else N), x)
+    return expand_dims(x, -1) ** decision(constant(np.arange(x.shape[-1] if N is None else N)), x)
 
 
 # ---- determinants ----------------------------------------------------------------------------------------------------
@@ -442,7 +458,7 @@ def _cofactor_slope(t: Array, a: Array) -> Array:
 def _cofactor_curve(w: Tensor, y: Tensor, t: Tensor, a: Tensor) -> Tensor:
     """The third derivative of det along t and w, of matrices of full rank."""
     if a.shape[-1] < 3:
-        return decision(np.zeros(a.shape), a)
+        return decision(constant(np.zeros(a.shape)), a)
     c, s, whole = _cofactor(a), _cofactor_slope(w, a), where(dispatch(_deficient, a), np.nan, _det(a))
     turns = s @ swapped(t) @ c + c @ swapped(t) @ s
     return (_each(_traced(s, t)) * c + _each(_traced(c, t)) * s - turns - _each(_traced(c, w)) * y) / _each(whole)
@@ -535,7 +551,7 @@ def _cholesky(a: Array) -> Array:
 def _lower_half(x: Tensor) -> Tensor:
     """The lower triangle, with half of the diagonal."""
     n = x.shape[-1]
-    return x * decision(np.tri(n) - np.eye(n) / 2, x)
+    return x * decision(constant(np.tri(n) - np.eye(n) / 2), x)
 
 
 def _cholesky_up(g: Tensor, y: Tensor, a: Tensor) -> Tensor:
@@ -581,7 +597,7 @@ def _solved_twice(low: Tensor, b: Tensor) -> Tensor:
 def cholesky_inverse(l: ArrayLike, *, upper: bool = False) -> Tensor:  # noqa: E741
     """The inverse of L Lᵀ, or with `upper` of Lᵀ L, of the triangle of L alone."""
     l = _square("cholesky_inverse", l)  # noqa: E741
-    return cholesky_solve(decision(np.eye(l.shape[-1]), l), l, upper=upper)
+    return cholesky_solve(_identity(l), l, upper=upper)
 
 
 # ---- eigenvalues and singular values: in one array, so that both walks see all of them at once -----------------------
@@ -611,7 +627,7 @@ def _between(x: Tensor, a: Tensor, b: Tensor) -> Tensor:
 
 
 def _off_diagonal(x: Tensor) -> Tensor:
-    return where(np.eye(x.shape[-1], dtype=bool), 0, x)
+    return where(constant(np.eye(x.shape[-1], dtype=bool)), 0, x)
 
 
 @primitive
@@ -824,7 +840,7 @@ def householder_product(a: ArrayLike, tau: ArrayLike) -> Tensor:
 
 
 def _reflected(a: Tensor, tau: Tensor) -> Tensor:
-    one = decision(np.broadcast_to(np.eye(*a.shape[-2:]), a.shape), a)
+    one = decision(constant(np.broadcast_to(np.eye(*a.shape[-2:]), a.shape)), a)
     vs, q = tril(a, -1) + one, one
     for i in reversed(range(tau.shape[-1])):
         v = vs[..., i : i + 1]
@@ -869,7 +885,7 @@ def _lu(a: Array) -> Array:
 
 
 def _unit_lower(y: Tensor) -> Tensor:
-    return tril(y, -1) + decision(np.eye(y.shape[-1]), y)
+    return tril(y, -1) + _identity(y)
 
 
 def _lu_up(g: Tensor, y: Tensor, a: Tensor) -> Tensor:
@@ -900,7 +916,7 @@ def lu(x: ArrayLike, *, pivot: bool = True) -> LUResult:
     p = (
         decision(dispatch(_permutation, x), x)
         if pivot
-        else decision(np.broadcast_to(np.eye(rows), (*x.shape[:-1], rows)), x)
+        else decision(constant(np.broadcast_to(np.eye(rows), (*x.shape[:-1], rows))), x)
     )
     x = swapped(p) @ x if pivot else x
     y = _lu(x[..., :n, :n])

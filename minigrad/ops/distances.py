@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import named
 from ..ranges import SWITCH, Range, check, number
-from ..tape import FLOATS, Array, Tensor, dispatch, in_floats
+from ..tape import FLOATS, Array, Tensor, constant, dispatch, in_floats
 from ..typing import ArrayLike
 from . import decompositions, reduce
 from .elementwise import abs, decision, sqrt, where
@@ -162,5 +162,5 @@ def pdist(x: ArrayLike, p: float = 2.0) -> Tensor:
     x = as_tensor(x)
     if x.ndim != 2:
         raise ValueError(f"pdist: a tensor of shape {x.shape} is no matrix, (n, d)")
-    i, j = np.triu_indices(x.shape[0], 1)
+    i, j = map(constant, np.triu_indices(x.shape[0], 1))
     return rounded_once(lambda a, b: vector_norm(a - b, axis=-1, ord=p))(x[i], x[j])
