@@ -56,9 +56,9 @@ CASES = {
         ["conv2d: x has 3 channels, weight expects 1; weight must be (O, 3, 3, 3)"],
     ),
     "conv2d: axes of x": (
-        lambda: mg.conv2d(t(3, 8, 8), t(8, 3, 3, 3)),
+        lambda: mg.conv2d(t(8, 8), t(8, 3, 3, 3)),
         ValueError,
-        ["conv2d", "(3, 8, 8)", "(N, C, H, W)"],
+        ["conv2d", "(8, 8)", "(N, C, H, W)"],
     ),
     "conv2d: axes of w": (
         lambda: mg.conv2d(image(), t(3, 3)),
@@ -222,8 +222,13 @@ CASES = {
     ),
     "where: a list": (lambda: mg.where([1, 0], t(2), 0), TypeError, ["where:", "[1, 0] (list)", "boolean"]),
     "seed": (lambda: mg.seed(-1), ValueError, ["seed: n is -1", "≥ 0"]),
-    "np.sum": (lambda: np.sum(t(2)), TypeError, ["np.sum", "use mg.sum", "x.data"]),
-    "np.concatenate": (lambda: np.concatenate([t(2), t(2)]), TypeError, ["np.concatenate", "use mg.concat"]),
+    "np.unwrap": (lambda: np.unwrap(t(2)), TypeError, ["np.unwrap", "no counterpart", "x.data"]),
+    "np.sum, out": (lambda: np.sum(t(2), out=np.zeros(())), TypeError, ["np.sum: out="]),
+    "max(dim=)": (lambda: t(2).max(dim=0), TypeError, ["max: ", "values and indices", "argmax(axis=…)"]),
+    "var(dim=)": (lambda: t(2).var(dim=0), TypeError, ["var: ", "n − 1", "correction=1"]),
+    "repeat": (lambda: t(2).repeat(2, 3), TypeError, ["repeat: ", "mg.tile(x, (2, 3))", "mg.repeat"]),
+    "split": (lambda: t(4).split(2), TypeError, ["split: ", "x.chunk(2)"]),
+    "to a device": (lambda: t(2).to("cuda:0"), ValueError, ["to: there is no device 'cuda:0'"]),
     # derivatives
     "primitive: no function": (lambda: mg.primitive("f"), TypeError, ["primitive: forward is 'f' (str)", "function"]),
     "linear: no primitive": (lambda: mg.linear("f", len), TypeError, ["linear: op is 'f' (str)", "mg.primitive"]),

@@ -2,13 +2,16 @@
 
 from . import (
     activations,
+    by_numpy,
     conv,
     decompositions,
     distances,
     elementwise,
+    entries,
     fusion,
     indexing,
     linalg,
+    logic,
     loss,
     matrices,
     noise,
@@ -18,10 +21,18 @@ from . import (
     products,
     reduce,
     resize,
+    rounding,
     shape,
+    special,
+    spelling,
     taps,
+    transcendental,
+    values,
 )
 
 __all__ = [
-    "activations", "conv", "decompositions", "distances", "elementwise", "fusion", "indexing", "linalg", "loss", "matrices", "noise", "norm", "operators", "pool", "products", "reduce", "resize", "shape", "taps",
+    "activations", "by_numpy", "conv", "decompositions", "distances", "elementwise", "entries", "fusion", "indexing",
+    "linalg", "logic", "loss", "matrices", "noise", "norm", "operators", "pool", "products", "reduce", "resize",
+    "rounding", "shape", "special", "spelling", "taps", "transcendental", "values",
 ]  # fmt: skip
+operators.bind([m for m in list(vars().values()) if isinstance(m, type(operators))])

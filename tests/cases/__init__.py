@@ -5,6 +5,8 @@ differentiable; labels, indices and sizes stand in the function. Add a primitive
 after its file in `ops/`: a test fails otherwise.
 """
 
+from minigrad import ops
+
 from . import (
     activations,
     decompositions,
@@ -18,13 +20,23 @@ from . import (
     norm,
     products,
     reduce,
+    rounding,
     shape,
+    special,
+    transcendental,
 )
 from .base import Case, a, case, pos
 
 CHAPTERS = [
-    elementwise, activations, reduce, shape, indexing, linalg, matrices, products, decompositions, distances, images, norm, loss,
+    elementwise, transcendental, rounding, activations, special, reduce, shape, indexing, linalg, products, matrices,
+    decompositions, distances, images, norm, loss,
 ]  # fmt: skip
 CASES: list[Case] = [row for chapter in CHAPTERS for row in chapter.CASES]
 
-__all__ = ["CASES", "Case", "a", "case", "pos"]
+# public operations whose results are constants: truth, places, neighbours
+CONSTANT = {
+    *ops.logic.__all__, "all", "any", "fft.fftfreq", "fft.rfftfreq", "linalg.matrix_rank", "nextafter", "signbit", "tril_indices",
+    "triu_indices",
+} - {"conj", "positive", "real"}  # fmt: skip
+
+__all__ = ["CASES", "CONSTANT", "Case", "a", "case", "pos"]
