@@ -1,6 +1,7 @@
 """minigrad: a tape-based autograd framework on NumPy, with Numba kernels. The public names, and nothing else.
 
-The subpackages `nn`, `optim`, `data`, `train`, `viz`, `lab`, `linalg` and `special` are imported when they are first asked for.
+The subpackages `nn`, `optim`, `data`, `train`, `viz`, `lab`, `linalg`, `fft` and `special` are imported when they are first
+asked for.
 """
 
 from importlib import import_module as _import_module
@@ -92,7 +93,7 @@ __all__ += ops.distances.__all__
 __all__ += ops.matrices.__all__
 __all__ += ops.products.__all__
 __version__ = "0.1.0"
-_SUBPACKAGES = ("data", "lab", "linalg", "nn", "optim", "special", "train", "viz")
+_SUBPACKAGES = ("data", "fft", "lab", "linalg", "nn", "optim", "special", "train", "viz")
 
 
 def __getattr__(name: str) -> _Any:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 import minigrad as mg
-from minigrad import data, lab, linalg, nn, optim, train, viz
+from minigrad import data, fft, lab, linalg, nn, optim, train, viz
 
 F32 = np.float32
 Call = tuple[Callable, tuple, dict[str, Any]]
@@ -81,7 +81,7 @@ UNARY = "abs digamma erf erfc hardsigmoid hardswish lgamma logsigmoid mish relu6
 BINARY = "allclose array_equal atan2 copysign equal floor_divide fmax fmin fmod greater greater_equal heaviside hypot isclose ldexp less less_equal logaddexp logaddexp2 logical_and logical_or logical_xor nextafter not_equal remainder xlog1py xlogy add div maximum minimum mul power sub"
 MATRIX = "diag diag_embed diagflat diagonal norm pdist trace tril triu"
 LINALG = (
-    "cholesky cholesky_inverse cond det diagonal eigh eigvalsh inv logdet matrix_exp matrix_norm matrix_rank "
+    "cholesky cholesky_inverse cond det diagonal eigh eigvalsh inv logdet lu matrix_exp matrix_norm matrix_rank "
     "matrix_transpose norm pinv qr slogdet svd svdvals trace vander vector_norm"
 )
 REDUCE = "logsumexp max mean min std sum var"
@@ -286,8 +286,13 @@ CALLS: dict[str, Callable[[], Call]] = {
         f"linalg.{n}": lambda n=n: call(getattr(linalg, n), well(3))
         for n in LINALG.split()
     },
+    "fft.fftfreq": lambda: call(fft.fftfreq, 4, d=0.5),
+    "fft.fftshift": lambda: call(fft.fftshift, x(2, 3), axes=1),
+    "fft.ifftshift": lambda: call(fft.ifftshift, x(2, 3), axes=1),
+    "fft.rfftfreq": lambda: call(fft.rfftfreq, 4, d=0.5),
     "linalg.cholesky_solve": lambda: call(linalg.cholesky_solve, x(3, 2), well(3), upper=True),
     "linalg.cross": lambda: call(linalg.cross, x(2, 3), x(2, 3), axis=-1),
+    "linalg.householder_product": lambda: call(linalg.householder_product, x(3, 2), x(2)),
     "linalg.lstsq": lambda: call(linalg.lstsq, well(3), x(3), rtol=0.1),
     "linalg.matmul": lambda: call(linalg.matmul, x(2, 3), x(3, 4)),
     "linalg.matrix_power": lambda: call(linalg.matrix_power, well(3), 3),

@@ -35,10 +35,9 @@ CHAPTERS = [
 CASES: list[Case] = [row for chapter in CHAPTERS for row in chapter.CASES]
 
 # public operations whose results are constants: truth, places, neighbours
-CONSTANT = {*ops.logic.__all__, "all", "any", "nextafter", "signbit", "tril_indices", "triu_indices"} - {
-    "conj",
-    "positive",
-    "real",
-}
+CONSTANT = {
+    *ops.logic.__all__, "all", "any", "fft.fftfreq", "fft.rfftfreq", "linalg.matrix_rank", "nextafter", "signbit", "tril_indices",
+    "triu_indices",
+} - {"conj", "positive", "real"}  # fmt: skip
 
 __all__ = ["CASES", "CONSTANT", "Case", "a", "case", "pos"]
