@@ -1,6 +1,6 @@
 """minigrad: a tape-based autograd framework on NumPy, with Numba kernels. The public names, and nothing else.
 
-The subpackages `nn`, `optim`, `data`, `train`, `viz`, `lab` and `linalg` are imported when they are first asked for.
+The subpackages `nn`, `optim`, `data`, `train`, `viz`, `lab`, `linalg` and `special` are imported when they are first asked for.
 """
 
 from importlib import import_module as _import_module
@@ -45,6 +45,7 @@ from .ops.reduce import *
 from .ops.resize import *
 from .ops.rounding import *
 from .ops.shape import *
+from .ops.special import *
 from .ops.transcendental import *
 from .random import seed
 from .recompute import checkpoint
@@ -88,11 +89,12 @@ __all__ += ops.pool.__all__
 __all__ += ops.reduce.__all__
 __all__ += ops.resize.__all__
 __all__ += ops.shape.__all__
+__all__ += ops.special.__all__
 __all__ += ops.distances.__all__
 __all__ += ops.matrices.__all__
 __all__ += ops.products.__all__
 __version__ = "0.1.0"
-_SUBPACKAGES = ("data", "lab", "linalg", "nn", "optim", "train", "viz")
+_SUBPACKAGES = ("data", "lab", "linalg", "nn", "optim", "special", "train", "viz")
 
 
 def __getattr__(name: str) -> _Any:

@@ -39,7 +39,9 @@ KEYWORDS: dict[str, tuple[str | int, ...]] = {  # PyTorch's, and ours in the ord
 }
 
 _PAIR = "{0}: PyTorch's {0}(dim=…) returns values and indices; write {0}(axis=…) for the values, arg{0}(axis=…) for the indices"
-_SPREAD = "{0}: PyTorch's {0}(dim=…) divides by n − 1, NumPy's by n; say which: correction=1 or correction=0, or write axis="
+_SPREAD = (
+    "{0}: PyTorch's {0}(dim=…) divides by n − 1, NumPy's by n; say which: correction=1 or correction=0, or write axis="
+)
 AMBIGUOUS = {  # with `dim`, unless one of these others is there
     "max": (_PAIR, ()),
     "min": (_PAIR, ()),

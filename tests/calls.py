@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 import minigrad as mg
-from minigrad import data, lab, nn, optim, train, viz
+from minigrad import data, lab, linalg, nn, optim, train, viz
 
 F32 = np.float32
 Call = tuple[Callable, tuple, dict[str, Any]]
@@ -29,6 +29,11 @@ def x(*shape: int, dtype: Any = np.float64) -> mg.Tensor:
     """Positive numbers, none equal to another."""
     n = math.prod(shape)
     return mg.tensor(np.linspace(0.2, 0.9, n).reshape(shape).astype(dtype), requires_grad=True)
+
+
+def well(n: int) -> mg.Tensor:
+    """A matrix far from singular."""
+    return mg.tensor(np.eye(n) + np.linspace(0.1, 0.2, n), requires_grad=True)
 
 
 def net() -> nn.Module:
@@ -72,10 +77,14 @@ RATES = SimpleNamespace(rates=np.array([0.1, 0.2]), losses=np.ones(2), smoothed=
 PROBS, LABELS = np.full((4, 2), 0.5), np.array([0, 1, 0, 1])
 
 IMAGE = (2, 2, 4, 4)
-UNARY = "abs acos asin asinh atan atanh cbrt ceil conj cos cosh deg2rad exp2 floor frac frexp imag isfinite isinf isnan isneginf isposinf isreal log10 log2 logical_not logit nan_to_num positive rad2deg real reciprocal round rsqrt sign signbit sinc sinh square tan trunc elu exp expm1 gelu leaky_relu log log1p neg relu sigmoid silu sin softplus sqrt tanh"
+UNARY = "abs digamma erf erfc hardsigmoid hardswish lgamma logsigmoid mish relu6 selu softsign tanhshrink acos asin asinh atan atanh cbrt ceil conj cos cosh deg2rad exp2 floor frac frexp imag isfinite isinf isnan isneginf isposinf isreal log10 log2 logical_not logit nan_to_num positive rad2deg real reciprocal round rsqrt sign signbit sinc sinh square tan trunc elu exp expm1 gelu leaky_relu log log1p neg relu sigmoid silu sin softplus sqrt tanh"
 BINARY = "allclose array_equal atan2 copysign equal floor_divide fmax fmin fmod greater greater_equal heaviside hypot isclose ldexp less less_equal logaddexp logaddexp2 logical_and logical_or logical_xor nextafter not_equal remainder xlog1py xlogy add div maximum minimum mul power sub"
+MATRIX = "diag diag_embed diagflat diagonal norm pdist trace tril triu"
+LINALG = (
+    "cholesky cholesky_inverse cond det diagonal eigh eigvalsh inv logdet matrix_exp matrix_norm matrix_rank "
+    "matrix_transpose norm pinv qr slogdet svd svdvals trace vander vector_norm"
+)
 REDUCE = "logsumexp max mean min std sum var"
-
 
 
 def whole(*shape: int) -> mg.Tensor:
@@ -156,6 +165,14 @@ AWAITED = {  # methods, and the function that they call: until it is there, they
 METHODS = {n: row for n, row in METHODS.items() if hasattr(mg.Tensor, n) and hasattr(mg, AWAITED.get(n, "tensor"))}
 
 CALLS: dict[str, Callable[[], Call]] = {
+    "celu": lambda: call(mg.celu, x(2, 3), 0.5),
+    "glu": lambda: call(mg.glu, x(2, 4), 1),
+    "hardshrink": lambda: call(mg.hardshrink, x(2, 3), 0.4),
+    "hardtanh": lambda: call(mg.hardtanh, x(2, 3), 0.3, 0.6),
+    "prelu": lambda: call(mg.prelu, x(2, 3), x(3)),
+    "rrelu": lambda: call(mg.rrelu, x(2, 3), 0.1, 0.3, True, rng=0),
+    "softshrink": lambda: call(mg.softshrink, x(2, 3), 0.4),
+    "threshold": lambda: call(mg.threshold, x(2, 3), 0.4, 0.1),
     "all": lambda: call(mg.all, np.array([[True, False]]), 1),
     "any": lambda: call(mg.any, np.array([[True, False]]), 1),
     "acosh": lambda: call(mg.acosh, np.array([1.5, 2.0])),
@@ -228,6 +245,42 @@ CALLS: dict[str, Callable[[], Call]] = {
     "upsample": lambda: call(mg.upsample, x(*IMAGE), 3),
     "upsample_bilinear": lambda: call(mg.upsample_bilinear, x(*IMAGE), 3),
     "upsample_nearest": lambda: call(mg.upsample_nearest, x(*IMAGE), 3),
+    # products, parts of matrices, distances, linear algebra
+    **{n: lambda n=n: call(getattr(mg, n), x(2, 3), x(2, 3)) for n in ("cdist", "dist", "inner", "kron", "outer", "vdot")},
+    **{n: lambda n=n: call(getattr(mg, n), x(3, 3)) for n in MATRIX.split()},
+    "addbmm": lambda: call(mg.addbmm, x(2, 2), x(2, 2, 3), x(2, 3, 2), beta=2, alpha=0.5),
+    "addmm": lambda: call(mg.addmm, x(2, 2), x(2, 3), x(3, 2), beta=2, alpha=0.5),
+    "addmv": lambda: call(mg.addmv, x(2), x(2, 3), x(3), beta=2, alpha=0.5),
+    "addr": lambda: call(mg.addr, x(2, 3), x(2), x(3), beta=2, alpha=0.5),
+    "baddbmm": lambda: call(mg.baddbmm, x(2, 2, 2), x(2, 2, 3), x(2, 3, 2), beta=2, alpha=0.5),
+    "block_diag": lambda: call(mg.block_diag, x(2, 2), x(3)),
+    "bmm": lambda: call(mg.bmm, x(2, 2, 3), x(2, 3, 2)),
+    "cross": lambda: call(mg.cross, x(2, 3), x(2, 3), axis=-1),
+    "dot": lambda: call(mg.dot, x(2, 3), x(3, 2)),
+    "einsum": lambda: call(mg.einsum, "ij,jk", x(2, 3), x(3, 2)),
+    "mm": lambda: call(mg.mm, x(2, 3), x(3, 2)),
+    "mv": lambda: call(mg.mv, x(2, 3), x(3)),
+    "tensordot": lambda: call(mg.tensordot, x(2, 3), x(3, 2), axes=1),
+    "tril_indices": lambda: call(mg.tril_indices, 3, 1, 2),
+    "triu_indices": lambda: call(mg.triu_indices, 3, 1, 2),
+    "vecdot": lambda: call(mg.vecdot, x(2, 3), x(2, 3), axis=0),
+    **{
+        f"linalg.{n}": lambda n=n: call(getattr(linalg, n), well(3))
+        for n in LINALG.split()
+    },
+    "linalg.cholesky_solve": lambda: call(linalg.cholesky_solve, x(3, 2), well(3), upper=True),
+    "linalg.cross": lambda: call(linalg.cross, x(2, 3), x(2, 3), axis=-1),
+    "linalg.lstsq": lambda: call(linalg.lstsq, well(3), x(3), rtol=0.1),
+    "linalg.matmul": lambda: call(linalg.matmul, x(2, 3), x(3, 4)),
+    "linalg.matrix_power": lambda: call(linalg.matrix_power, well(3), 3),
+    "linalg.multi_dot": lambda: call(linalg.multi_dot, [x(2, 3), x(3, 4), x(4)]),
+    "linalg.outer": lambda: call(linalg.outer, x(2), x(3)),
+    "linalg.solve": lambda: call(linalg.solve, well(3), x(3)),
+    "linalg.solve_triangular": lambda: call(linalg.solve_triangular, well(3), x(3, 2), upper=True),
+    "linalg.tensordot": lambda: call(linalg.tensordot, x(2, 3), x(3, 2), axes=1),
+    "linalg.tensorinv": lambda: call(linalg.tensorinv, well(4).reshape(2, 2, 4), 2),
+    "linalg.tensorsolve": lambda: call(linalg.tensorsolve, well(4).reshape(2, 2, 4), x(2, 2)),
+    "linalg.vecdot": lambda: call(linalg.vecdot, x(2, 3), x(2, 3), axis=0),
     # derivatives, and what is around them
     "Primitive": lambda: call(mg.Primitive, lambda a: a),
     "Tensor": lambda: call(mg.Tensor, [1.0, 2.0]),

@@ -20,11 +20,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import minigrad as mg
-from minigrad import data, lab, nn, optim, train, viz
+from minigrad import data, lab, linalg, nn, optim, train, viz
 from minigrad.errors import HOME
 from minigrad.ranges import whole
 
-PACKAGES = {"nn": nn, "optim": optim, "data": data, "train": train, "viz": viz, "lab": lab}
+PACKAGES = {"nn": nn, "optim": optim, "data": data, "train": train, "viz": viz, "lab": lab, "linalg": linalg}
 
 
 class Odd:
@@ -156,10 +156,25 @@ def called(name):
     )
 
 
-OPERATIONS = {"truediv": "div", "rtruediv": "div", "pow": "power", "rpow": "power", "Primitive": "primitive", "true_divide": "div"}
+OPERATIONS = {
+    "truediv": "div",
+    "rtruediv": "div",
+    "pow": "power",
+    "rpow": "power",
+    "Primitive": "primitive",
+    "true_divide": "div",
+}
 OPERATIONS |= {f"{r}{n}": f"bitwise_{n}" for n in ("and", "or", "xor") for r in ("", "r")}
 OPERATIONS |= {f"{r}{n}shift": f"{side}_shift" for n, side in (("l", "left"), ("r", "right")) for r in ("", "r")}
-OPERATIONS |= {"setitem": "set_at", "divide": "div", "multiply": "mul", "subtract": "sub", "negative": "neg", "absolute": "abs", "mm": "matmul"}
+OPERATIONS |= {
+    "setitem": "set_at",
+    "divide": "div",
+    "multiply": "mul",
+    "subtract": "sub",
+    "negative": "neg",
+    "absolute": "abs",
+    "mm": "matmul",
+}
 OPERATIONS |= {"mv": "matmul", "bmm": "matmul"}
 
 

@@ -23,6 +23,7 @@ from . import (
     resize,
     rounding,
     shape,
+    special,
     spelling,
     taps,
     transcendental,
@@ -30,8 +31,7 @@ from . import (
 )
 
 __all__ = [
-    "activations", "by_numpy", "conv", "decompositions", "distances", "elementwise", "entries", "fusion", "indexing", "linalg",
-    "logic", "loss", "matrices", "noise", "norm", "operators", "pool", "products", "reduce", "resize", "rounding", "shape",
-    "spelling", "taps", "transcendental", "values",
+    "activations", "by_numpy", "conv", "decompositions", "distances", "elementwise", "entries", "fusion", "indexing",
+    "linalg", "logic", "loss", "matrices", "noise", "norm", "operators", "pool", "products", "reduce", "resize",
+    "rounding", "shape", "special", "spelling", "taps", "transcendental", "values",
 ]  # fmt: skip
-operators.bind([m for m in list(vars().values()) if isinstance(m, type(operators))])

@@ -19,7 +19,6 @@ from .. import tree
 from ..tape import Array, Tensor, alias, leave
 from .spelling import mg, spelt, swapped_axes
 
-
 SAME = (  # ufuncs that have one name in NumPy, or SciPy, and here
     "acos acosh add asin asinh atan atan2 atanh bitwise_and bitwise_count bitwise_or bitwise_xor cbrt ceil copysign cos "
     "cosh deg2rad erf erfc erfcinv erfinv exp exp2 expm1 float_power floor floor_divide fmax fmin fmod gcd "
@@ -66,7 +65,14 @@ UFUNCS: dict[str, str | Callable] = {
     "subtract": "sub",
     "vecmat": lambda x1, x2: mg.matmul(x1[..., None, :], x2)[..., 0, :],
 }
-REDUCTIONS = {"add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min", "logical_and": "all", "logical_or": "any"}
+REDUCTIONS = {
+    "add": "sum",
+    "multiply": "prod",
+    "maximum": "max",
+    "minimum": "min",
+    "logical_and": "all",
+    "logical_or": "any",
+}
 SCANS = {"add": "cumulative_sum", "multiply": "cumulative_prod"}
 
 _AS_THEY_ARE = (  # functions whose parameters, after the first ones, have one name in NumPy and here
@@ -179,7 +185,10 @@ def _gradient(f: Any, spacing: tuple, axis: Any) -> Any:
         if np.ndim(h):
             raise TypeError("np.gradient: coordinates have no counterpart for tensors; give a number for each axis")
         g = _last(f, a)
-        g = mg.concat([g[..., 1:2] - g[..., :1], (g[..., 2:] - g[..., :-2]) / 2, g[..., -1:] - g[..., -2:-1]], axis=-1) / h
+        g = (
+            mg.concat([g[..., 1:2] - g[..., :1], (g[..., 2:] - g[..., :-2]) / 2, g[..., -1:] - g[..., -2:-1]], axis=-1)
+            / h
+        )
         order = list(range(f.ndim - 1))
         order.insert(a % f.ndim, f.ndim - 1)
         out.append(mg.permute_dims(g, order))
@@ -297,9 +306,7 @@ FUNCTIONS: dict[str, str | Callable] = {
     "gradient": lambda f, *varargs, axis=None: _gradient(f, varargs, axis),
     "hsplit": lambda ary, indices_or_sections: _parts("split", int(ary.ndim > 1), ary, indices_or_sections),
     "hstack": lambda tup: _joined(int(np.ndim(tup[0]) > 1), 1, tup),
-    "inner": lambda a, b: (
-        mg.mul(a, b) if not (np.ndim(a) and np.ndim(b)) else mg.tensordot(a, b, axes=((-1,), (-1,)))
-    ),
+    "inner": lambda a, b: mg.mul(a, b) if not (np.ndim(a) and np.ndim(b)) else mg.tensordot(a, b, axes=((-1,), (-1,))),
     "interp": lambda x, xp, fp, left=None, right=None: _interp(x, xp, fp, left, right),
     "isclose": lambda a, b, rtol=1e-5, atol=1e-8, equal_nan=False: mg.tensor(
         np.isclose(_held(a), _held(b), rtol, atol, equal_nan)
@@ -317,10 +324,14 @@ FUNCTIONS: dict[str, str | Callable] = {
     "nanprod": lambda a, axis=None, keepdims=False: _without_nan("prod", 1.0, a, axis=axis, keepdims=keepdims),
     "nansum": lambda a, axis=None, keepdims=False: _without_nan("sum", 0.0, a, axis=axis, keepdims=keepdims),
     "outer": lambda a, b: mg.reshape(a, (-1, 1)) * mg.reshape(b, (1, -1)),
-    "pad": lambda array, pad_width, mode="constant": mg.pad(array, pad_width, mode=mode) if mode != "constant" else mg.pad(array, pad_width),
+    "pad": lambda array, pad_width, mode="constant": (
+        mg.pad(array, pad_width, mode=mode) if mode != "constant" else mg.pad(array, pad_width)
+    ),
     "percentile": lambda a, q, axis=None, keepdims=False: _quantile(a, np.divide(q, 100), axis, keepdims),
     "polyval": lambda p, x: _polyval(p, x),
-    "ptp": lambda a, axis=None, keepdims=False: mg.max(a, axis=axis, keepdims=keepdims) - mg.min(a, axis=axis, keepdims=keepdims),
+    "ptp": lambda a, axis=None, keepdims=False: (
+        mg.max(a, axis=axis, keepdims=keepdims) - mg.min(a, axis=axis, keepdims=keepdims)
+    ),
     "quantile": lambda a, q, axis=None, keepdims=False: _quantile(a, q, axis, keepdims),
     "ravel": lambda a: mg.reshape(a, -1),
     "real": lambda val: alias(val),
@@ -353,7 +364,9 @@ FUNCTIONS: dict[str, str | Callable] = {
     "iscomplexobj": lambda x: x.dtype.kind == "c",
     "isrealobj": lambda x: x.dtype.kind != "c",
     "ndim": lambda a: a.ndim,
-    "result_type": lambda *arrays_and_dtypes: np.result_type(*[a.dtype if isinstance(a, Tensor) else a for a in arrays_and_dtypes]),
+    "result_type": lambda *arrays_and_dtypes: np.result_type(
+        *[a.dtype if isinstance(a, Tensor) else a for a in arrays_and_dtypes]
+    ),
     "shape": lambda a: a.shape,
     "size": lambda a, axis=None: a.size if axis is None else a.shape[axis],
 }
@@ -386,7 +399,9 @@ def path(f: Callable) -> str:
 
 
 def _none(name: str) -> TypeError:
-    return TypeError(f"{name}: it has no counterpart for tensors; use functions of minigrad, or {name} of x.data, which holds x constant")
+    return TypeError(
+        f"{name}: it has no counterpart for tensors; use functions of minigrad, or {name} of x.data, which holds x constant"
+    )
 
 
 _parameters = functools.cache(inspect.signature)

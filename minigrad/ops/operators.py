@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import named
 from ..tape import Array, Tensor, add, as_array, backward, cast, dispatch, mul, register_hook, retain_grad, wrap
 from ..typing import DTypeLike
-from . import by_numpy, elementwise, entries, indexing, linalg, reduce, shape, spelling, values
+from . import by_numpy, elementwise, entries, indexing, linalg, shape, spelling, values
 
 
 def _value(x: Any) -> Any:

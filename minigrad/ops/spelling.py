@@ -293,17 +293,45 @@ METHODS: dict[str, Any] = {
 }
 
 CLASHES = {  # name: what PyTorch means, what is meant here, what to write
-    "x.max(1), x.min(1)": ("values and indices", "values, as in NumPy", "`x.max(axis=1)`, `x.argmax(axis=1)`; with `dim=` it raises"),
-    "x.var(), x.std()": ("divided by n − 1", "divided by n, as in the standard", "`correction=1`; with `dim=` alone it raises"),
-    "x.sort(1)": ("values and indices", "values, as in the standard", "`mg.sort(x, axis=1)`, `mg.argsort(x, axis=1)`; with `dim=` it raises"),
-    "x.repeat(2, 3)": ("copies side by side", "each entry repeated, as in NumPy", "`mg.tile(x, (2, 3))`, `mg.repeat(x, 2, axis=0)`; it raises"),
+    "x.max(1), x.min(1)": (
+        "values and indices",
+        "values, as in NumPy",
+        "`x.max(axis=1)`, `x.argmax(axis=1)`; with `dim=` it raises",
+    ),
+    "x.var(), x.std()": (
+        "divided by n − 1",
+        "divided by n, as in the standard",
+        "`correction=1`; with `dim=` alone it raises",
+    ),
+    "x.sort(1)": (
+        "values and indices",
+        "values, as in the standard",
+        "`mg.sort(x, axis=1)`, `mg.argsort(x, axis=1)`; with `dim=` it raises",
+    ),
+    "x.repeat(2, 3)": (
+        "copies side by side",
+        "each entry repeated, as in NumPy",
+        "`mg.tile(x, (2, 3))`, `mg.repeat(x, 2, axis=0)`; it raises",
+    ),
     "x.split(2)": ("pieces of length 2", "two pieces, as in NumPy", "`x.chunk(2)`, or an index; it raises"),
-    "x.squeeze(1)": ("unchanged where the axis has another length", "an error there, as in the standard", "`x.squeeze()` takes all axes of length 1"),
+    "x.squeeze(1)": (
+        "unchanged where the axis has another length",
+        "an error there, as in the standard",
+        "`x.squeeze()` takes all axes of length 1",
+    ),
     "mg.equal(x, y)": ("one truth value", "entry by entry, as in the standard", "`np.array_equal(x, y)`"),
     "mg.nonzero(x)": ("one array of indices (n, d)", "one array for each axis, as in the standard", "`mg.argwhere(x)`"),
     "mg.zeros(2, 3)": ("a shape in several arguments", "one tuple, as in the standard", "`mg.zeros((2, 3))`"),
-    "np.transpose(x, (1, 0))": ("`x.transpose(0, 1)` exchanges two axes", "so it does here; with a tuple it is NumPy's order of axes", "`mg.permute_dims`"),
-    "x += y": ("changes x, on the tape too", "gives a new tensor under the old name, except under `no_grad`", "see [in place](architecture.md)"),
+    "np.transpose(x, (1, 0))": (
+        "`x.transpose(0, 1)` exchanges two axes",
+        "so it does here; with a tuple it is NumPy's order of axes",
+        "`mg.permute_dims`",
+    ),
+    "x += y": (
+        "changes x, on the tape too",
+        "gives a new tensor under the old name, except under `no_grad`",
+        "see [in place](architecture.md)",
+    ),
 }
 
 

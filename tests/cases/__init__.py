@@ -22,12 +22,13 @@ from . import (
     reduce,
     rounding,
     shape,
+    special,
     transcendental,
 )
 from .base import Case, a, case, pos
 
 CHAPTERS = [
-    elementwise, transcendental, rounding, activations, reduce, shape, indexing, linalg, products, matrices,
+    elementwise, transcendental, rounding, activations, special, reduce, shape, indexing, linalg, products, matrices,
     decompositions, distances, images, norm, loss,
 ]  # fmt: skip
 CASES: list[Case] = [row for chapter in CHAPTERS for row in chapter.CASES]

@@ -340,7 +340,10 @@ def test_at_is_what_numpy_writes(which, seed, scalar):
     np.add.at(added, index, v)
     assert np.array_equal(mg.tensor(a).at[index].set(v).data, want)
     assert np.allclose(mg.tensor(a).at[index].add(v).data, added)
-    for f in (lambda x, u: (x.at[index].set(u) ** 2 * want).sum(), lambda x, u: (x.at[index].add(u) ** 2 * added).sum()):
+    for f in (
+        lambda x, u: (x.at[index].set(u) ** 2 * want).sum(),
+        lambda x, u: (x.at[index].add(u) ** 2 * added).sum(),
+    ):
         assert mg.gradcheck(f, a, v, order=2).ok
 
 

@@ -5,7 +5,6 @@ import inspect
 
 import numpy as np
 import pytest
-
 from calls import AWAITED, METHODS
 
 import minigrad as mg
