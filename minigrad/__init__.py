@@ -5,6 +5,7 @@ asked for.
 """
 
 from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 from . import ops
@@ -68,6 +69,9 @@ from .tape import (
     sum_to,
     tensor,
 )
+
+if _TYPE_CHECKING:
+    from .spelled import *  # a stub: PyTorch's names, found by __getattr__
 
 __all__ = [
     "Primitive", "Tensor", "add", "broadcast_to", "checkpoint", "compile", "composite", "debug", "elementwise", "explain", "fused", "general", "get_num_threads", "ggnvp", "grad", "gradcheck", "graph", "hessian", "hvp", "jacobian", "jvp", "linear", "linearize", "linearize_ggn", "linearize_grad", "mul", "no_grad", "ops", "per_example_grad", "primitive", "pull", "push", "seed", "set_num_threads", "sum_to", "tensor", "value_and_grad", "vjp",

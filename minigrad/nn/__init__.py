@@ -1,6 +1,6 @@
 """Objects that own parameters: modules, layers, residual blocks, losses, initialisers and whole models."""
 
-from . import attention, init, models, norm, pooling, recurrent
+from . import attention, functional, init, models, norm, pooling, recurrent
 from .activations import ELU, GELU, LeakyReLU, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
 from .attention import *
 from .containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
