@@ -71,15 +71,14 @@ class SiLU(Module):
 
 
 class GELU(Module):
-    """The tanh form of GELU, PyTorch's `GELU(approximate="tanh")`; raises ValueError for the other form."""
+    """x · Φ(x), or by `approximate` 'tanh' the form that is made of tanh (`mg.gelu`)."""
 
-    def __init__(self, approximate: str = "tanh") -> None:
-        if approximate != "tanh":
-            raise ValueError(f"GELU: approximate is {approximate!r}; only the form 'tanh' is offered")
+    def __init__(self, approximate: str = "none") -> None:
+        check("GELU", activations.APPROXIMATE, approximate=approximate)
         self.approximate = approximate
 
     def forward(self, x: ArrayLike) -> Tensor:
-        return activations.gelu(x)
+        return activations.gelu(x, self.approximate)
 
 
 class Softmax(Module):
@@ -102,3 +101,10 @@ class LogSoftmax(Module):
 
     def forward(self, x: ArrayLike) -> Tensor:
         return loss.log_softmax(x, self.axis)
+
+
+class ReLU6(Module):
+    """min(max(x, 0), 6)."""
+
+    def forward(self, x: ArrayLike) -> Tensor:
+        return elementwise.clip(x, 0.0, 6.0)
