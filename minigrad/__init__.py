@@ -31,6 +31,7 @@ from .ops.activations import *
 from .ops.conv import *
 from .ops.distances import *
 from .ops.elementwise import *
+from .ops.entries import *
 from .ops.linalg import *
 from .ops.logic import *
 from .ops.loss import *
@@ -72,6 +73,7 @@ __all__ = [
 __all__ += ops.activations.__all__
 __all__ += ops.conv.__all__
 __all__ += ops.elementwise.__all__
+__all__ += ops.entries.__all__
 __all__ += ops.linalg.__all__
 __all__ += ops.logic.__all__
 __all__ += ops.rounding.__all__
@@ -94,6 +96,8 @@ _SUBPACKAGES = ("data", "lab", "linalg", "nn", "optim", "special", "train", "viz
 def __getattr__(name: str) -> _Any:
     if name in _SUBPACKAGES:
         return _import_module(f"{__name__}.{name}")
+    if name in ops.spelling.FUNCTIONS:  # PyTorch's
+        return ops.spelling.function(name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

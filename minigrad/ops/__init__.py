@@ -2,10 +2,12 @@
 
 from . import (
     activations,
+    by_numpy,
     conv,
     decompositions,
     distances,
     elementwise,
+    entries,
     fusion,
     indexing,
     linalg,
@@ -22,13 +24,15 @@ from . import (
     rounding,
     shape,
     special,
+    spelling,
     taps,
     transcendental,
     values,
 )
 
 __all__ = [
-    "activations", "conv", "decompositions", "distances", "elementwise", "fusion", "indexing", "linalg", "logic",
-    "loss", "matrices", "noise", "norm", "operators", "pool", "products", "reduce", "resize", "rounding", "shape",
-    "special", "taps", "transcendental", "values",
+    "activations", "by_numpy", "conv", "decompositions", "distances", "elementwise", "entries", "fusion", "indexing",
+    "linalg", "logic", "loss", "matrices", "noise", "norm", "operators", "pool", "products", "reduce", "resize",
+    "rounding", "shape", "special", "spelling", "taps", "transcendental", "values",
 ]  # fmt: skip
+operators.bind([m for m in list(vars().values()) if isinstance(m, type(operators))])

@@ -263,10 +263,11 @@ def pinv(x: ArrayLike, /, *, rtol: float | None = None) -> Tensor:
 def lstsq(a: ArrayLike, b: ArrayLike, *, rtol: float | None = None) -> LstsqResult:
     """The y of least norm for which ‖a @ y − b‖ is least; with it the squared residuals of each column, a's rank and
     its singular values. b is a vector or a matrix; the rank is taken for constant."""
+    check("lstsq", NOT_NEGATIVE.or_none, rtol=rtol)
     a, b = matrix("lstsq", a), as_tensor(b)
     if not b.ndim or b.shape[0 if b.ndim == 1 else -2] != a.shape[-2]:
         raise ValueError(f"lstsq: shapes {a.shape} and {b.shape}; as many rows are needed on the right as on the left")
-    y = matmul(pinv(a, rtol=rtol), b)
+    y = products.rounded_once(lambda a, b: matmul(_pinv(a, rtol=rtol), b))(a, b)
     rest = matmul(a, y) - b
     return LstsqResult(y, reduce.sum(rest * rest, -1 if b.ndim == 1 else -2), matrix_rank(a, rtol=rtol), svdvals(a))
 
@@ -281,6 +282,10 @@ def matrix_power(x: ArrayLike, n: int, /) -> Tensor:
     """
     x = _square("matrix_power", x)
     check("matrix_power", WHOLE, n=n)
+    return products.rounded_once(_times)(x, n=n)
+
+
+def _times(x: Tensor, n: int) -> Tensor:
     if n < 0:
         x, n = _inv(x), -n
     y = None
@@ -309,11 +314,11 @@ def multi_dot(arrays: Sequence[Any]) -> Tensor:
         costs = [(best(i, k)[0] + best(k, j)[0] + sizes[i] * sizes[k] * sizes[j], k) for k in range(i + 1, j)]
         return min(costs, default=(0, i))
 
-    def product(i: int, j: int) -> Tensor:
+    def product(xs: tuple[Tensor, ...], i: int, j: int) -> Tensor:
         k = best(i, j)[1]
-        return xs[i] if j == i + 1 else matmul(product(i, k), product(k, j))
+        return xs[i] if j == i + 1 else matmul(product(xs, i, k), product(xs, k, j))
 
-    return product(0, len(xs))
+    return products.rounded_once(lambda *xs: product(xs, 0, len(xs)))(*xs)
 
 
 _PADE = [
@@ -555,7 +560,12 @@ def cholesky_solve(b: ArrayLike, l: ArrayLike, *, upper: bool = False) -> Tensor
     """The solutions y of (L Lᵀ) y = b, or with `upper` of (Lᵀ L) y = b, of the triangle of L alone."""
     check("cholesky_solve", SWITCH, upper=upper)
     low = swapped(triu(_square("cholesky_solve", l))) if upper else tril(_square("cholesky_solve", l))
-    return _solved("cholesky_solve", swapped(low), _solved("cholesky_solve", low, matrix("cholesky_solve", b)))
+    return _solved_twice(low, matrix("cholesky_solve", b))
+
+
+@products.rounded_once
+def _solved_twice(low: Tensor, b: Tensor) -> Tensor:
+    return _solved("cholesky_solve", swapped(low), _solved("cholesky_solve", low, b))
 
 
 @named

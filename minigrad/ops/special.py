@@ -119,7 +119,7 @@ def _polygamma(x: Array, *, n: int) -> Array:
     return stepped(of(n), of(n + 1))(x)
 
 
-elementwise(lgamma, lambda y, x: digamma(x))
+elementwise(lgamma, lambda y, x: _polygamma(x, n=0))
 elementwise(_polygamma, lambda y, x, *, n: _polygamma(x, n=n + 1))
 
 
