@@ -34,10 +34,14 @@ __all__ = [
     "conv2d_weight",
     "elu",
     "elu_backward",
+    "erf",
+    "erfc",
     "fold",
     "gate",
     "gelu",
     "gelu_backward",
+    "gelu_erf",
+    "gelu_erf_backward",
     "get_num_threads",
     "leaky_relu",
     "leaky_relu_backward",
@@ -126,7 +130,7 @@ conv2d_input = _dispatched(plain.conv2d_input, "conv")
 conv2d_weight = _dispatched(plain.conv2d_weight, "conv")
 matmul = _dispatched(plain.matmul, "blas")
 unfold, fold = plain.unfold, plain.fold
-taps = plain.taps
+taps = _dispatched(plain.taps, "along")
 
 max_pool2d = _dispatched(plain.max_pool2d, "pool")
 pool_take = _dispatched(plain.pool_take, "pool")
@@ -148,6 +152,10 @@ silu = _dispatched(plain.silu, "elementwise")
 silu_backward = _dispatched(plain.silu_backward, "elementwise")
 gelu = _dispatched(plain.gelu, "elementwise")
 gelu_backward = _dispatched(plain.gelu_backward, "elementwise")
+erf = _dispatched(plain.erf, "elementwise")
+erfc = _dispatched(plain.erfc, "elementwise")
+gelu_erf = _dispatched(plain.gelu_erf, "elementwise")
+gelu_erf_backward = _dispatched(plain.gelu_erf_backward, "elementwise")
 elu = _dispatched(plain.elu, "elementwise")
 elu_backward = _dispatched(plain.elu_backward, "elementwise")
 leaky_relu = _dispatched(plain.leaky_relu, "elementwise")

@@ -5,6 +5,8 @@ what the jitted kernels are tested against. Branches look at the real part only 
 step passes through. It is never tuned for speed. Images are logically (N,C,H,W); results are stored channels last.
 """
 
+import math
+
 import numpy as np
 
 from ..typing import Array, Pair
@@ -252,9 +254,10 @@ def tanh_backward(g: Array, y: Array):
     return g * (1 - y * y)
 
 
-SILU_IS_RELU, GELU_IS_RELU = (
+SILU_IS_RELU, GELU_IS_RELU, GELU_ERF_IS_RELU = (
     1024,
     32,
+    40,
 )  # beyond, the sigmoid is 0 or 1 in every dtype: what is far out counts as this far
 
 
@@ -283,6 +286,38 @@ def gelu_backward(g: Array, x: Array):
     x = _near(x, GELU_IS_RELU)
     s = sigmoid((8 / np.pi) ** 0.5 * (x + 0.044715 * x**3))
     return g * (s * (1 + x * (1 - s) * (8 / np.pi) ** 0.5 * (1 + 3 * 0.044715 * x * x)))
+
+
+def _each(f):
+    """A function of Python's numbers as one of arrays, in their dtype."""
+    every = np.vectorize(f, otypes=[np.float64])
+    return lambda x: every(x).astype(x.dtype)
+
+
+_erf, _erfc = _each(math.erf), _each(math.erfc)
+
+
+def erf(x: Array):
+    """2/sqrt(pi) times the integral of exp(-t**2) from 0 to x."""
+    return _erf(x)
+
+
+def erfc(x: Array):
+    """1 - erf(x), without cancellation."""
+    return _erfc(x)
+
+
+def gelu_erf(x: Array):
+    """x times the normal distribution, erfc(-x / sqrt(2)) / 2."""
+    near = np.where(x < -GELU_ERF_IS_RELU, -GELU_ERF_IS_RELU, x)
+    return (near * (0.5 * _erfc(near * -math.sqrt(0.5)))).astype(x.dtype)
+
+
+def gelu_erf_backward(g: Array, x: Array):
+    """g times the derivative of gelu_erf at x."""
+    near = _near(x, GELU_ERF_IS_RELU)
+    density = np.exp(-0.5 * near * near) / math.sqrt(2 * math.pi)
+    return (g * (0.5 * _erfc(near * -math.sqrt(0.5)) + near * density)).astype(x.dtype)
 
 
 def _near(x, limit):

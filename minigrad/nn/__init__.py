@@ -7,7 +7,7 @@ from .containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Se
 from .convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from .dropout import Averaged, DropConnect, Dropout, Dropout2d, averaged
 from .embedding import Embedding
-from .layers import Flatten, Identity, Linear, Unflatten
+from .layers import Bilinear, Flatten, Identity, Linear, Unflatten
 from .losses import *
 from .module import Buffer, Module, Parameter
 from .norm import *
@@ -19,6 +19,7 @@ from .summary import Summary, summary
 
 __all__ = [
     "Averaged",
+    "Bilinear",
     "Buffer",
     "Conv1d",
     "Conv2d",

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from dataclasses import KW_ONLY
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
 from ..declared import Number, Positive
 from ..ops import activations, elementwise, loss
 from ..ranges import COUNT, NUMBER, check
-from ..tape import Tensor, mul
+from ..tape import Tensor
 from ..typing import ArrayLike, DTypeLike
 from .function import Dim, Function, Inplace
 from .layers import own_generator
@@ -18,23 +19,13 @@ from .module import Module, Parameter
 __all__ = ["CELU", "ELU", "GELU", "GLU", "SELU", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "LeakyReLU", "LogSigmoid", "LogSoftmax", "Mish", "PReLU", "RReLU", "ReLU", "ReLU6", "SiLU", "Sigmoid", "Softmax", "Softmax2d", "Softmin", "Softplus", "Softshrink", "Softsign", "Tanh", "Tanhshrink", "Threshold"]  # fmt: skip
 
 
-def _softplus(x: Any, beta: float, threshold: float) -> Tensor:
-    return activations.softplus(x) if beta == 1 else activations.softplus(mul(x, beta)) / beta
-
-
-def _gelu(x: Any, approximate: str) -> Tensor:
-    if approximate != "tanh":
-        raise ValueError("GELU: approximate is 'none'; only the form 'tanh' is offered")
-    return activations.gelu(x)
-
-
 class ReLU(Function, f=elementwise.relu):
     """max(x, 0)."""
 
     inplace: Inplace = False
 
 
-class ReLU6(Function, f="relu6"):
+class ReLU6(Function, f=activations.relu6):
     """min(max(x, 0), 6)."""
 
     inplace: Inplace = False
@@ -60,12 +51,13 @@ class PReLU(Module):
         return activations.prelu(x, self.weight)
 
 
-class RReLU(Function, f="rrelu"):
+class RReLU(Function, f=activations.rrelu):
     """x where positive, a · x elsewhere, a drawn from [lower, upper] for each entry; at test time their mean (Xu et al. 2015)."""
 
     lower: Number = 1 / 8
     upper: Number = 1 / 3
     inplace: Inplace = False
+    _: KW_ONLY
     rng: Any = None
 
     def __post_init__(self) -> None:
@@ -80,14 +72,14 @@ class ELU(Function, f=activations.elu):
     inplace: Inplace = False
 
 
-class CELU(Function, f="celu"):
+class CELU(Function, f=activations.celu):
     """x where positive, alpha · (e^(x/alpha) − 1) elsewhere: smooth at 0."""
 
     alpha: Number = 1.0
     inplace: Inplace = False
 
 
-class SELU(Function, f="selu"):
+class SELU(Function, f=activations.selu):
     """ELU, scaled so that layers keep mean 0 and variance 1 (Klambauer et al. 2017)."""
 
     inplace: Inplace = False
@@ -101,15 +93,15 @@ class Sigmoid(Function, f=elementwise.sigmoid):
     """1 / (1 + e⁻ˣ)."""
 
 
-class LogSigmoid(Function, f="logsigmoid"):
+class LogSigmoid(Function, f=activations.logsigmoid):
     """log(sigmoid(x))."""
 
 
-class Softplus(Function, f=_softplus):
-    """log(1 + e^(beta x)) / beta: a smooth relu; x itself where beta · x is above the threshold."""
+class Softplus(Function, f=activations.softplus):
+    """log(1 + e^(beta x)) / beta: a smooth relu; x itself where beta · x is above a threshold, if there is one."""
 
     beta: Positive = 1.0
-    threshold: Number = 20.0
+    threshold: Annotated[float | None, NUMBER.or_none] = None
 
 
 class SiLU(Function, f=activations.silu):
@@ -118,19 +110,19 @@ class SiLU(Function, f=activations.silu):
     inplace: Inplace = False
 
 
-class Mish(Function, f="mish"):
+class Mish(Function, f=activations.mish):
     """x · tanh(softplus(x)) (Misra 2019)."""
 
     inplace: Inplace = False
 
 
-class GELU(Function, f=_gelu):
+class GELU(Function, f=activations.gelu):
     """x · Φ(x), Φ being the normal distribution, or with 'tanh' an approximation of it (Hendrycks, Gimpel 2016)."""
 
-    approximate: Literal["none", "tanh"] = "tanh"
+    approximate: Literal["none", "tanh"] = "none"
 
 
-class Hardtanh(Function, f="hardtanh"):
+class Hardtanh(Function, f=activations.hardtanh):
     """x, but no less than min_val and no more than max_val."""
 
     min_val: Number = -1.0
@@ -138,39 +130,39 @@ class Hardtanh(Function, f="hardtanh"):
     inplace: Inplace = False
 
 
-class Hardsigmoid(Function, f="hardsigmoid"):
+class Hardsigmoid(Function, f=activations.hardsigmoid):
     """x/6 + ½, but in [0, 1]."""
 
     inplace: Inplace = False
 
 
-class Hardswish(Function, f="hardswish"):
+class Hardswish(Function, f=activations.hardswish):
     """x · hardsigmoid(x) (Howard et al. 2019)."""
 
     inplace: Inplace = False
 
 
-class Softsign(Function, f="softsign"):
+class Softsign(Function, f=activations.softsign):
     """x / (1 + |x|)."""
 
 
-class Tanhshrink(Function, f="tanhshrink"):
+class Tanhshrink(Function, f=activations.tanhshrink):
     """x − tanh(x)."""
 
 
-class Softshrink(Function, f="softshrink"):
+class Softshrink(Function, f=activations.softshrink):
     """x, moved towards 0 by lambd, and 0 within."""
 
     lambd: Number = 0.5
 
 
-class Hardshrink(Function, f="hardshrink"):
+class Hardshrink(Function, f=activations.hardshrink):
     """x, but 0 within lambd of 0."""
 
     lambd: Number = 0.5
 
 
-class Threshold(Function, f="threshold"):
+class Threshold(Function, f=activations.threshold):
     """x where above the threshold, value elsewhere."""
 
     threshold: Number
@@ -178,7 +170,7 @@ class Threshold(Function, f="threshold"):
     inplace: Inplace = False
 
 
-class GLU(Function, f="glu"):
+class GLU(Function, f=activations.glu):
     """The first half along an axis times the sigmoid of the second half (Dauphin et al. 2017)."""
 
     dim: Dim = -1
@@ -190,7 +182,11 @@ class Softmax(Function, f=loss.softmax):
     dim: Dim = -1
 
 
-class Softmin(Function, f="softmin"):
+def _softmin(x: ArrayLike, axis: int) -> Tensor:
+    return loss.softmax(elementwise.neg(x), axis)
+
+
+class Softmin(Function, f=_softmin):
     """e⁻ˣ / Σ e⁻ˣ over an axis."""
 
     dim: Dim = -1

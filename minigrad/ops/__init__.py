@@ -2,22 +2,36 @@
 
 from . import (
     activations,
+    by_numpy,
     conv,
+    decompositions,
+    distances,
     elementwise,
+    entries,
     fusion,
     indexing,
     linalg,
+    logic,
     loss,
+    matrices,
     noise,
     norm,
     operators,
     pool,
+    products,
     reduce,
     resize,
+    rounding,
     shape,
+    special,
+    spelling,
     taps,
+    transcendental,
+    values,
 )
 
 __all__ = [
-    "activations", "conv", "elementwise", "fusion", "indexing", "linalg", "loss", "noise", "norm", "operators", "pool", "reduce", "resize", "shape", "taps",
+    "activations", "by_numpy", "conv", "decompositions", "distances", "elementwise", "entries", "fusion", "indexing",
+    "linalg", "logic", "loss", "matrices", "noise", "norm", "operators", "pool", "products", "reduce", "resize",
+    "rounding", "shape", "special", "spelling", "taps", "transcendental", "values",
 ]  # fmt: skip

@@ -376,7 +376,7 @@ def grid_sample(
     check(name, SWITCH.or_none, align_corners=align_corners)
     if mode == "bicubic" and d == 3:
         raise ValueError(f"{name}: mode 'bicubic' is for images (N, C, H, W), not for volumes")
-    k = {"mode": mode, "beyond": padding_mode, "aligned": bool(align_corners)}
+    k: dict[str, Any] = {"mode": mode, "beyond": padding_mode, "aligned": bool(align_corners)}
     wide = x.dtype.char in FLOATS and grid.dtype.char in FLOATS
     return _grid_sample(x, grid, **k) if wide else in_floats(_grid_sample, x, grid, **k)
 

@@ -222,7 +222,9 @@ def pad(x: ArrayLike, widths: Any, mode: str = "constant", value: float = 0) -> 
 
 
 def _outside(x: Array, widths: tuple[tuple[int, int], ...]) -> Array:
-    return np.pad(np.zeros(x.shape, bool), widths, constant_values=True)
+    """Where the padding is, broadcast along axes that have none."""
+    padded = [n if any(w) else 1 for n, w in zip(x.shape, widths)]
+    return np.pad(np.zeros(padded, bool), widths, constant_values=True)
 
 
 @named

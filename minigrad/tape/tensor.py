@@ -7,6 +7,7 @@ of arrays returned a tensor by `wrap`. Nothing here knows a derivative.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,26 @@ Array = np.ndarray
 _new = object.__new__
 
 
+class Size(int):
+    """The number of entries of a tensor; PyTorch's `x.size()` and `x.size(0)` ask it for the shape.
+
+    >>> x = Tensor(np.ones((2, 3)))
+    >>> x.size, x.size(), x.size(-1)
+    (6, (2, 3), 3)
+    """
+
+    shape: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, shape: tuple[int, ...]) -> Size:
+        size = cls(math.prod(shape))
+        size.shape = shape
+        return size
+
+    def __call__(self, dim: int | None = None) -> Any:
+        return self.shape if dim is None else self.shape[dim]
+
+
 class Tensor:
     """An ndarray that remembers how it was computed.
 
@@ -37,7 +58,6 @@ class Tensor:
     """
 
     __slots__ = ("__weakref__", "_data", "grad", "handed", "locked", "name", "node", "requires_grad", "version")
-    __array_ufunc__ = None  # so that ndarray + Tensor asks Tensor
     pending = False  # whether the value is still to be computed
     _data: Array
     grad: Array | None
@@ -111,7 +131,7 @@ class Tensor:
     shape = property(attrgetter("_data.shape"), doc="The shape, a tuple of ints.")
     dtype = property(attrgetter("_data.dtype"), doc="The NumPy dtype.")
     ndim = property(attrgetter("_data.ndim"), doc="The number of axes.")
-    size = property(attrgetter("_data.size"), doc="The number of entries.")
+    size = property(lambda self: Size.of(self.shape), doc="The number of entries, an int; called, it gives the shape.")
     nbytes = property(attrgetter("_data.nbytes"), doc="The bytes that its value takes.")
     is_leaf = property(lambda self: self.node is None, doc="Whether no recorded operation made this tensor.")
 

@@ -23,6 +23,10 @@ DROP, PART, POSITIVE, NUMBER, RATE, DECAY = "drop", "part", "positive", "number"
 # the least that a constructor needs, and the kind of each number that it takes
 LAYERS = {
     nn.Linear: ({"in_features": 2, "out_features": 2}, {"in_features": COUNT, "out_features": COUNT}),
+    nn.Bilinear: (
+        {"in1_features": 2, "in2_features": 2, "out_features": 2},
+        {"in1_features": COUNT, "in2_features": COUNT, "out_features": COUNT},
+    ),
     nn.Conv2d: (
         {"in_channels": 2, "out_channels": 2, "kernel_size": 1},
         {"in_channels": COUNT, "out_channels": COUNT, "groups": COUNT}

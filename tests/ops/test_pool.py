@@ -40,7 +40,7 @@ def axis_of_windows(n, k, s, p, a, ceil):
 
 
 def windows(shape, k):
-    """(window, places) of each window: the places are those inside the image."""
+    """(window, places, starts) of each window: the places along each axis are those inside the image."""
     size, kernel = shape[-len(k["kernel_size"]) :], k["kernel_size"]
     dilation = k.get("dilation", (1,) * len(size))
     settings = zip(size, kernel, k["stride"], k["padding"], dilation)
@@ -50,15 +50,15 @@ def windows(shape, k):
         each = []
         for at, n, m, a in zip([s[i] for s, i in zip(starts, o)], size, kernel, dilation):
             each.append(([i for i in range(at, at + a * m, a) if 0 <= i < n], at))
-        yield out, o, [places for places, _ in each], [at for _, at in each]
+        yield o, [places for places, _ in each], [at for _, at in each]
 
 
 def by_one(x, k, reduced):
     """Each window reduced, and put in its place."""
     d, results = len(k["kernel_size"]), {}
-    for out, o, places, starts in windows(x.shape, k):
+    for o, places, starts in windows(x.shape, k):
         results[o] = reduced(x[(..., *np.ix_(*places))].reshape(*x.shape[:-d], -1), places, starts)
-    y = np.empty((*x.shape[:-d], *out), np.asarray(results[o]).dtype)
+    y = np.empty((*x.shape[:-d], *(i + 1 for i in o)), np.asarray(results[o]).dtype)
     for o, value in results.items():
         y[(..., *o)] = value
     return y
