@@ -35,3 +35,4 @@ __all__ = [
     "linalg", "logic", "loss", "matrices", "noise", "norm", "operators", "pool", "products", "reduce", "resize",
     "rounding", "shape", "special", "spelling", "taps", "transcendental", "values",
 ]  # fmt: skip
+operators.bind([m for m in list(vars().values()) if isinstance(m, type(operators))])
