@@ -1,6 +1,6 @@
 """minigrad: a tape-based autograd framework on NumPy, with Numba kernels. The public names, and nothing else.
 
-The subpackages `nn`, `optim`, `data`, `train`, `viz` and `lab` are imported when they are first asked for.
+The subpackages `nn`, `optim`, `data`, `train`, `viz`, `lab` and `linalg` are imported when they are first asked for.
 """
 
 from importlib import import_module as _import_module
@@ -29,15 +29,21 @@ from .graph import graph
 from .kernels import get_num_threads, set_num_threads
 from .ops.activations import *
 from .ops.conv import *
+from .ops.distances import *
 from .ops.elementwise import *
 from .ops.linalg import *
+from .ops.logic import *
 from .ops.loss import *
+from .ops.matrices import *
 from .ops.noise import *
 from .ops.norm import *
 from .ops.pool import *
+from .ops.products import *
 from .ops.reduce import *
 from .ops.resize import *
+from .ops.rounding import *
 from .ops.shape import *
+from .ops.transcendental import *
 from .random import seed
 from .recompute import checkpoint
 from .tape import (
@@ -66,6 +72,9 @@ __all__ += ops.activations.__all__
 __all__ += ops.conv.__all__
 __all__ += ops.elementwise.__all__
 __all__ += ops.linalg.__all__
+__all__ += ops.logic.__all__
+__all__ += ops.rounding.__all__
+__all__ += ops.transcendental.__all__
 __all__ += ops.loss.__all__
 __all__ += ops.noise.__all__
 __all__ += ops.norm.__all__
@@ -73,8 +82,11 @@ __all__ += ops.pool.__all__
 __all__ += ops.reduce.__all__
 __all__ += ops.resize.__all__
 __all__ += ops.shape.__all__
+__all__ += ops.distances.__all__
+__all__ += ops.matrices.__all__
+__all__ += ops.products.__all__
 __version__ = "0.1.0"
-_SUBPACKAGES = ("data", "lab", "nn", "optim", "train", "viz")
+_SUBPACKAGES = ("data", "lab", "linalg", "nn", "optim", "train", "viz")
 
 
 def __getattr__(name: str) -> _Any:

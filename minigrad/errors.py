@@ -125,7 +125,8 @@ def named(f: Callable[P, R]) -> Callable[P, R]:
                 raise
             name = f.__name__.lstrip("_").removesuffix("__")
             if "." in f.__qualname__ and "<locals>" not in f.__qualname__:  # a method
-                name = type(args[0]).__name__ if f.__name__.startswith("__") else f.__qualname__
+                kind = type(args[0]).__name__
+                name = kind if f.__name__.startswith("__") else re.sub(r"^_\w+", kind, f.__qualname__)
             raise explained(error, name, *_given(f, args, kwargs))  # noqa: B904
 
     return call

@@ -72,11 +72,19 @@ RATES = SimpleNamespace(rates=np.array([0.1, 0.2]), losses=np.ones(2), smoothed=
 PROBS, LABELS = np.full((4, 2), 0.5), np.array([0, 1, 0, 1])
 
 IMAGE = (2, 2, 4, 4)
-UNARY = "abs cos elu exp expm1 gelu leaky_relu log log1p neg relu sigmoid silu sin softplus sqrt tanh"
-BINARY = "add div maximum minimum mul power sub"
+UNARY = "abs acos asin asinh atan atanh cbrt ceil conj cos cosh deg2rad exp2 floor frac frexp imag isfinite isinf isnan isneginf isposinf isreal log10 log2 logical_not logit nan_to_num positive rad2deg real reciprocal round rsqrt sign signbit sinc sinh square tan trunc elu exp expm1 gelu leaky_relu log log1p neg relu sigmoid silu sin softplus sqrt tanh"
+BINARY = "allclose array_equal atan2 copysign equal floor_divide fmax fmin fmod greater greater_equal heaviside hypot isclose ldexp less less_equal logaddexp logaddexp2 logical_and logical_or logical_xor nextafter not_equal remainder xlog1py xlogy add div maximum minimum mul power sub"
 REDUCE = "logsumexp max mean min std sum var"
 
 CALLS: dict[str, Callable[[], Call]] = {
+    "all": lambda: call(mg.all, np.array([[True, False]]), 1),
+    "any": lambda: call(mg.any, np.array([[True, False]]), 1),
+    "acosh": lambda: call(mg.acosh, np.array([1.5, 2.0])),
+    "bitwise_invert": lambda: call(mg.bitwise_invert, np.arange(3)),
+    **{f"bitwise_{n}": lambda n=n: call(getattr(mg, f"bitwise_{n}"), np.arange(3), np.array([1, 2, 0])) for n in ["and", "or", "xor", "left_shift", "right_shift"]},
+    "addcmul": lambda: call(mg.addcmul, x(2, 3), x(2, 3), x(3), value=0.5),
+    "addcdiv": lambda: call(mg.addcdiv, x(2, 3), x(2, 3), x(3), value=0.5),
+    "lerp": lambda: call(mg.lerp, x(2, 3), x(2, 3), 0.5),
     **{n: lambda n=n: call(getattr(mg, n), x(2, 3)) for n in UNARY.split()},
     **{n: lambda n=n: call(getattr(mg, n), x(2, 3), x(3)) for n in BINARY.split()},
     **{n: lambda n=n: call(getattr(mg, n), x(2, 3), axis=1) for n in REDUCE.split()},
@@ -405,6 +413,7 @@ CALLS: dict[str, Callable[[], Call]] = {
 
 # what is not called to compute something: results, exceptions, bases, subpackages, and what runs for minutes
 NO_CALLS = {
+    "divide", "multiply", "negative", "pow", "subtract",  # other names of div, mul, neg, power, sub
     "ops", "nn.Averaged", "nn.Summary", "nn.init", "nn.models", "optim.Optimizer", "optim.Result", "optim.averaging",
     "optim.curvature", "optim.schedules", "data.ChecksumWarning", "data.Mix", "data.Split", "train.CheckpointError",
     "train.Evaluation", "train.RateRange", "lab.Diagnosis", "lab.Findings", "lab.Settings", "lab.Warmed", "lab.lecture",

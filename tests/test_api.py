@@ -38,5 +38,5 @@ def test_every_public_name_of_a_subpackage_too(package):
 
 
 def test_an_unknown_name():
-    with pytest.raises(AttributeError, match="no attribute 'conv3d'"):
-        mg.conv3d  # noqa: B018
+    with pytest.raises(AttributeError, match="no attribute 'conv4d'"):
+        mg.conv4d  # noqa: B018

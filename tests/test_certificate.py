@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cases import CASES, case
+from calls import CALLS
+from cases import CASES, CONSTANT, case
 from documents import hold
 
 import minigrad as mg
@@ -80,15 +81,22 @@ def test_the_page_is_that_of_these_operations():
 def missing_rows():
     """Primitives and public operations without a row of their own."""
     public = {
-        name
+        getattr(mg, name).__name__.strip("_")  # `divide` is `div`
         for name in dir(mg)
         if getattr(getattr(mg, name), "__module__", "").startswith("minigrad.ops.") and callable(getattr(mg, name))
     }
-    return (set(Primitive.registry) | public | COMPOSITIONS) - {c.op for c in CASES}
+    return (set(Primitive.registry) | public | COMPOSITIONS) - {c.op for c in CASES} - CONSTANT
 
 
 def test_every_operation_has_a_row():
     assert not missing_rows()
+
+
+@pytest.mark.parametrize("name", sorted(CONSTANT))
+def test_what_has_no_derivative_gives_constants(name):
+    f, args, kwargs = CALLS[name]()
+    y = f(*args, **kwargs)
+    assert not any(isinstance(p, Tensor) and p.requires_grad for p in (y if isinstance(y, tuple) else (y,)))
 
 
 def test_a_primitive_without_a_row_is_noticed(monkeypatch):
@@ -115,6 +123,11 @@ def off_by_a_thousandth(rule):
     return lambda *args, **k: 1.001 * rule(*args, **k)
 
 
+def off_by_a_constant(rule):
+    """Of a derivative that is zero."""
+    return lambda *args, **k: rule(*args, **k) + 0.001
+
+
 def off_the_tape(rule):
     return lambda *args, **k: rule(*args, **k).detach()
 
@@ -123,14 +136,15 @@ def kernel_off(rule):
     return lambda *args, **k: tuple(1.001 * g for g in rule(*args, **k))
 
 
-SPOILT = [
-    (name, attribute, spoil)
-    for name, op in Primitive.registry.items()
-    for attribute, spoil in [
-        ("jvp", off_by_a_thousandth),
-        *([("backward", kernel_off)] if op.kind == "fused" else [("vjp", off_by_a_thousandth), ("vjp", off_the_tape)]),
-    ]
-]
+def ways_to_spoil(op):
+    if op.kind == "fused":
+        return [("jvp", off_by_a_thousandth), ("backward", kernel_off)]
+    if op.kind == "flat":
+        return [("jvp", off_by_a_constant), ("vjp", off_by_a_constant)]
+    return [("jvp", off_by_a_thousandth), ("vjp", off_by_a_thousandth), ("vjp", off_the_tape)]
+
+
+SPOILT = [(name, attribute, spoil) for name, op in Primitive.registry.items() for attribute, spoil in ways_to_spoil(op)]
 
 
 @pytest.mark.slow

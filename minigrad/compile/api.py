@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import tree
 from ..errors import check_function, warn
-from ..tape import Tensor, state, watching
+from ..tape import Tensor, listeners, state, watching
 from .capture import Capture
 from .guards import Guards, Wrapper
 from .program import STALE, Program
@@ -54,7 +54,9 @@ class Compiled(Wrapper):
         self.refused: str | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self.refused is not None or state.watcher is not None or state.traced:  # who is outside sees all of it
+        if (
+            self.refused is not None or state.watcher is not None or state.traced or any(listeners.values())
+        ):  # who is outside sees all of it
             return self.f(*args, **kwargs)
         plain = not (kwargs or [a for a in args if type(a) is not np.ndarray and not isinstance(a, Tensor)])
         flat = args if plain else tree.flatten((args, kwargs))[0]

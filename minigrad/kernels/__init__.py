@@ -126,7 +126,7 @@ conv2d_input = _dispatched(plain.conv2d_input, "conv")
 conv2d_weight = _dispatched(plain.conv2d_weight, "conv")
 matmul = _dispatched(plain.matmul, "blas")
 unfold, fold = plain.unfold, plain.fold
-taps = plain.taps
+taps = _dispatched(plain.taps, "along")
 
 max_pool2d = _dispatched(plain.max_pool2d, "pool")
 pool_take = _dispatched(plain.pool_take, "pool")

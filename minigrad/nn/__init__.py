@@ -1,22 +1,18 @@
 """Objects that own parameters: modules, layers, residual blocks, losses, initialisers and whole models."""
 
-from . import init, models
+from . import attention, init, models, norm, pooling, recurrent
 from .activations import ELU, GELU, LeakyReLU, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
+from .attention import *
+from .containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
+from .convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from .dropout import Averaged, DropConnect, Dropout, Dropout2d, averaged
-from .layers import (
-    AdaptiveAvgPool2d,
-    AvgPool2d,
-    Conv2d,
-    Flatten,
-    FractionalMaxPool2d,
-    Identity,
-    Linear,
-    MaxPool2d,
-    Sequential,
-)
+from .embedding import Embedding
+from .layers import Flatten, Identity, Linear, Unflatten
 from .losses import CrossEntropyLoss, MSELoss
 from .module import Buffer, Module, Parameter
-from .norm import BatchNorm1d, BatchNorm2d
+from .norm import *
+from .pooling import *
+from .recurrent import *
 from .regularise import gradient_noise_, l1_penalty, l2_penalty, max_norm_, weights
 from .residual import Residual, StochasticDepth, expected_depth, linear_decay
 from .summary import Summary, summary
@@ -24,27 +20,31 @@ from .summary import Summary, summary
 __all__ = [
     "ELU",
     "GELU",
-    "AdaptiveAvgPool2d",
     "Averaged",
-    "AvgPool2d",
-    "BatchNorm1d",
-    "BatchNorm2d",
     "Buffer",
+    "Conv1d",
     "Conv2d",
+    "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
     "CrossEntropyLoss",
     "DropConnect",
     "Dropout",
     "Dropout2d",
+    "Embedding",
     "Flatten",
-    "FractionalMaxPool2d",
     "Identity",
     "LeakyReLU",
     "Linear",
     "LogSoftmax",
     "MSELoss",
-    "MaxPool2d",
     "Module",
+    "ModuleDict",
+    "ModuleList",
     "Parameter",
+    "ParameterDict",
+    "ParameterList",
     "ReLU",
     "Residual",
     "Sequential",
@@ -55,6 +55,7 @@ __all__ = [
     "StochasticDepth",
     "Summary",
     "Tanh",
+    "Unflatten",
     "averaged",
     "expected_depth",
     "gradient_noise_",
@@ -67,3 +68,7 @@ __all__ = [
     "summary",
     "weights",
 ]  # fmt: skip
+__all__ += attention.__all__
+__all__ += norm.__all__
+__all__ += pooling.__all__
+__all__ += recurrent.__all__

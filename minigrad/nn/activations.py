@@ -102,3 +102,10 @@ class LogSoftmax(Module):
 
     def forward(self, x: ArrayLike) -> Tensor:
         return loss.log_softmax(x, self.axis)
+
+
+class ReLU6(Module):
+    """min(max(x, 0), 6)."""
+
+    def forward(self, x: ArrayLike) -> Tensor:
+        return elementwise.clip(x, 0.0, 6.0)

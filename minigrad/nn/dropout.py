@@ -18,7 +18,8 @@ from ..ops import conv, elementwise, linalg, noise, shape
 from ..ranges import FRACTION, check, choice, whole
 from ..tape import Array, Tensor, no_grad, total
 from ..typing import ArrayLike, Rng
-from .layers import Conv2d, Linear, own_generator
+from .convolution import Conv2d
+from .layers import Linear, own_generator
 from .modes import draws, modes_restored
 from .module import MODULE, Module
 
@@ -155,12 +156,11 @@ def _linear_rows(layer: Linear, x: Tensor, weight: Tensor, bias: Tensor | None) 
 
 def _conv2d_rows(layer: Conv2d, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """The convolution of each image by weights of its own: the images side by side as channels, each a group."""
-    x, padding = layer.padded(x)
     conv.check_image("conv2d", x)
     n, c, h, w = x.shape
     if c != layer.in_channels:
         raise ValueError(f"conv2d: x has {c} channels, weight expects {layer.in_channels}")
-    side = shape.reshape(x, (1, n * c, h, w))
+    side, padding = layer.padded(shape.reshape(x, (1, n * c, h, w)))
     filters = shape.reshape(weight, (n * layer.out_channels, *weight.shape[2:]))
     shifts = None if bias is None else shape.reshape(bias, (-1,))
     y = conv.conv2d(side, filters, shifts, layer.stride, padding, layer.dilation, n * layer.groups)

@@ -20,10 +20,11 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from ..errors import named, shown
-from ..ranges import SWITCH, check, instance
+from ..errors import check_function, named, shown
+from ..ranges import ANYTHING, SWITCH, check, instance
 from ..tape import Array, Tensor, as_array, attributes, copied, effectful, state
 from ..typing import ArrayLike, DTypeLike
+from .hooks import Hooked
 
 
 class Parameter(Tensor):
@@ -80,7 +81,7 @@ class _Paths(threading.local):
 _paths = _Paths()
 
 
-class Module:
+class Module(Hooked):
     """Base of all layers and models: assign parameters and modules to attributes, and define `forward`.
 
     >>> class Scale(Module):
@@ -95,13 +96,12 @@ class Module:
 
     training = True
     frozen = False  # see `train.freeze`
-    forward: Callable[..., Any]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """forward(*args, **kwargs); operations are recorded under this module's path below the outermost call."""
-        watcher = state.watcher
+        watcher, forward = state.watcher, self.forward if not self._hooks else self._hooked
         if watcher is None and not state.recording:
-            return self.forward(*args, **kwargs)
+            return forward(*args, **kwargs)
         scope, paths = state.scope, _paths.now
         if id(self) not in paths:  # the outermost call names everything below it
             _paths.now = _paths.below(self, scope)
@@ -109,7 +109,7 @@ class Module:
         if watcher is not None:
             watcher.entered(state.scope, self)
         try:
-            return self.forward(*args, **kwargs)
+            return forward(*args, **kwargs)
         finally:
             if watcher is not None:
                 watcher.left(state.scope, self)
@@ -168,6 +168,78 @@ class Module:
         """All buffers, shared ones once, in the order of assignment."""
         return [b for _, b in self.named_buffers()]
 
+    def named_children(self) -> list[tuple[str, Module]]:
+        """The modules that this one holds itself, each once, with their names ('blocks.0' in a list)."""
+        found: dict[int, tuple[str, Module]] = {}
+        for name, m in holdings(vars(self)):
+            if isinstance(m, Module):
+                found.setdefault(id(m), (name, m))
+        return list(found.values())
+
+    def children(self) -> list[Module]:
+        """The modules that this one holds itself, each once."""
+        return [m for _, m in self.named_children()]
+
+    @named
+    def get_submodule(self, target: str) -> Any:
+        """The module of that path; '' is this one."""
+        return self._at("get_submodule", target, Module)
+
+    @named
+    def get_parameter(self, target: str) -> Any:
+        """The parameter of that path."""
+        return self._at("get_parameter", target, Parameter)
+
+    @named
+    def get_buffer(self, target: str) -> Any:
+        """The buffer of that path."""
+        return self._at("get_buffer", target, Buffer)
+
+    def _at(self, who: str, path: str, kind: type) -> Any:
+        check(who, instance(str, "a path, such as 'stage1.0'"), target=path)
+        there = {p: x for p, x in _found(self) if isinstance(x, kind)}
+        if path not in there:
+            near = difflib.get_close_matches(path, there, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ValueError(f"{who}: {type(self).__name__} has no {kind.__name__} of the path {path!r}{hint}")
+        return there[path]
+
+    @effectful
+    def add_module(self, name: str, module: Module | None) -> None:
+        """The same as an assignment: self.name = module."""
+        self._add("add_module", name, module, instance((Module, type(None)), "a Module, or None"))
+
+    register_module = add_module
+
+    @effectful
+    def register_parameter(self, name: str, param: Parameter | None) -> None:
+        """The same as an assignment: self.name = param."""
+        self._add("register_parameter", name, param, instance((Parameter, type(None)), "an nn.Parameter, or None"))
+
+    @effectful
+    def register_buffer(self, name: str, tensor: ArrayLike | None, persistent: bool = True) -> None:
+        """The same as the assignment self.name = nn.Buffer(tensor); if not persistent, of a plain tensor, no state."""
+        check("register_buffer", SWITCH, persistent=persistent)
+        made = tensor if tensor is None or isinstance(tensor, Buffer) else Buffer(tensor)
+        self._add("register_buffer", name, made if persistent or made is None else made.detach())
+
+    def _add(self, who: str, name: str, x: Any, allowed: Any = ANYTHING) -> None:
+        if not isinstance(name, str) or not name or "." in name or hasattr(type(self), name):
+            raise ValueError(
+                f"{who}: name is {shown(name)}; it must be a name without a dot that the class does not use"
+            )
+        check(who, allowed, **{name: x})
+        setattr(self, name, x)
+
+    @named
+    def apply(self, fn: Callable[[Module], Any]) -> Self:
+        """Call fn(module) for every module below, then for this one; returns self."""
+        check_function("apply", "fn", fn)
+        for m in self.children():
+            m.apply(fn)
+        fn(self)
+        return self
+
     # ---- modes
 
     @effectful
@@ -191,10 +263,11 @@ class Module:
         return self
 
     @effectful
-    def zero_grad(self) -> None:
-        """Forget the gradients of all parameters."""
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of all parameters; or fill those that there are with zeros."""
+        check("zero_grad", SWITCH, set_to_none=set_to_none)
         for p in self.parameters():
-            p.grad = None
+            p.grad = None if set_to_none or p.grad is None else np.zeros_like(p.grad)
 
     @named
     @effectful
@@ -213,6 +286,36 @@ class Module:
                     x.assign(x.read().astype(into))
                     x.grad = None if x.grad is None else x.grad.astype(into)
         return self
+
+    @named
+    def to(self, where: Any = None, dtype: DTypeLike | None = None) -> Self:
+        """`astype`, in PyTorch's words: to('float64'), or to('cpu'), where everything is; returns self."""
+        if isinstance(where, str) and where.partition(":")[0] in ("cpu", "cuda", "mps"):
+            if where != "cpu":
+                raise ValueError(f"to: the device is {where!r}; minigrad computes on the CPU: to('cpu')")
+            where = None
+        dtype = where if dtype is None else dtype
+        return self if dtype is None else self.astype(dtype)
+
+    def cpu(self) -> Self:
+        """Self: everything is on the CPU."""
+        return self
+
+    def type(self, dst_type: DTypeLike) -> Self:
+        """The same as `astype`."""
+        return self.astype(dst_type)
+
+    def half(self) -> Self:
+        """Parameters in float16, buffers in float32; returns self."""
+        return self.astype(np.float16)
+
+    def float(self) -> Self:
+        """Parameters and float buffers in float32; returns self."""
+        return self.astype(np.float32)
+
+    def double(self) -> Self:
+        """Parameters and float buffers in float64; returns self."""
+        return self.astype(np.float64)
 
     # ---- state
 
@@ -261,7 +364,7 @@ class Module:
 
     @reprlib.recursive_repr()
     def __repr__(self) -> str:
-        head = ", ".join(f"{k}={v!r}" for k, v in vars(self).items() if k != "training" and _is_plain(v))
+        head = ", ".join(f"{k}={v!r}" for k, v in vars(self).items() if _is_told(k, v))
         held = [f"({name}): {x!r}".replace("\n", "\n  ") for name, x in holdings(vars(self)) if isinstance(x, Module)]
         inside = "\n  ".join(["", *([head] if head else []), *held]) + "\n" if held else head
         return f"{type(self).__name__}({inside})"
@@ -357,6 +460,10 @@ def _first_paths(module: Module, kind: type) -> list[tuple[str, Any]]:
         if isinstance(x, kind):
             found.setdefault(id(x), (path, x))
     return list(found.values())
+
+
+def _is_told(name: str, value: Any) -> bool:
+    return name != "training" and _is_plain(value) and (name != "inplace" or value)
 
 
 def _is_plain(value: Any) -> bool:

@@ -1,7 +1,9 @@
-"""Batch normalisation as a layer: batch statistics in training, running statistics at test time."""
+"""Normalisation as layers. Batch norm has batch statistics in training and running ones at test time; the others depend on
+one sample alone, and are the same in both."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,9 +14,12 @@ from ..tape import Array, Tensor, constant, effect, real_dtype, snapshot
 from ..typing import ArrayLike, DTypeLike
 from .module import Buffer, Module, Parameter
 
+__all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "GroupNorm", "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d", "LayerNorm", "RMSNorm"]  # fmt: skip
+
 
 class _BatchNorm(Module):
     axes: tuple[int, ...]  # how many axes an input may have
+    channel = 1  # the axis of channels
     wanted: str
     weight: Any  # a Parameter, or None without `affine`
     bias: Any
@@ -30,14 +35,27 @@ class _BatchNorm(Module):
         affine: bool = True,
         track_running_stats: bool = True,
         *,
+        unbiased: bool = True,
         dtype: DTypeLike = np.float32,
+    ) -> None:
+        self._begin(num_features, eps, momentum, affine, track_running_stats, unbiased, dtype)
+
+    def _begin(
+        self,
+        num_features: int,
+        eps: float,
+        momentum: float | None,
+        affine: bool,
+        track_running_stats: bool,
+        unbiased: bool,
+        dtype: DTypeLike,
     ) -> None:
         name = type(self).__name__
         check(name, COUNT, num_features=num_features)
         check(name, POSITIVE, eps=eps)
         check(name, UNIT.or_none, momentum=momentum)
-        check(name, SWITCH, affine=affine, track_running_stats=track_running_stats)
-        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        check(name, SWITCH, affine=affine, track_running_stats=track_running_stats, unbiased=unbiased)
+        self.num_features, self.eps, self.momentum, self.unbiased = num_features, eps, momentum, unbiased
         zeros, ones = np.zeros(num_features, dtype), np.ones(num_features, dtype)
         self.weight = Parameter(ones) if affine else None
         self.bias = Parameter(zeros) if affine else None
@@ -46,48 +64,60 @@ class _BatchNorm(Module):
         self.running_var = Buffer(ones.astype(wide)) if track_running_stats else None
         self.num_batches_tracked = Buffer(np.array(0)) if track_running_stats else None
 
-    def forward(self, x: ArrayLike) -> Tensor:
-        x = shape.as_tensor(x)
-        name = type(self).__name__
-        if x.ndim not in self.axes or x.shape[1] != self.num_features:
+    def _taken(self, x: ArrayLike) -> tuple[Tensor, Tensor, Tensor]:
+        """x, checked, and the scale and shift of each channel."""
+        x, name = shape.as_tensor(x), type(self).__name__
+        channels = x.shape[self.channel] if x.ndim in self.axes else 0
+        if channels != self.num_features:
             raise ValueError(f"{name}: x has shape {x.shape}; it must be {self.wanted} with C = {self.num_features}")
-        c, real = self.num_features, real_dtype(x.dtype)
-        gamma = self.weight if self.weight is not None else Tensor(constant(np.ones(c, real)))
-        beta = self.bias if self.bias is not None else Tensor(constant(np.zeros(c, real)))
+        ones, zeros = (constant(f(self.num_features, real_dtype(x.dtype))) for f in (np.ones, np.zeros))
+        gamma = self.weight if self.weight is not None else Tensor(ones)
+        beta = self.bias if self.bias is not None else Tensor(zeros)
         conv.same_dtype(name, x, gamma)
+        return x, gamma, beta
+
+    def forward(self, x: ArrayLike) -> Tensor:
+        x, gamma, beta = self._taken(x)
+        images = x if x.ndim in (2, 4) else shape.reshape(x, (*x.shape[:2], math.prod(x.shape[2:]), 1))
         if self.training or self.running_mean is None:
-            norm.check_batch(x)
-            moments = norm.channel_moments(x)
+            norm.check_batch(images)
+            moments = norm.channel_moments(images)
             if self.running_mean is not None:
                 effect(self._track, *moments, x.size // self.num_features)
-            return norm.batch_norm(x, gamma, beta, eps=self.eps, moments=moments)
-        mean, var = snapshot(self.running_mean), snapshot(self.running_var)  # which go on moving
-        return norm.normalize(x, mean, var, gamma, beta, eps=self.eps)
+            y = norm.batch_norm(images, gamma, beta, eps=self.eps, moments=moments)
+        else:
+            mean, var = snapshot(self.running_mean), snapshot(self.running_var)  # which go on moving
+            y = norm.normalize(images, mean, var, gamma, beta, eps=self.eps)
+        return y if y.ndim == x.ndim else shape.reshape(y, x.shape)
 
     def _track(self, mean: Array, var: Array, n: int) -> None:
-        """Move the running statistics towards those of n values a channel; the variance is the unbiased one."""
+        """Move the running statistics towards those of n values a channel; the variance is the unbiased one, or not."""
         mean, var = mean.real, var.real  # the imaginary part of a complex step is not data
         count = self.num_batches_tracked
         count.data = count.read() + 1
         rate = 1 / int(count.read()) if self.momentum is None else self.momentum
-        for running, new in ((self.running_mean, mean), (self.running_var, var * (n / (n - 1)))):
+        for running, new in (
+            (self.running_mean, mean),
+            (self.running_var, var * (n / (n - 1) if self.unbiased else 1)),
+        ):
             running.data = ((1 - rate) * running.read() + rate * new).astype(running.dtype)
 
 
 class BatchNorm1d(_BatchNorm):
-    """Each feature of (N, C) normalised over the batch, then scaled by `weight` and shifted by `bias`.
+    """Each feature of (N, C), or channel of signals (N, C, L), normalised over the batch, scaled by `weight`, shifted by `bias`.
 
     In training the batch's own mean and biased variance are used, and running statistics follow them:
-    running ← (1 − momentum) · running + momentum · batch, or their plain average if momentum is None. In eval mode
-    the running statistics are used, and nothing moves.
+    running ← (1 − momentum) · running + momentum · batch, or their plain average if momentum is None. The
+    running variance is the unbiased one, unless `unbiased` is False. In eval mode the running statistics are used, and
+    nothing moves.
 
     >>> layer = BatchNorm1d(2)
     >>> layer(np.array([[1, 2], [3, 6]], np.float32)).shape, layer.running_mean.data
     ((2, 2), array([0.2, 0.4], dtype=float32))
     """
 
-    axes = (2,)
-    wanted = "(N, C)"
+    axes = (2, 3)
+    wanted = "(N, C) or (N, C, L)"
 
 
 class BatchNorm2d(_BatchNorm):
@@ -95,3 +125,159 @@ class BatchNorm2d(_BatchNorm):
 
     axes = (4,)
     wanted = "(N, C, H, W)"
+
+
+class BatchNorm3d(_BatchNorm):
+    """Each channel of (N, C, D, H, W) normalised over volumes and their entries; otherwise as `BatchNorm1d`."""
+
+    axes = (5,)
+    wanted = "(N, C, D, H, W)"
+
+
+class _InstanceNorm(_BatchNorm):
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = False,
+        track_running_stats: bool = False,
+        *,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        self._begin(num_features, eps, momentum, affine, track_running_stats, True, dtype)
+
+    def forward(self, x: ArrayLike) -> Tensor:
+        x, gamma, beta = self._taken(x)
+        images = x if x.ndim == self.axes[1] else shape.expand_dims(x, 0)
+        n, c, pixels = *images.shape[:2], math.prod(images.shape[2:])
+        if self.training or self.running_mean is None:
+            if pixels < 2:
+                raise ValueError(f"{type(self).__name__}: x has shape {x.shape}; a channel needs more than one value")
+            if self.running_mean is not None:
+                each = norm.channel_moments(shape.reshape(images, (1, n * c, pixels, 1)))
+                effect(self._track, *(m.reshape(n, c).mean(0) for m in each), pixels)
+            y = norm.instance_norm(images, None, None, gamma, beta, True, 0.0, self.eps)
+        else:
+            flat = shape.reshape(images, (n, c, pixels, 1))
+            y = norm.normalize(flat, snapshot(self.running_mean), snapshot(self.running_var), gamma, beta, eps=self.eps)
+        return shape.reshape(y, x.shape)
+
+
+class InstanceNorm1d(_InstanceNorm):
+    """Each channel of each signal (N, C, L), or (C, L), normalised by itself; affine and tracked only if asked for."""
+
+    axes, channel = (2, 3), -2
+    wanted = "(N, C, L) or (C, L)"
+
+
+class InstanceNorm2d(_InstanceNorm):
+    """Each channel of each image (N, C, H, W), or (C, H, W), normalised by itself; as `InstanceNorm1d` (Ulyanov et al. 2016)."""
+
+    axes, channel = (3, 4), -3
+    wanted = "(N, C, H, W) or (C, H, W)"
+
+
+class InstanceNorm3d(_InstanceNorm):
+    """Each channel of each volume (N, C, D, H, W), or (C, D, H, W), normalised by itself; as `InstanceNorm1d`."""
+
+    axes, channel = (4, 5), -4
+    wanted = "(N, C, D, H, W) or (C, D, H, W)"
+
+
+def _normalized(name: str, normalized_shape: Any) -> tuple[int, ...]:
+    size = (normalized_shape,) if COUNT.holds(normalized_shape) else normalized_shape
+    if not isinstance(size, tuple | list) or not size or not all(map(COUNT.holds, size)):
+        told = COUNT.told(normalized_shape)
+        raise ValueError(f"{name}: normalized_shape is {told}; it must be a whole number ≥ 1, or several")
+    return tuple(map(int, size))
+
+
+class LayerNorm(Module):
+    """Each sample normalised over its last axes, of `normalized_shape`, then scaled and shifted entry by entry.
+
+    Ba, Kiros, Hinton 2016. The variance is the biased one.
+
+    >>> LayerNorm(2)(np.array([[1, 3], [2, 8]], np.float32)).data.round(3)
+    array([[-1.,  1.],
+           [-1.,  1.]], dtype=float32)
+    """
+
+    weight: Any
+    bias: Any
+
+    def __init__(
+        self,
+        normalized_shape: Any,
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+        *,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        self.normalized_shape = _normalized("LayerNorm", normalized_shape)
+        check("LayerNorm", POSITIVE, eps=eps)
+        check("LayerNorm", SWITCH, elementwise_affine=elementwise_affine, bias=bias)
+        self.eps = eps
+        self.weight = Parameter(np.ones(self.normalized_shape, dtype)) if elementwise_affine else None
+        self.bias = Parameter(np.zeros(self.normalized_shape, dtype)) if elementwise_affine and bias else None
+
+    def forward(self, x: ArrayLike) -> Tensor:
+        return norm.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
+
+
+class RMSNorm(Module):
+    """Each sample divided by the root of its mean square over its last axes, then scaled entry by entry.
+
+    Zhang, Sennrich 2019. eps is added to the mean square; None is the smallest step of the dtype at 1.
+    """
+
+    weight: Any
+
+    def __init__(
+        self,
+        normalized_shape: Any,
+        eps: float | None = None,
+        elementwise_affine: bool = True,
+        *,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        self.normalized_shape = _normalized("RMSNorm", normalized_shape)
+        check("RMSNorm", POSITIVE.or_none, eps=eps)
+        check("RMSNorm", SWITCH, elementwise_affine=elementwise_affine)
+        self.eps = eps
+        self.weight = Parameter(np.ones(self.normalized_shape, dtype)) if elementwise_affine else None
+
+    def forward(self, x: ArrayLike) -> Tensor:
+        return norm.rms_norm(x, self.normalized_shape, self.weight, self.eps)
+
+
+class GroupNorm(Module):
+    """The channels of x (N, C, …) in num_groups groups, each group of each sample normalised by itself (Wu, He 2018).
+
+    Then each channel is scaled by `weight` and shifted by `bias`.
+    """
+
+    weight: Any
+    bias: Any
+
+    def __init__(
+        self,
+        num_groups: int,
+        num_channels: int,
+        eps: float = 1e-5,
+        affine: bool = True,
+        *,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        check("GroupNorm", COUNT, num_groups=num_groups, num_channels=num_channels)
+        check("GroupNorm", POSITIVE, eps=eps)
+        check("GroupNorm", SWITCH, affine=affine)
+        if num_channels % num_groups:
+            raise ValueError(f"GroupNorm: num_groups={num_groups} must divide num_channels={num_channels}")
+        self.num_groups, self.num_channels, self.eps = num_groups, num_channels, eps
+        self.weight = Parameter(np.ones(num_channels, dtype)) if affine else None
+        self.bias = Parameter(np.zeros(num_channels, dtype)) if affine else None
+
+    def forward(self, x: ArrayLike) -> Tensor:
+        return norm.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)

@@ -51,7 +51,9 @@ class StochasticDepth(Module):
         self.p, self.mode, self.scaling, self.rng = p, mode, scaling, own_generator(rng)
 
     def __call__(self, shortcut: Any, branch: Callable[[], Any]) -> Tensor:
-        return self.forward(shortcut, branch)  # no scope of its own: what the branch records is the caller's
+        return (self._hooked if self._hooks else self.forward)(
+            shortcut, branch
+        )  # no scope of its own: what the branch records is the caller's
 
     def forward(self, shortcut: Any, branch: Callable[[], Any]) -> Tensor:
         shortcut = shape.as_tensor(shortcut)

@@ -3,21 +3,31 @@
 from . import (
     activations,
     conv,
+    decompositions,
+    distances,
     elementwise,
     fusion,
     indexing,
     linalg,
+    logic,
     loss,
+    matrices,
     noise,
     norm,
     operators,
     pool,
+    products,
     reduce,
     resize,
+    rounding,
     shape,
     taps,
+    transcendental,
+    values,
 )
 
 __all__ = [
-    "activations", "conv", "elementwise", "fusion", "indexing", "linalg", "loss", "noise", "norm", "operators", "pool", "reduce", "resize", "shape", "taps",
+    "activations", "conv", "decompositions", "distances", "elementwise", "fusion", "indexing", "linalg", "logic",
+    "loss", "matrices", "noise", "norm", "operators", "pool", "products", "reduce", "resize", "rounding", "shape",
+    "taps", "transcendental", "values",
 ]  # fmt: skip

@@ -34,6 +34,7 @@ from ..tape import (
     elementwise,
     general,
     linear,
+    mul,
     primitive,
     private,
     wrap,
@@ -41,31 +42,18 @@ from ..tape import (
 from ..typing import ArrayLike
 
 __all__ = [
-    "abs",
-    "clip",
-    "cos",
-    "div",
-    "exp",
-    "expm1",
-    "log",
-    "log1p",
-    "maximum",
-    "minimum",
-    "neg",
-    "power",
-    "relu",
-    "sigmoid",
-    "sin",
-    "sqrt",
-    "sub",
-    "tanh",
-    "where",
-]
+    "abs", "clip", "cos", "div", "divide", "exp", "expm1", "log", "log1p", "maximum", "minimum", "multiply", "neg", "negative",
+    "pow", "power", "relu", "sigmoid", "sin", "sqrt", "sub", "subtract", "tanh", "where",
+]  # fmt: skip
 
 
 def decision(a: Array, like: Tensor) -> Tensor:
     """A decision taken on values, such as a mask, as a tensor of like's dtype: its derivative is zero almost everywhere."""
     return wrap(dispatch(np.asarray, a, dtype=like.dtype))
+
+
+def _is_zero(x: Array) -> Array:
+    return x.real == 0
 
 
 # ---- arithmetic (add and mul live in tape/: the chain rule needs them) ---------------------------------------------
@@ -340,13 +328,13 @@ def _stuck(x: Array, low: Array, high: Array) -> Array:
 
 
 @named
-def clip(x: Any, low: float | None = None, high: float | None = None) -> Tensor:
-    """x limited to [low, high]; None leaves a side open. Where low ≥ high it is `high`, as in NumPy, and x has no slope.
+def clip(x: ArrayLike, min: Any = None, max: Any = None) -> Tensor:
+    """x limited to [min, max]; None leaves a side open. Where min ≥ max it is `max`, as in NumPy, and x has no slope.
 
     >>> clip(Tensor(np.array([-2.0, 0.5, 2.0])), -1, 1).data
     array([-1. ,  0.5,  1. ])
     """
-    x = as_tensor(x)
+    x, low, high = as_tensor(x), min, max
     if low is not None and high is not None and not (_is_real(low) and _is_real(high) and low < high):
         x = _where(low, x, condition=dispatch(_stuck, x, low, high))
     x = x if low is None else maximum(x, low)
@@ -379,3 +367,8 @@ def where(condition: ArrayLike, a: ArrayLike, b: ArrayLike) -> Tensor:
             f"where: the condition has dtype {condition.dtype}; it must be boolean, e.g. x > 0, not {shown(given)}"
         )
     return _where(a, b, condition=condition)
+
+
+# ---- the names of the array API standard -------------------------------------------------------------------------------
+
+subtract, multiply, divide, negative, pow = sub, mul, div, neg, power

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import named
-from ..tape import Array, Tensor, add, as_array, backward, cast, dispatch, mul, wrap
+from ..tape import Array, Tensor, add, as_array, backward, cast, dispatch, mul, register_hook, retain_grad, wrap
 from ..typing import DTypeLike
 from . import elementwise, indexing, linalg, reduce, shape, values
 
@@ -140,12 +140,14 @@ _BOUND: dict[str, Callable | property] = {
     "logsumexp": reduce.logsumexp,
     "argmax": argmax,
     "tolist": values.tolist,
-    "all": lambda x, axis=None: wrap(dispatch(np.all, as_array(x), axis)),
-    "any": lambda x, axis=None: wrap(dispatch(np.any, as_array(x), axis)),
+    "all": reduce.all,
+    "any": reduce.any,
     "__invert__": lambda x: wrap(dispatch(np.invert, as_array(x))),
     "__and__": lambda x, y: wrap(dispatch(np.bitwise_and, as_array(x), as_array(y))),
     "__or__": lambda x, y: wrap(dispatch(np.bitwise_or, as_array(x), as_array(y))),
     "backward": backward,
+    "register_hook": register_hook,
+    "retain_grad": retain_grad,
     "reshape": _reshape,
     "flatten": shape.flatten,
     "squeeze": shape.squeeze,

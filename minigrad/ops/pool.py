@@ -37,7 +37,7 @@ from .elementwise import power, relu, where
 from .indexing import getitem
 from .noise import MODE
 from .reduce import mean
-from .shape import as_tensor, permute_dims, reshape
+from .shape import as_tensor, pad, permute_dims, reshape
 from .taps import along, windowed
 
 __all__ = [
@@ -103,6 +103,11 @@ class Windows(NamedTuple):
     dilation: int
     n: int  # how many there are
 
+    @property
+    def beyond(self) -> int:
+        """How far the last window reaches over the border and its padding."""
+        return max(0, (self.n - 1) * self.stride + self.dilation * (self.kernel - 1) + 1 - self.size - 2 * self.padding)
+
     def places(self) -> tuple[Array, Array]:
         """The places of each window, (n, kernel), and whether they are inside the image."""
         at = np.arange(self.n)[:, None] * self.stride - self.padding + np.arange(self.kernel) * self.dilation
@@ -156,9 +161,7 @@ def _axes(
 
 def _is_plain(axes: tuple[Windows, ...]) -> bool:
     """Whether the kernels know these windows."""
-    return len(axes) < 3 and all(
-        w.dilation == 1 and (w.n - 1) * w.stride + w.kernel <= w.size + 2 * w.padding for w in axes
-    )
+    return len(axes) < 3 and all(w.dilation == 1 and not w.beyond for w in axes)
 
 
 def _settings(axes: tuple[Windows, ...]) -> dict[str, Any]:
@@ -209,6 +212,9 @@ def _max_pool(
     check(name, SWITCH, return_indices=return_indices)
     x, single = _images(name, int(name[-2]), x)
     axes = _axes(name, x.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
+    if ceil_mode and not return_indices and x.dtype.char in "fd":  # −∞ around it never wins: it comes after an entry
+        x = pad(x, [0, 0, *((0, w.beyond) for w in axes)], value=-np.inf) if any(w.beyond for w in axes) else x
+        axes = tuple(w._replace(size=w.size + w.beyond) for w in axes)
     if _is_plain(axes) and not return_indices:
         return _back(_as_images(_max_pool2d, x, axes), single)
     return _max_over(x, axes, single, return_indices)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
 from .. import kernels
 from ..errors import named
-from ..ranges import NUMBER, check
+from ..ranges import NUMBER, SWITCH, check
 from ..tape import ENTRIES, FLOATS, Array, Tensor, dispatch, general, in_floats, primitive, sum_to, wrap
 from ..typing import ArrayLike
-from .elementwise import decision, neg, where
+from .elementwise import _is_zero, decision, neg, where
 from .shape import _reshape, as_tensor, normal_axes
 
-__all__ = ["logsumexp", "max", "mean", "min", "std", "sum", "var"]
+__all__ = ["all", "any", "logsumexp", "max", "mean", "min", "std", "sum", "var"]
 
 Axis = int | tuple[int, ...] | None
 
@@ -93,10 +94,6 @@ def _slope_of_std(y: Tensor, x: Tensor, axes: tuple[int, ...], degrees: float) -
     return where(equal, 0, x - mean(x, axes, keepdims=True)) / where(equal, 1, y) / degrees
 
 
-def _is_zero(y: Array) -> Array:
-    return y.real == 0
-
-
 general(
     _std,
     [lambda g, y, x, **k: g * _slope_of_std(y, x, **k)],
@@ -113,6 +110,25 @@ def std(x: ArrayLike, axis: Axis = None, keepdims: bool = False, *, correction: 
     if n <= correction:
         raise ValueError(f"std: correction {correction} needs more than {n} entries")
     return _dropped(_std(x, axes=axes, degrees=n - correction), axes, keepdims)
+
+
+def _of_all(name: str, f: Callable) -> Callable:
+    def value(x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
+        return np.asarray(f(x.real, axis=axes, keepdims=keepdims))
+
+    def function(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
+        x = as_tensor(x)
+        check(name, SWITCH, keepdims=keepdims)
+        return wrap(dispatch(value, x, normal_axes(name, axis, x.ndim), keepdims))
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = (
+        f"Whether {name} of the entries over `axis` (all axes by default) are true; without a derivative."
+    )
+    return named(function)
+
+
+all, any = _of_all("all", np.all), _of_all("any", np.any)
 
 
 def _shares(x: Array, axes: tuple[int, ...]) -> Array:

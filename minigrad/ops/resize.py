@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import named, shown
-from ..ranges import COUNT, NUMBER, POSITIVE, SWITCH, WHOLE, check, choice
+from ..ranges import COUNT, POSITIVE, SWITCH, WHOLE, check, choice
 from ..tape import FLOATS, Array, Tensor, constant, dispatch, in_floats, mul, total, wrap
 from ..typing import ArrayLike
 from .conv import AXES, ints, same_dtype
@@ -22,7 +22,7 @@ from .elementwise import decision, where
 from .indexing import getitem
 from .linalg import matmul
 from .pool import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
-from .shape import MODES, as_tensor, crop, matrix_transpose, pad, permute_dims, reshape
+from .shape import MODES, REAL, as_tensor, crop, matrix_transpose, pad, permute_dims, reshape
 from .taps import along, copied, windowed
 
 __all__ = [
@@ -274,7 +274,7 @@ def pad_last(x: ArrayLike, pad: Any, mode: str = "constant", value: float | None
     if len(widths) > 2 * x.ndim:
         raise ValueError(f"{name}: pad {widths} has more than two numbers for each axis of shape {x.shape}")
     check(name, MODES, mode=mode)
-    check(name, NUMBER.or_none, value=value)
+    check(name, REAL.or_none, value=value)
     pairs = [(0, 0)] * (x.ndim - len(widths) // 2) + [(int(a), int(b)) for a, b in zip(widths[-2::-2], widths[::-2])]
     less, more = ([tuple(max(sign * n, 0) for n in each) for each in pairs] for sign in (-1, 1))
     early = mode in ("constant", "circular", "wrap")  # as in PyTorch, what is cropped comes back by other modes only
@@ -376,7 +376,7 @@ def grid_sample(
     check(name, SWITCH.or_none, align_corners=align_corners)
     if mode == "bicubic" and d == 3:
         raise ValueError(f"{name}: mode 'bicubic' is for images (N, C, H, W), not for volumes")
-    k = {"mode": mode, "beyond": padding_mode, "aligned": bool(align_corners)}
+    k: dict[str, Any] = {"mode": mode, "beyond": padding_mode, "aligned": bool(align_corners)}
     wide = x.dtype.char in FLOATS and grid.dtype.char in FLOATS
     return _grid_sample(x, grid, **k) if wide else in_floats(_grid_sample, x, grid, **k)
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterable, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from ..errors import named, shown
-from ..ranges import INDEX, NUMBER, WHOLE, check, choice
+from ..ranges import INDEX, WHOLE, check, choice, instance
 from ..tape import ENTRIES, Array, Tensor, broadcast_to, dispatch, linear, primitive
 from ..tape import as_tensor as as_tensor
 from ..typing import ArrayLike
@@ -185,6 +186,7 @@ def _widths(name: str, widths: Any, x: Tensor) -> tuple[tuple[int, int], ...]:
     return tuple((int(a), int(b)) for a, b in pairs)
 
 
+REAL = instance(Real, "a number")  # infinite ones, too
 MODES = choice("constant", "edge", "reflect", "symmetric", "wrap", "replicate", "circular")
 _NUMPYS = {"replicate": "edge", "circular": "wrap"}  # PyTorch's names
 
@@ -205,7 +207,7 @@ def pad(x: ArrayLike, widths: Any, mode: str = "constant", value: float = 0) -> 
     """
     x = as_tensor(x)
     check("pad", MODES, mode=mode)
-    check("pad", NUMBER, value=value)
+    check("pad", REAL, value=value)
     widths = _widths("pad", widths, x)
     if mode == "constant":
         y = _pad(x, widths=widths)
@@ -220,7 +222,9 @@ def pad(x: ArrayLike, widths: Any, mode: str = "constant", value: float = 0) -> 
 
 
 def _outside(x: Array, widths: tuple[tuple[int, int], ...]) -> Array:
-    return np.pad(np.zeros(x.shape, bool), widths, constant_values=True)
+    """Where the padding is, broadcast along axes that have none."""
+    padded = [n if any(w) else 1 for n, w in zip(x.shape, widths)]
+    return np.pad(np.zeros(padded, bool), widths, constant_values=True)
 
 
 @named

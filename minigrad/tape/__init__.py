@@ -8,6 +8,7 @@ tensor.py     tensors, and the doors through which arrays come, are computed, an
 convert.py    the way from integers and float16 to it, and back
 primitive.py  recorded functions, the three kinds of derivative, and what the chain rule itself needs
 seed.py       what a walk begins with
+hooks.py      a caller's functions of gradients on the way
 walks.py      up and down the tape
 fused.py      the fast form of a composition, which stays the truth
 stale.py      whether a tape can still be walked
@@ -19,6 +20,7 @@ nodes point only backwards: there are no cycles, so memory is freed by reference
 from .convert import in_floats
 from .dtypes import ENTRIES, FLOATS, INTEGERS, converted, floats_for
 from .fused import Fused, composite, fused, replay
+from .hooks import Handle, listeners, register_hook, retain_grad
 from .leaving import leave
 from .node import HOME, Freed, Node, user_line, where_is
 from .primitive import (
@@ -73,9 +75,71 @@ from .watch import (
 )
 
 __all__ = [
-    "ENTRIES", "FLOATS", "HOME", "INTEGERS", "Array", "Freed", "Fused", "Node", "Primitive", "Tensor", "Watcher", "add", "alias", "as_array", "as_tensor", "attributes",
-    "backward",    "broadcast_to", "cast", "composite", "compute", "constant", "converted", "copied", "dispatch", "draw", "effect", "effectful", "elementwise", "expose", "fit", "floats_for", "fused",
-    "general", "history", "in_floats", "leave", "linear", "look", "mul", "no_grad", "primitive", "private", "pull", "push", "real_dtype", "recording",
-    "replay", "rules", "skip", "snapshot", "state", "sum_to", "tensor", "tick", "total", "tracing", "unchanged", "user_line",
-    "watching", "where_is", "wrap", "zeros_like",
+    "ENTRIES",
+    "FLOATS",
+    "HOME",
+    "INTEGERS",
+    "Array",
+    "Freed",
+    "Fused",
+    "Handle",
+    "Node",
+    "Primitive",
+    "Tensor",
+    "Watcher",
+    "add",
+    "alias",
+    "as_array",
+    "as_tensor",
+    "attributes",
+    "backward",
+    "broadcast_to",
+    "cast",
+    "composite",
+    "compute",
+    "constant",
+    "converted",
+    "copied",
+    "dispatch",
+    "draw",
+    "effect",
+    "effectful",
+    "elementwise",
+    "expose",
+    "fit",
+    "floats_for",
+    "fused",
+    "general",
+    "history",
+    "in_floats",
+    "leave",
+    "linear",
+    "listeners",
+    "look",
+    "mul",
+    "no_grad",
+    "primitive",
+    "private",
+    "pull",
+    "push",
+    "real_dtype",
+    "recording",
+    "register_hook",
+    "replay",
+    "retain_grad",
+    "rules",
+    "skip",
+    "snapshot",
+    "state",
+    "sum_to",
+    "tensor",
+    "tick",
+    "total",
+    "tracing",
+    "unchanged",
+    "user_line",
+    "watching",
+    "where_is",
+    "wrap",
+    "zeros_like",
 ]  # fmt: skip

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..ranges import SWITCH, check
+from .hooks import hooked, listeners, retained
 from .leaving import leave
 from .node import Freed, Node, user_line
 from .primitive import add, broadcast_to, fit, zeros_like
@@ -96,7 +97,9 @@ def _pull(
             g_t = grads.pop(id(t), None)
             if g_t is None or (reached is not None and id(t) not in reached):
                 continue
-            if t.node is None if targets is None else id(t) in targets:
+            if listeners and id(t) in listeners:
+                g_t = hooked(t, g_t)
+            if (t.node is None or id(t) in retained) if targets is None else id(t) in targets:
                 found.append((t, g_t))
             node = t.node
             if not isinstance(node, Node):

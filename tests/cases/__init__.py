@@ -5,10 +5,38 @@ differentiable; labels, indices and sizes stand in the function. Add a primitive
 after its file in `ops/`: a test fails otherwise.
 """
 
-from . import activations, elementwise, images, indexing, linalg, loss, norm, reduce, shape
+from minigrad import ops
+
+from . import (
+    activations,
+    decompositions,
+    distances,
+    elementwise,
+    images,
+    indexing,
+    linalg,
+    loss,
+    matrices,
+    norm,
+    products,
+    reduce,
+    rounding,
+    shape,
+    transcendental,
+)
 from .base import Case, a, case, pos
 
-CHAPTERS = [elementwise, activations, reduce, shape, indexing, linalg, images, norm, loss]
+CHAPTERS = [
+    elementwise, transcendental, rounding, activations, reduce, shape, indexing, linalg, products, matrices,
+    decompositions, distances, images, norm, loss,
+]  # fmt: skip
 CASES: list[Case] = [row for chapter in CHAPTERS for row in chapter.CASES]
 
-__all__ = ["CASES", "Case", "a", "case", "pos"]
+# public operations whose results are constants: truth, places, neighbours
+CONSTANT = {*ops.logic.__all__, "all", "any", "nextafter", "signbit", "tril_indices", "triu_indices"} - {
+    "conj",
+    "positive",
+    "real",
+}
+
+__all__ = ["CASES", "CONSTANT", "Case", "a", "case", "pos"]

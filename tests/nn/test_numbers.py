@@ -2,6 +2,7 @@
 
 import inspect
 import math
+from dataclasses import MISSING
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import minigrad as mg
 from minigrad import nn, optim
 from minigrad.errors import shown
 from minigrad.nn import models
+from minigrad.nn.function import Function
 from minigrad.optim import averaging, schedules
 
 COUNT, SIZE, PAIR, GAP, WHOLE = "count", "size", "pair", "gap", "whole"
@@ -26,11 +28,16 @@ LAYERS = {
         {"in_channels": COUNT, "out_channels": COUNT, "groups": COUNT}
         | {"kernel_size": PAIR, "stride": PAIR, "dilation": PAIR, "padding": GAP},
     ),
-    nn.MaxPool2d: ({"kernel_size": 2}, {"kernel_size": PAIR, "stride": PAIR, "padding": GAP}),
-    nn.AvgPool2d: ({"kernel_size": 2}, {"kernel_size": PAIR, "stride": PAIR, "padding": GAP}),
-    nn.AdaptiveAvgPool2d: ({}, {"output_size": PAIR}),
     nn.FractionalMaxPool2d: ({"output_size": 2}, {"output_size": PAIR, "samples": COUNT}),
-    nn.Flatten: ({}, {"start_dim": WHOLE}),
+    nn.Flatten: ({}, {"start_dim": WHOLE, "end_dim": WHOLE}),
+    nn.Unflatten: ({"dim": 0, "unflattened_size": (1, 2)}, {"dim": WHOLE}),
+    **{
+        kind: (
+            {"in_channels": 2, "out_channels": 2, "kernel_size": 1},
+            {"in_channels": COUNT, "out_channels": COUNT, "groups": COUNT},
+        )
+        for kind in (nn.Conv1d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+    },
     nn.BatchNorm1d: ({"num_features": 2}, {"num_features": COUNT, "eps": POSITIVE, "momentum": PART}),
     nn.BatchNorm2d: ({"num_features": 2}, {"num_features": COUNT, "eps": POSITIVE, "momentum": PART}),
     nn.Dropout: ({}, {"p": DROP}),
@@ -73,7 +80,7 @@ OUTSIDE = {
     COUNT: st.one_of(st.integers(max_value=0), st.floats(allow_nan=False).filter(lambda v: v != 0.5)),
     SIZE: st.one_of(st.integers(max_value=0), st.floats(max_value=0.99)),
     PAIR: st.one_of(st.integers(max_value=0), st.floats(), st.just((1, 2, 3)), st.just((1, 0.5)), st.just((1, "1"))),
-    GAP: st.one_of(st.integers(max_value=-1), st.floats(), st.just((1,)), st.just((1, -1))),
+    GAP: st.one_of(st.integers(max_value=-1), st.floats(), st.just((1, 1, 1)), st.just((1, -1))),
     WHOLE: st.floats(),
     DROP: st.one_of(st.floats(max_value=-1e-9), st.floats(min_value=1)),
     PART: st.one_of(st.floats(max_value=-1e-9), st.floats(min_value=1.001)),
@@ -83,6 +90,7 @@ OUTSIDE = {
     DECAY: st.one_of(st.floats(max_value=-1e-9), st.floats(min_value=1)),
 }
 NO_NUMBERS = st.sampled_from(["0.5", "1", True, False, math.nan, np.float32(np.nan), 1j, [], {}, b"1", np.ones(3)])
+FUNCTIONS = [c for c in vars(nn).values() if inspect.isclass(c) and issubclass(c, Function)]
 OPTIMIZERS = {name: rule for name in optim.__all__ if inspect.isclass(rule := getattr(optim, name))}
 OPTIMIZERS = {n: r for n, r in OPTIMIZERS.items() if issubclass(r, optim.Optimizer) and r is not optim.Optimizer}
 
@@ -105,7 +113,7 @@ def test_no_number_of_a_layer_is_left_out():
     for kind in [*kinds, models.LeNet, models.ResNet, models.Subsample]:
         for p in inspect.signature(kind).parameters.values():
             taken = f"{p.annotation}".split("|")[0].strip() in ("int", "float", "OneOrTwo")
-            if kind not in (nn.Parameter, nn.Buffer) and taken:
+            if not issubclass(kind, Function) and taken:
                 assert p.name in LAYERS[kind][1], f"{kind.__name__}.{p.name}"
 
 
@@ -118,6 +126,18 @@ def test_a_number_that_a_layer_cannot_take_is_named_with_its_type(kind, data):
         for value in data.draw(OUTSIDE[range_]), data.draw(NO_NUMBERS):
             refused(lambda: kind(**{**given, name: value}), name, value)
     kind(**given)
+
+
+@pytest.mark.parametrize("kind", FUNCTIONS, ids=lambda kind: kind.__name__)
+@cases(4)
+@given(st.data())
+def test_a_setting_that_a_layer_cannot_take_is_named_with_its_type(kind, data):
+    needs = {h.name: 2 for h in kind.hyperparameters.values() if h.default is MISSING}
+    kind(**needs)
+    for h in kind.hyperparameters.values():
+        value = data.draw(NO_NUMBERS)
+        if h.range.text and not h.range.holds(value):
+            refused(lambda: kind(**{**needs, h.name: value}), h.name, value)
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

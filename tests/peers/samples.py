@@ -27,7 +27,8 @@ MOST = 120  # samples of a name that are run: the first half of it, and as many 
 LARGE = 4096  # entries; where there are more, second order is left out
 SINGLES = 24  # samples of a name that are run in float32, too
 REFUSALS = (ValueError, TypeError, IndexError, NotImplementedError, OverflowError, RuntimeError)
-CLEAR = re.compile(r"[\w.\[\] -]+: ")  # an error begins with the name of what was called
+CLEAR = re.compile(r"[\w.\[\] -]+: |[\w.]+\(\)")  # an error begins with the name of what was called
+NO_MATTER = {"device", "layout", "memory_format", "pin_memory", "requires_grad", "non_blocking"}  # to a CPU's tensors
 
 
 class LeftOut(Exception):
@@ -76,7 +77,7 @@ class Call:
         self.leaves: list[torch.Tensor] = []
         self._places: dict[int, int] = {}
         self.args = self._read(tuple(args))
-        self.kwargs = {k: self._read(v) for k, v in kwargs.items() if not (k == "device" or v is torch.strided)}
+        self.kwargs = {k: self._read(v) for k, v in kwargs.items() if k not in NO_MATTER}
         self.wanted = [i for i, leaf in enumerate(self.leaves) if leaf.requires_grad]
 
     def _read(self, value: Any) -> Any:
@@ -95,8 +96,6 @@ class Call:
             return _Place(self._places[id(value)])
         if isinstance(value, complex) or value in (torch.complex64, torch.complex128):
             raise LeftOut("complex numbers: the engine is real")
-        if isinstance(value, torch.memory_format) or (isinstance(value, torch.layout) and value is not torch.strided):
-            raise LeftOut("memory formats and layouts")
         if isinstance(value, (torch.Generator, torch.device, torch.storage.TypedStorage, torch.storage.UntypedStorage)):
             raise LeftOut("devices, generators, storages")
         if isinstance(value, torch.Size):
@@ -246,13 +245,15 @@ def same(what: str, a: np.ndarray, b: np.ndarray, close: float = CLOSE) -> None:
         raise Differ(f"{what}: shape {a.shape}, PyTorch has {b.shape}")
     if not b.size:
         return
+    if a.dtype.kind != b.dtype.kind and not {a.dtype.kind, b.dtype.kind} <= set("iu"):
+        raise Differ(f"{what}: dtype {a.dtype}, PyTorch has {b.dtype}")
     if b.dtype.kind in "biu":
         if not np.array_equal(a, b):
             raise Differ(f"{what}: {_brief(a)} ({a.dtype}), PyTorch has {_brief(b)} ({b.dtype})")
         return
     a, b = np.asarray(a, "d"), np.asarray(b, "d")
     finite = np.isfinite(b)
-    scale = max(1.0, np.abs(b[finite]).max(initial=0))
+    scale = max(1e-3, np.abs(b[finite]).max(initial=0))
     if not np.array_equal(a[~finite], b[~finite], equal_nan=True):
         raise Differ(f"{what}: {_brief(a[~finite])} where PyTorch has {_brief(b[~finite])}")
     if not (np.abs(a[finite] - b[finite]) <= close * scale).all():

@@ -112,6 +112,13 @@ MODULE = {
     "named_modules": lambda m: m.named_modules(), "named_parameters": lambda m: m.named_parameters(),
     "named_buffers": lambda m: m.named_buffers(), "modules": lambda m: m.modules(), "parameters": lambda m: m.parameters(),
     "buffers": lambda m: m.buffers(), "state_dict": lambda m: m.state_dict(), "forward": lambda m: m.train()(np.ones((5, 3), np.float32)),
+    **{name: lambda m, name=name: getattr(m, name)() for name in ("children", "named_children", "cpu", "to", "half", "float", "double")},
+    **{name: lambda m, name=name: getattr(m, name)(lambda *args: None) for name in (
+        "apply", "register_forward_hook", "register_forward_pre_hook", "register_full_backward_hook", "register_full_backward_pre_hook")},
+    "type": lambda m: m.type("float64"), "get_submodule": lambda m: m.get_submodule("0"), "get_parameter": lambda m: m.get_parameter("0.bias"),
+    "get_buffer": lambda m: m.get_buffer("1.running_mean"), "add_module": lambda m: m.add_module("more", nn.ReLU()),
+    "register_module": lambda m: m.register_module("more", nn.ReLU()), "register_buffer": lambda m: m.register_buffer("more", np.ones(2)),
+    "register_parameter": lambda m: m.register_parameter("more", nn.Parameter(np.ones(2))),
 }  # fmt: skip
 OPTIMIZER = {
     "add_param_group": lambda o: o.add_param_group({"params": [mg.tensor([1.0], requires_grad=True)]}),
@@ -129,6 +136,7 @@ TENSOR = {
     "assign": lambda x: x.assign(np.zeros((2, 2))), "backward": lambda x: (x * x).sum().backward(), "claim": lambda x: x.claim(),
     "reshape": lambda x: x.reshape(4), "permute_dims": lambda x: x.permute_dims(1, 0), "astype": lambda x: x.astype("float32"),
     "item": lambda x: x.sum().item(), "read": lambda x: x.read(), "squeeze": lambda x: x.reshape(4, 1).squeeze(1), "data": lambda x: setattr(x, "data", np.ones((2, 2))),
+    "register_hook": lambda x: x.register_hook(lambda g: None), "retain_grad": lambda x: (x * x).retain_grad(),
     **{name: lambda x, name=name: getattr(x, name)() for name in (
         "abs", "all", "any", "argmax", "clip", "detach", "exp", "flatten", "log", "logsumexp", "max", "mean", "min", "relu", "sigmoid",
         "sqrt", "std", "sum", "tanh", "tolist", "var")},

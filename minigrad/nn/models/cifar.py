@@ -10,17 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import named
-from ..ops import elementwise, pool, shape
-from ..ranges import COUNT, FRACTION, SWITCH, check, choice
-from ..tape import Tensor
-from ..typing import ArrayLike, DTypeLike, Rng
-from . import init
-from .dropout import Dropout
-from .layers import Conv2d, Linear, Sequential, own_generator
-from .module import Module
-from .norm import BatchNorm2d
-from .residual import Residual, StochasticDepth, linear_decay
+from ...errors import named
+from ...ops import elementwise, pool, shape
+from ...ranges import COUNT, FRACTION, SWITCH, check, choice
+from ...tape import Tensor
+from ...typing import ArrayLike, DTypeLike, Rng
+from .. import init
+from ..containers import Sequential
+from ..convolution import Conv2d
+from ..dropout import Dropout
+from ..layers import Linear, own_generator
+from ..module import Module
+from ..norm import BatchNorm2d
+from ..residual import Residual, StochasticDepth, linear_decay
 
 
 class LeNet(Module):
