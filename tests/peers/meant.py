@@ -58,6 +58,13 @@ RANDOM = set(
     "nn.functional.rrelu".split()
 )
 
+
+
+def draws(name: str, module: Any) -> bool:
+    """Whether a module of PyTorch's draws while it is trained."""
+    return "Dropout" in name or "RReLU" in name or "Fractional" in name or bool(getattr(module, "dropout", 0))
+
+
 ADAPTED: dict[str, Callable] = {}
 
 

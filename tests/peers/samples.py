@@ -202,9 +202,16 @@ def _or_zeros(g: torch.Tensor | None, x: torch.Tensor) -> np.ndarray:
     return np.zeros(x.shape) if g is None else g.detach().resolve_neg().numpy()
 
 
-def ours(f: Callable, call: Call, order: int, arrays: list[np.ndarray], smooth: Sequence[bool] | None = None) -> Results:
-    """The same of minigrad's: what PyTorch finds smooth has to be so."""
-    leaves = [mg.Tensor(a, requires_grad=i in call.wanted) for i, a in enumerate(arrays)]
+def ours(
+    f: Callable,
+    call: Call,
+    order: int,
+    arrays: list[np.ndarray],
+    smooth: Sequence[bool] | None = None,
+    given: Sequence[mg.Tensor] = (),
+) -> Results:
+    """The same of minigrad's: what PyTorch finds smooth has to be so. The first leaves may be given: a module's own."""
+    leaves = [*given, *(mg.Tensor(a, requires_grad=i in call.wanted) for i, a in enumerate(arrays) if i >= len(given))]
     args, kwargs = call.of(leaves, own=True)
     ys = flat(f(*args, **kwargs))
     values = [y.data if isinstance(y, mg.Tensor) else np.asarray(y) for y in ys]
@@ -266,10 +273,17 @@ def _brief(a: np.ndarray) -> str:
     return re.sub(r"\s+", " ", np.array2string(a, threshold=6, edgeitems=2))[:80]
 
 
-def compare(f: Callable, g: Callable, call: Call, order: int, invariant: Callable | None = None) -> Results:
-    """Ours, f, is theirs, g: values, gradients, second order."""
+def compare(
+    f: Callable, g: Callable, call: Call, order: int, given: Sequence[mg.Tensor] = (), shapes: bool = False
+) -> Results:
+    """Ours, f, is theirs, g: values, gradients, second order; or only shapes, of what is drawn."""
     there = theirs(g, call, order)
-    here = ours(f, call, order, call.arrays(), there.smooth)
+    here = ours(f, call, order, call.arrays(), there.smooth, given)
+    if shapes:
+        for a, b in itertools.zip_longest(here.values, there.values):
+            if a is None or b is None or a.shape != b.shape or a.dtype.kind != b.dtype.kind:
+                raise Differ(f"{a} has another shape or dtype than {b}")
+        return there
     if len(here.values) != len(there.values):
         raise Differ(f"{len(here.values)} results, PyTorch has {len(there.values)}")
     for k, (a, b) in enumerate(zip(here.values, there.values)):
@@ -436,10 +450,9 @@ def tally_op(op: Any) -> Tally:
         small = sum(leaf.numel() for leaf in call.leaves) <= LARGE
 
         def run(call: Call = call, small: bool = small, n: int = n) -> str:
+            found = compare(here, there, call, (1 + small) if smooth else 0, shapes=shapes_only)
             if shapes_only:
-                _shapes(f, g, call)
                 return "shapes"
-            found = compare(here, there, call, (1 + small) if smooth else 0)
             if smooth and n < SINGLES and small:
                 try:
                     single(here, call)
@@ -454,13 +467,6 @@ def tally_op(op: Any) -> Tally:
             tally["once"] += came == "once"
     _errors(op, f, tally)
     return tally
-
-
-def _shapes(f: Callable, g: Callable, call: Call) -> None:
-    there, here = theirs(g, call, 0), ours(f, call, 0, call.arrays())
-    for a, b in itertools.zip_longest(here.values, there.values):
-        if a is None or b is None or a.shape != b.shape or a.dtype.kind != b.dtype.kind:
-            raise Differ(f"shape {a.shape}, dtype {a.dtype}; PyTorch has {b.shape}, {b.dtype}")
 
 
 def _errors(op: Any, f: Callable, tally: Tally) -> None:
