@@ -57,7 +57,13 @@ LAYERS = {
     ),
     nn.Embedding: (
         {"num_embeddings": 3, "embedding_dim": 2},
-        {"num_embeddings": COUNT, "embedding_dim": COUNT, "norm_type": POSITIVE, "padding_idx": WHOLE, "max_norm": POSITIVE},
+        {
+            "num_embeddings": COUNT,
+            "embedding_dim": COUNT,
+            "norm_type": POSITIVE,
+            "padding_idx": WHOLE,
+            "max_norm": POSITIVE,
+        },
     ),
     **{
         kind: ({"input_size": 2, "hidden_size": 2}, {"input_size": COUNT, "hidden_size": COUNT})

@@ -163,7 +163,20 @@ def test_layer(call):
     given = arrays(LAYERS[call], rng)
     xs = [mg.tensor(a, requires_grad=a.dtype.kind == "f") for a in given]
     xts = [torch.tensor(a, requires_grad=a.dtype.kind == "f") for a in given]
-    if call.startswith(("KLDivLoss", "HingeE", "BCE", "SoftMargin", "MarginR", "CosineE", "MultiLabel", "CrossEntropyLoss()@", "Poisson", "Gauss")):
+    if call.startswith(
+        (
+            "KLDivLoss",
+            "HingeE",
+            "BCE",
+            "SoftMargin",
+            "MarginR",
+            "CosineE",
+            "MultiLabel",
+            "CrossEntropyLoss()@",
+            "Poisson",
+            "Gauss",
+        )
+    ):
         for x, xt in zip(xs[1:], xts[1:]):  # targets
             x.requires_grad = xt.requires_grad = False
     try:
@@ -186,7 +199,9 @@ def test_layer(call):
     largest = max(1.0, *(g.abs().max().item() for g in grads if g is not None and g.numel()))
     for x, gt in zip(leaves, grads):
         want = np.zeros(x.shape) if gt is None else gt.detach().numpy()
-        np.testing.assert_allclose(np.zeros(x.shape) if x.grad is None else x.grad, want, rtol=1e-9, atol=1e-11 * largest)
+        np.testing.assert_allclose(
+            np.zeros(x.shape) if x.grad is None else x.grad, want, rtol=1e-9, atol=1e-11 * largest
+        )
     if call in FIRST_ORDER:
         return
     vs = [rng.normal(size=x.shape) for x in leaves]
