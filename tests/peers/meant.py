@@ -52,10 +52,29 @@ KEPT: set[str] = set()
 
 # what is drawn: shapes and dtypes only
 RANDOM = set(
-    "bernoulli cauchy exponential geometric log_normal multinomial normal uniform rand_like randn_like randint_like "
-    "randint randn nn.functional.dropout nn.functional.dropout2d nn.functional.dropout3d nn.functional.alpha_dropout "
-    "nn.functional.feature_alpha_dropout nn.functional.fractional_max_pool2d nn.functional.fractional_max_pool3d "
-    "nn.functional.rrelu".split()
+    [
+        "bernoulli",
+        "cauchy",
+        "exponential",
+        "geometric",
+        "log_normal",
+        "multinomial",
+        "normal",
+        "uniform",
+        "rand_like",
+        "randn_like",
+        "randint_like",
+        "randint",
+        "randn",
+        "nn.functional.dropout",
+        "nn.functional.dropout2d",
+        "nn.functional.dropout3d",
+        "nn.functional.alpha_dropout",
+        "nn.functional.feature_alpha_dropout",
+        "nn.functional.fractional_max_pool2d",
+        "nn.functional.fractional_max_pool3d",
+        "nn.functional.rrelu",
+    ]
 )
 
 
