@@ -1,6 +1,7 @@
 """minigrad: a tape-based autograd framework on NumPy, with Numba kernels. The public names, and nothing else.
 
-The subpackages `nn`, `optim`, `data`, `train`, `viz`, `lab`, `linalg` and `special` are imported when they are first asked for.
+The subpackages `nn`, `optim`, `data`, `train`, `viz`, `lab`, `linalg`, `fft` and `special` are imported when they are first
+asked for.
 """
 
 from importlib import import_module as _import_module
@@ -36,6 +37,7 @@ from .ops.entries import *
 from .ops.linalg import *
 from .ops.logic import *
 from .ops.loss import *
+from .ops.losses import *
 from .ops.matrices import *
 from .ops.noise import *
 from .ops.norm import *
@@ -83,6 +85,7 @@ __all__ += ops.logic.__all__
 __all__ += ops.rounding.__all__
 __all__ += ops.transcendental.__all__
 __all__ += ops.loss.__all__
+__all__ += ops.losses.__all__
 __all__ += ops.noise.__all__
 __all__ += ops.norm.__all__
 __all__ += ops.pool.__all__
@@ -94,7 +97,7 @@ __all__ += ops.distances.__all__
 __all__ += ops.matrices.__all__
 __all__ += ops.products.__all__
 __version__ = "0.1.0"
-_SUBPACKAGES = ("data", "lab", "linalg", "nn", "optim", "special", "train", "viz")
+_SUBPACKAGES = ("data", "fft", "lab", "linalg", "nn", "optim", "special", "train", "viz")
 
 
 def __getattr__(name: str) -> _Any:

@@ -41,7 +41,11 @@ def parameters(f, skip):
     kinds = inspect.Parameter
     names = {p.name for p in found if p.kind in (kinds.POSITIONAL_OR_KEYWORD, kinds.KEYWORD_ONLY)}
     more = {k: next((o for o in ours if o in names), None) for k, ours in KEYWORDS.items() if k not in names}
-    more = {k: o for k, o in more.items() if o is not None and k in ("dim", "dims", "keepdim", "axis", "keepdims", "start_dim", "end_dim", "min", "max")}
+    more = {
+        k: o
+        for k, o in more.items()
+        if o is not None and k in ("dim", "dims", "keepdim", "axis", "keepdims", "start_dim", "end_dim", "min", "max")
+    }
     if "correction" in names:
         more["unbiased"] = "correction"
     text, star = [], any(p.kind is kinds.VAR_POSITIONAL for p in found)
@@ -49,7 +53,9 @@ def parameters(f, skip):
     positional_only = [p for p in found if p.kind is kinds.POSITIONAL_ONLY]
     for p in found:
         optional |= p.default is not p.empty or p.name in more.values()
-        default = " = ..." if optional and p.kind is not kinds.VAR_POSITIONAL and p.kind is not kinds.VAR_KEYWORD else ""
+        default = (
+            " = ..." if optional and p.kind is not kinds.VAR_POSITIONAL and p.kind is not kinds.VAR_KEYWORD else ""
+        )
         mark = {kinds.VAR_POSITIONAL: "*", kinds.VAR_KEYWORD: "**"}.get(p.kind, "")
         if p.kind is kinds.KEYWORD_ONLY and not star:
             text.append("*")
@@ -68,7 +74,13 @@ def returns(name, f):
     if name in NUMBERS:
         return f"builtins.{NUMBERS[name]}" if NUMBERS[name] in vars(builtins) else NUMBERS[name]
     given = str(getattr(f, "__annotations__", {}).get("return", "Tensor"))
-    return f"builtins.{given}" if given in ("bool", "int", "float", "str") else "Tensor" if given in ("Tensor", "Array", "Any") else "Any"
+    return (
+        f"builtins.{given}"
+        if given in ("bool", "int", "float", "str")
+        else "Tensor"
+        if given in ("Tensor", "Array", "Any")
+        else "Any"
+    )
 
 
 def declaration(name, f, skip, indent=""):
@@ -137,9 +149,13 @@ s: float = float(y)
 def test_mypy_sees_it_in_a_program(tmp_path):
     pytest.importorskip("mypy")
     (tmp_path / "program.py").write_text(PROGRAM)
-    (tmp_path / "wrong.py").write_text("import minigrad as mg\nmg.tensor(1.0).no_such_method()\nmg.tensor(1.0).sum(no_such=1)\n")
+    (tmp_path / "wrong.py").write_text(
+        "import minigrad as mg\nmg.tensor(1.0).no_such_method()\nmg.tensor(1.0).sum(no_such=1)\n"
+    )
     run = [sys.executable, "-m", "mypy", "--no-incremental", "--follow-imports=silent", "--ignore-missing-imports"]
     environment = {"MYPYPATH": str(ROOT), "PATH": ""}
-    told = subprocess.run([*run, "."], cwd=tmp_path, capture_output=True, text=True, env=environment, check=False).stdout
+    told = subprocess.run(
+        [*run, "."], cwd=tmp_path, capture_output=True, text=True, env=environment, check=False
+    ).stdout
     assert "program.py" not in told, told
     assert 'wrong.py:2: error: "Tensor" has no attribute "no_such_method"' in told and "wrong.py:3: error" in told

@@ -13,6 +13,7 @@ from . import (
     linalg,
     logic,
     loss,
+    losses,
     matrices,
     noise,
     norm,
@@ -32,7 +33,7 @@ from . import (
 
 __all__ = [
     "activations", "by_numpy", "conv", "decompositions", "distances", "elementwise", "entries", "fusion", "indexing",
-    "linalg", "logic", "loss", "matrices", "noise", "norm", "operators", "pool", "products", "reduce", "resize",
-    "rounding", "shape", "special", "spelling", "taps", "transcendental", "values",
+    "linalg", "logic", "loss", "losses", "matrices", "noise", "norm", "operators", "pool", "products", "reduce",
+    "resize", "rounding", "shape", "special", "spelling", "taps", "transcendental", "values",
 ]  # fmt: skip
 operators.bind([m for m in list(vars().values()) if isinstance(m, type(operators))])

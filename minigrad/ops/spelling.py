@@ -408,7 +408,9 @@ def _linear(x: Any, weight: Any, bias: Any) -> Any:
     return y if bias is None else y + bias
 
 
-def _batch_norm(x: Any, mean: Any, var: Any, weight: Any, bias: Any, training: bool, momentum: float, eps: float) -> Any:
+def _batch_norm(
+    x: Any, mean: Any, var: Any, weight: Any, bias: Any, training: bool, momentum: float, eps: float
+) -> Any:
     x = as_tensor(x)
     channels = x.shape[1]
     weight = np.ones(channels, x.dtype) if weight is None else weight

@@ -42,7 +42,9 @@ LEFT_OUT = {  # of one function
 def theirs(f):
     """The parameters of a function of PyTorch, from its signature or from the first line of its documentation."""
     try:
-        found = [p.name for p in inspect.signature(f).parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+        found = [
+            p.name for p in inspect.signature(f).parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+        ]
         if found:
             return found
     except (TypeError, ValueError):
@@ -67,11 +69,7 @@ def accepted(ours, name, parameter):
 
 
 def missing(ours, name, f):
-    return [
-        p
-        for p in theirs(f)
-        if p not in EVERYWHERE and (name, p) not in LEFT_OUT and not accepted(ours, name, p)
-    ]
+    return [p for p in theirs(f) if p not in EVERYWHERE and (name, p) not in LEFT_OUT and not accepted(ours, name, p)]
 
 
 def there(get):
@@ -90,14 +88,20 @@ def test_parameters_of_functional(name):
     assert not missing(ours, name, f)
     order = [p for p in theirs(f) if p not in EVERYWHERE and (name, p) not in LEFT_OUT]
     kinds = inspect.Parameter
-    places = [n for n, p in inspect.signature(ours).parameters.items() if p.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)]
+    places = [
+        n
+        for n, p in inspect.signature(ours).parameters.items()
+        if p.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)
+    ]
     places = [p for p in places if p not in EVERYWHERE and (name, p) not in LEFT_OUT]
     same = {"dim": "axis", "keepdim": "keepdims", "axis": "dim"}
     for i, (a, b) in enumerate(zip(order[1:], places[1:])):
         assert a == b or same.get(a) == b, f"{name}: at place {i + 1} PyTorch has {a}, {name} here has {b}"
 
 
-@pytest.mark.parametrize("name", sorted(n for n, row in spelling.FUNCTIONS.items() if callable(row) or isinstance(row, str)))
+@pytest.mark.parametrize(
+    "name", sorted(n for n, row in spelling.FUNCTIONS.items() if callable(row) or isinstance(row, str))
+)
 def test_parameters_of_functions(name):
     f = getattr(torch, name)
     ours = there(lambda: getattr(mg, name))
