@@ -168,7 +168,9 @@ def called(name):
     )
 
 
-SPELT = {n: row.rpartition(".")[2] for n, row in spelling.FUNCTIONS.items() if isinstance(row, str)}  # PyTorch's, and ours
+SPELT = {
+    n: row.rpartition(".")[2] for n, row in spelling.FUNCTIONS.items() if isinstance(row, str)
+}  # PyTorch's, and ours
 OPERATIONS = {
     **{"eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"},
     "truediv": "div",
@@ -179,7 +181,9 @@ OPERATIONS = {
     "true_divide": "div",
 }
 OPERATIONS |= {f"{r}{n}": f"bitwise_{n}" for n in ("and", "or", "xor") for r in ("", "r")}
-OPERATIONS |= {f"{r}{n}shift": f"bitwise_{side}_shift" for n, side in (("l", "left"), ("r", "right")) for r in ("", "r")}
+OPERATIONS |= {
+    f"{r}{n}shift": f"bitwise_{side}_shift" for n, side in (("l", "left"), ("r", "right")) for r in ("", "r")
+}
 OPERATIONS |= {
     "divide": "div",
     "multiply": "mul",

@@ -72,7 +72,7 @@ def parameters(f, skip):
 
 def returns(name, f):
     if name in NUMBERS:
-        return f"builtins.{NUMBERS[name]}" if NUMBERS[name] in vars(builtins) else NUMBERS[name]
+        return f"builtins.{NUMBERS[name]}" if NUMBERS[name] in ("bool", "int", "float", "complex", "str") else NUMBERS[name]
     given = str(getattr(f, "__annotations__", {}).get("return", "Tensor"))
     return (
         f"builtins.{given}"
@@ -91,7 +91,7 @@ def declaration(name, f, skip, indent=""):
     except ValueError:
         inner = []
     override = "  # type: ignore[override]" if name in ("__eq__", "__ne__") else ""
-    given = ", ".join(["self"] * skip + [p for p in inner])
+    given = ", ".join(["self"] * skip + inner)
     return f"{indent}def {name}({given}) -> {returns(name, f)}: ...{override}\n"
 
 
