@@ -99,7 +99,7 @@ def each(names: str, *args: Callable, **kwargs: Any) -> dict[str, Callable]:
 
 ONE, TWO, SQUARE = (lambda: x(2, 3)), (lambda: x(3)), (lambda: x(3, 3))
 METHODS: dict[str, Callable] = {  # of tensors, beside those that have a row of their own; rows that are not bound do no harm
-    **each("absolute acos arccos arccosh arcsin arcsinh arctan arctanh asin asinh atan atanh cbrt ceil clone contiguous copy cos cosh", ONE),
+    **each("absolute acos arccos arcsin arcsinh arctan arctanh asin asinh atan atanh cbrt ceil clone contiguous copy cos cosh", ONE),
     **each("cpu deg2rad dim digamma double erf erfc erfinv exp2 expm1 float floor frac half int is_floating_point isfinite isinf", ONE),
     **each("isnan lgamma log10 log1p log2 logical_not logit long nan_to_num neg negative nelement nonzero numel ravel", ONE),
     **each("rad2deg reciprocal requires_grad_ round rsqrt sgn sign signbit sin sinc sinh square squeeze tan t transpose tril triu trunc bool", ONE),
@@ -108,6 +108,11 @@ METHODS: dict[str, Callable] = {  # of tensors, beside those that have a row of 
     **each("xlogy allclose dist", ONE, TWO),
     **each("bitwise_and bitwise_or bitwise_xor", lambda: whole(2, 3), lambda: whole(3)),
     "bitwise_not": lambda f: call(f, whole(2, 3)),
+    **each("acosh arccosh", lambda: x(2, 3) + 1.0),
+    **each("imag real", ONE),
+    "addmv": lambda f: call(f, x(3), x(3, 3), x(3)),
+    "addr": lambda f: call(f, x(3, 3), x(3), x(3)),
+    "addbmm": lambda f: call(f, x(3, 3), x(2, 3, 3), x(2, 3, 3)),
     **each("amax amin argmin argsort count_nonzero diff flip log_softmax median norm prod softmax sort", ONE),
     **each("cumprod cumsum cumulative_prod cumulative_sum logcumsumexp unbind unsqueeze", ONE, lambda: 1),
     **each("det inverse logdet slogdet diag trace diagonal", SQUARE),

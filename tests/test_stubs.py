@@ -72,7 +72,7 @@ def parameters(f, skip):
 
 def returns(name, f):
     if name in NUMBERS:
-        return f"builtins.{NUMBERS[name]}" if NUMBERS[name] in vars(builtins) else NUMBERS[name]
+        return f"builtins.{NUMBERS[name]}" if NUMBERS[name] in ("bool", "int", "float", "complex", "str") else NUMBERS[name]
     given = str(getattr(f, "__annotations__", {}).get("return", "Tensor"))
     return (
         f"builtins.{given}"
@@ -91,7 +91,7 @@ def declaration(name, f, skip, indent=""):
     except ValueError:
         inner = []
     override = "  # type: ignore[override]" if name in ("__eq__", "__ne__") else ""
-    given = ", ".join(["self"] * skip + [p for p in inner])
+    given = ", ".join(["self"] * skip + inner)
     return f"{indent}def {name}({given}) -> {returns(name, f)}: ...{override}\n"
 
 
@@ -159,3 +159,38 @@ def test_mypy_sees_it_in_a_program(tmp_path):
     ).stdout
     assert "program.py" not in told, told
     assert 'wrong.py:2: error: "Tensor" has no attribute "no_such_method"' in told and "wrong.py:3: error" in told
+
+
+# ---- the page
+
+
+def spellings():
+    code = lambda names: ", ".join(f"`{n}`" for n in sorted(names))  # noqa: E731
+    place = {0: "the first argument", 1: "the second argument"}
+    rows = lambda table: "".join(f"| {a} | {b} |\n" for a, b in table) + "\n"  # noqa: E731
+    text = (Path(__file__).parent / "spellings.md").read_text(encoding="utf-8")
+    parts = {
+        "clashes": "".join(f"| `{k}` | {' | '.join(v)} |\n" for k, v in spelling.CLASHES.items()),
+        "keywords": rows((f"`{k}=`", ", ".join(place.get(v) or f"`{v}=`" for v in to)) for k, to in KEYWORDS.items()),
+        "functions": rows(
+            (f"`{k}`", f"`{row}`" if isinstance(row, str) else "a dtype" if not callable(row) else "")
+            for k, row in sorted(spelling.FUNCTIONS.items())
+        ),
+        "methods": code([*spelling.METHODS, *spelling.ALSO.split()]),
+        "same": code(n for n in spelling.SAME.split() if hasattr(mg.Tensor, n)),
+        "functional": code(n for n in spelling.FUNCTIONAL if there(n)),
+    }
+    for k, v in parts.items():
+        text = text.replace(f"{{{k}}}", v)
+    return text
+
+
+def there(name):
+    try:
+        return spelling.functional(name)
+    except AttributeError:
+        return None
+
+
+def test_the_page_on_spellings():
+    hold(ROOT / "docs" / "spellings.md", spellings())

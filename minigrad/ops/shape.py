@@ -79,7 +79,8 @@ def reshape(x: ArrayLike, shape: int | Sequence[int]) -> Tensor:
     x = as_tensor(x)
     shape = _ints("reshape", "shape", shape)
     known = math.prod(n for n in shape if n != -1)
-    fits = x.size == known if -1 not in shape else shape.count(-1) == 1 and known > 0 and x.size % known == 0
+    size = math.prod(x.shape)
+    fits = size == known if -1 not in shape else shape.count(-1) == 1 and known > 0 and size % known == 0
     if not fits or min(shape, default=0) < -1:
         raise ValueError(f"reshape: a tensor of shape {x.shape} has {x.size} entries; they do not fill {shape}")
     return _reshape(x, shape=shape)
