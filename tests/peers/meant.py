@@ -107,7 +107,7 @@ def draws(name: str, module: Any) -> bool:
     return "Dropout" in name or "RReLU" in name or "Fractional" in name or bool(getattr(module, "dropout", 0))
 
 
-CONVERTING = set("double float half to type_as".split())  # into a dtype that is named
+CONVERTING = set(["double", "float", "half", "to", "type_as"])  # into a dtype that is named
 
 ADAPTED: dict[str, Callable] = {}
 
