@@ -38,9 +38,10 @@ CHAPTERS = [
 CASES: list[Case] = [row for chapter in CHAPTERS for row in chapter.CASES]
 
 # public operations whose results are constants: truth, places, neighbours
-CONSTANT = {
-    *ops.logic.__all__, "all", "any", "fft.fftfreq", "fft.rfftfreq", "linalg.matrix_rank", "nextafter", "signbit", "tril_indices",
-    "triu_indices",
-} - {"conj", "positive", "real"}  # fmt: skip
+CONSTANT = (
+    {*ops.logic.__all__, *ops.creation.__all__}
+    | {*"all any argmax argmin argsort argwhere bincount bucketize count_nonzero isin nonzero one_hot searchsorted".split()}
+    | {*"broadcast_shapes nextafter signbit tril_indices triu_indices unique_all unique_counts unique_inverse unique_values".split()}
+) - {"asarray", "astype", "bincount", "conj", "meshgrid", "positive", "real"}
 
 __all__ = ["CASES", "CONSTANT", "Case", "a", "case", "pos"]
