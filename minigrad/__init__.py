@@ -30,10 +30,13 @@ from .gradcheck import gradcheck
 from .graph import graph
 from .kernels import get_num_threads, set_num_threads
 from .ops.activations import *
+from .ops.attention import *
 from .ops.conv import *
 from .ops.distances import *
 from .ops.elementwise import *
+from .ops.embedding import *
 from .ops.entries import *
+from .ops.layer_norm import *
 from .ops.linalg import *
 from .ops.logic import *
 from .ops.loss import *
@@ -77,8 +80,11 @@ __all__ = [
     "Primitive", "Tensor", "add", "broadcast_to", "checkpoint", "compile", "composite", "debug", "elementwise", "explain", "fused", "general", "get_num_threads", "ggnvp", "grad", "gradcheck", "graph", "hessian", "hvp", "jacobian", "jvp", "linear", "linearize", "linearize_ggn", "linearize_grad", "mul", "no_grad", "ops", "per_example_grad", "primitive", "pull", "push", "seed", "set_num_threads", "sum_to", "tensor", "value_and_grad", "vjp",
 ]  # fmt: skip
 __all__ += ops.activations.__all__
+__all__ += ops.attention.__all__
 __all__ += ops.conv.__all__
 __all__ += ops.elementwise.__all__
+__all__ += ops.layer_norm.__all__
+__all__ += ops.embedding.__all__
 __all__ += ops.entries.__all__
 __all__ += ops.linalg.__all__
 __all__ += ops.logic.__all__

@@ -170,6 +170,14 @@ AWAITED = {  # methods, and the function that they call: until it is there, they
 METHODS = {n: row for n, row in METHODS.items() if hasattr(mg.Tensor, n) and hasattr(mg, AWAITED.get(n, "tensor"))}
 
 CALLS: dict[str, Callable[[], Call]] = {
+    "embedding": lambda: call(mg.embedding, np.array([1, 0]), x(3, 2), 0),
+    "embedding_bag": lambda: call(mg.embedding_bag, np.array([[1, 0]]), x(3, 2)),
+    "group_norm": lambda: call(mg.group_norm, x(2, 4, 3), 2, x(4), x(4), 1e-5),
+    "instance_norm": lambda: call(mg.instance_norm, x(2, 4, 3)),
+    "layer_norm": lambda: call(mg.layer_norm, x(2, 3), 3, x(3), x(3), 1e-5),
+    "local_response_norm": lambda: call(mg.local_response_norm, x(2, 4, 3), 2, 1e-4, 0.75, 1.0),
+    "rms_norm": lambda: call(mg.rms_norm, x(2, 3), 3, x(3), 1e-5),
+    "scaled_dot_product_attention": lambda: call(mg.scaled_dot_product_attention, x(2, 3), x(4, 3), x(4, 2)),
     **{
         f"{n}_loss": lambda n=n: call(getattr(mg, f"{n}_loss"), x(2, 3), x(2, 3))
         for n in ["l1", "smooth_l1", "huber", "hinge_embedding", "soft_margin", "multilabel_soft_margin", "poisson_nll"]

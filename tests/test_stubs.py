@@ -1,6 +1,5 @@
 """The stubs that editors and mypy read: they list exactly what is bound to tensors, and PyTorch's names of functions."""
 
-import builtins
 import inspect
 import keyword
 import subprocess
@@ -72,7 +71,11 @@ def parameters(f, skip):
 
 def returns(name, f):
     if name in NUMBERS:
-        return f"builtins.{NUMBERS[name]}" if NUMBERS[name] in ("bool", "int", "float", "complex", "str") else NUMBERS[name]
+        return (
+            f"builtins.{NUMBERS[name]}"
+            if NUMBERS[name] in ("bool", "int", "float", "complex", "str")
+            else NUMBERS[name]
+        )
     given = str(getattr(f, "__annotations__", {}).get("return", "Tensor"))
     return (
         f"builtins.{given}"

@@ -29,10 +29,10 @@ __all__ = [
 
 def _ints(name: str, what: str, given: Any) -> tuple[int, ...]:
     """An int, or a sequence of ints, NumPy's included, as a tuple of ints, or an error in op's name."""
+    several = isinstance(given, (tuple, list, range)) or (isinstance(given, np.ndarray) and given.ndim)
     try:
-        if isinstance(given, (tuple, list, range)) or (isinstance(given, np.ndarray) and given.ndim):
-            return tuple([operator.index(n) for n in given])
-        return (operator.index(given),)
+        # True is an int, but no axis and no length: it was meant for another parameter
+        return tuple([operator.index(n if type(n) is not bool else None) for n in (given if several else (given,))])
     except TypeError:
         raise TypeError(f"{name}: {what} is {shown(given)}; it must be an int or a sequence of ints") from None
 

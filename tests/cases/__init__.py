@@ -9,11 +9,14 @@ from minigrad import ops
 
 from . import (
     activations,
+    attention,
     decompositions,
     distances,
     elementwise,
+    embedding,
     images,
     indexing,
+    layer_norm,
     linalg,
     loss,
     losses,
@@ -30,7 +33,7 @@ from .base import Case, a, case, pos
 
 CHAPTERS = [
     elementwise, transcendental, rounding, activations, special, reduce, shape, indexing, linalg, products, matrices,
-    decompositions, distances, images, norm, loss, losses,
+    decompositions, distances, images, norm, attention, embedding, loss, losses, layer_norm,
 ]  # fmt: skip
 CASES: list[Case] = [row for chapter in CHAPTERS for row in chapter.CASES]
 

@@ -51,9 +51,7 @@ LAYERS = {
     "InstanceNorm1d(4)": SIGNAL, "InstanceNorm2d(4, affine=True, track_running_stats=True)": IMAGE, "InstanceNorm3d(4, affine=True)": VOLUME,
     "LocalResponseNorm(3, k=2.0)": IMAGE,
     # activations
-    **{f"{name}()": ROWS for name in (
-        "CELU(0.7) ELU GELU GLU Hardshrink Hardsigmoid Hardswish Hardtanh LeakyReLU LogSigmoid LogSoftmax(-1) Mish PReLU ReLU ReLU6 SELU SiLU "
-        "Sigmoid Softmax(0) Softmin(1) Softplus Softshrink Softsign Tanh Tanhshrink").split()},
+    **{f"{name}()": ROWS for name in ["CELU(0.7)", "ELU", "GELU", "GLU", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "LeakyReLU", "LogSigmoid", "LogSoftmax(-1)", "Mish", "PReLU", "ReLU", "ReLU6", "SELU", "SiLU", "Sigmoid", "Softmax(0)", "Softmin(1)", "Softplus", "Softshrink", "Softsign", "Tanh", "Tanhshrink"]},
     "GELU('tanh')": ROWS, "GELU('none')": ROWS, "Hardtanh(-0.3, 0.5)": ROWS, "Threshold(0.1, 2.0)": ROWS, "PReLU(4)": IMAGE, "Softplus(2.5, 1.0)": ROWS,
     "ReLU(inplace=True)": ROWS, "Softmax2d()": IMAGE, "GLU(1)": IMAGE, "Softshrink(0.1)": ROWS, "RReLU()": ROWS,
     # linear, embedding
