@@ -104,6 +104,7 @@ FUNCTIONS: dict[str, Any] = {
     "cumsum": lambda input, dim: mg.cumulative_sum(input, axis=dim),
     "det": "linalg.det",
     "enable_grad": lambda: _Recording(True),
+    "erfinv": "special.erfinv",
     "eq": lambda input, other: Tensor.__eq__(as_tensor(input), other),
     "from_numpy": lambda ndarray: Tensor(ndarray),
     "gather": lambda input, dim, index: mg.take_along_axis(input, index, axis=dim),
@@ -169,7 +170,7 @@ def _turned(x: Any) -> Any:
 SAME = (  # methods that are the function of this name: `x.sin()` is `mg.sin(x)`
     "abs acos acosh addbmm addcdiv addcmul addmm addmv addr all allclose any argmax argmin argsort asin asinh atan atan2 atanh baddbmm bitwise_and bitwise_not bitwise_or "
     "bitwise_xor bmm cbrt ceil clip copysign cos cosh count_nonzero cumulative_prod cumulative_sum deg2rad det diag diagonal "
-    "diff digamma dist div dot equal erf erfc erfinv exp exp2 expm1 flatten flip float_power floor floor_divide fmax fmin fmod "
+    "diff digamma dist div dot equal erf erfc exp exp2 expm1 flatten flip float_power floor floor_divide fmax fmin fmod "
     "frac hypot imag inner isclose isfinite isinf isnan lgamma log log10 log1p log2 log_softmax logaddexp logaddexp2 logcumsumexp "
     "logical_and logical_not logical_or logical_xor logit logsumexp matmul max maximum mean median min minimum moveaxis mm mul mv "
     "nan_to_num neg nonzero norm outer pow prod quantile rad2deg reciprocal relu remainder repeat_interleave roll round "
@@ -179,7 +180,7 @@ SAME = (  # methods that are the function of this name: `x.sin()` is `mg.sin(x)`
 )
 ALSO = (  # those of FUNCTIONS
     "absolute amax amin arccos arccosh arcsin arcsinh arctan arctan2 arctanh "
-    "chunk clamp clamp_max clamp_min clone cumprod cumsum eq gather ge ger gt index_select inverse le lerp "
+    "chunk clamp clamp_max clamp_min clone cumprod cumsum erfinv eq gather ge ger gt index_select inverse le lerp "
     "logdet lt masked_fill masked_select matrix_power movedim narrow ne numel pinverse ravel rsqrt select "
     "sgn slogdet swapaxes swapdims t true_divide unbind unsqueeze"
 )
