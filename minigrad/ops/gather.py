@@ -58,8 +58,7 @@ def take_along_axis(x: ArrayLike, indices: ArrayLike, /, *, axis: int = -1) -> T
     at = _places("take_along_axis", indices, x, axis)
     if at.ndim != x.ndim:
         raise ValueError(f"take_along_axis: x has shape {x.shape}, indices {at.shape}; they must have as many axes")
-    others = [np.broadcast_shapes((n,), (m,))[0] for n, m in zip(x.shape, at.shape)]
-    others[axis] = at.shape[axis]
+    others = [m if a == axis else np.broadcast_shapes((n,), (m,))[0] for a, (n, m) in enumerate(zip(x.shape, at.shape))]
     whole_x = [*others]
     whole_x[axis] = x.shape[axis]
     at = np.broadcast_to(at, others)
