@@ -28,12 +28,15 @@ from .gradcheck import gradcheck
 from .graph import graph
 from .kernels import get_num_threads, set_num_threads
 from .ops.activations import *
+from .ops.attention import *
 from .ops.conv import *
+from .ops.criteria import *
 from .ops.distances import *
 from .ops.elementwise import *
 from .ops.entries import *
 from .ops.linalg import *
 from .ops.logic import *
+from .ops.lookup import *
 from .ops.loss import *
 from .ops.matrices import *
 from .ops.noise import *
@@ -43,6 +46,7 @@ from .ops.products import *
 from .ops.reduce import *
 from .ops.resize import *
 from .ops.rounding import *
+from .ops.rownorm import *
 from .ops.shape import *
 from .ops.special import *
 from .ops.transcendental import *
@@ -71,12 +75,16 @@ __all__ = [
     "Primitive", "Tensor", "add", "broadcast_to", "checkpoint", "compile", "composite", "debug", "elementwise", "explain", "fused", "general", "get_num_threads", "ggnvp", "grad", "gradcheck", "graph", "hessian", "hvp", "jacobian", "jvp", "linear", "linearize", "linearize_ggn", "linearize_grad", "mul", "no_grad", "ops", "per_example_grad", "primitive", "pull", "push", "seed", "set_num_threads", "sum_to", "tensor", "value_and_grad", "vjp",
 ]  # fmt: skip
 __all__ += ops.activations.__all__
+__all__ += ops.attention.__all__
 __all__ += ops.conv.__all__
+__all__ += ops.criteria.__all__
 __all__ += ops.elementwise.__all__
 __all__ += ops.entries.__all__
 __all__ += ops.linalg.__all__
 __all__ += ops.logic.__all__
+__all__ += ops.lookup.__all__
 __all__ += ops.rounding.__all__
+__all__ += ops.rownorm.__all__
 __all__ += ops.transcendental.__all__
 __all__ += ops.loss.__all__
 __all__ += ops.noise.__all__

@@ -22,6 +22,7 @@ from . import plain
 from .threads import get_num_threads, set_num_threads
 
 __all__ = [
+    "add_rows",
     "avg_pool2d",
     "avg_pool2d_input",
     "batch_norm_backward",
@@ -48,6 +49,8 @@ __all__ = [
     "matmul",
     "max_pool2d",
     "normalize",
+    "normalize_rows",
+    "normalize_rows_backward",
     "pool_put",
     "pool_take",
     "set_num_threads",
@@ -55,6 +58,8 @@ __all__ = [
     "sigmoid_backward",
     "silu",
     "silu_backward",
+    "softmax",
+    "softmax_backward",
     "softmax_cross_entropy",
     "tanh_backward",
     "taps",
@@ -161,6 +166,12 @@ elu_backward = _dispatched(plain.elu_backward, "elementwise")
 leaky_relu = _dispatched(plain.leaky_relu, "elementwise")
 leaky_relu_backward = _dispatched(plain.leaky_relu_backward, "elementwise")
 
+normalize_rows = _dispatched(plain.normalize_rows, "rows")
+normalize_rows_backward = _dispatched(plain.normalize_rows_backward, "rows")
+add_rows = _dispatched(plain.add_rows, "rows")
+
+softmax = _dispatched(plain.softmax, "softmax")
+softmax_backward = _dispatched(plain.softmax_backward, "softmax")
 softmax_cross_entropy = _dispatched(plain.softmax_cross_entropy, "softmax")
 
 

@@ -2,8 +2,10 @@
 
 from . import (
     activations,
+    attention,
     by_numpy,
     conv,
+    criteria,
     decompositions,
     distances,
     elementwise,
@@ -12,6 +14,7 @@ from . import (
     indexing,
     linalg,
     logic,
+    lookup,
     loss,
     matrices,
     noise,
@@ -22,6 +25,7 @@ from . import (
     reduce,
     resize,
     rounding,
+    rownorm,
     shape,
     special,
     spelling,
@@ -31,7 +35,7 @@ from . import (
 )
 
 __all__ = [
-    "activations", "by_numpy", "conv", "decompositions", "distances", "elementwise", "entries", "fusion", "indexing",
-    "linalg", "logic", "loss", "matrices", "noise", "norm", "operators", "pool", "products", "reduce", "resize",
-    "rounding", "shape", "special", "spelling", "taps", "transcendental", "values",
+    "activations", "attention", "by_numpy", "conv", "criteria", "decompositions", "distances", "elementwise", "entries", "fusion", "indexing",
+    "linalg", "logic", "lookup", "loss", "matrices", "noise", "norm", "operators", "pool", "products", "reduce", "resize",
+    "rounding", "rownorm", "shape", "special", "spelling", "taps", "transcendental", "values",
 ]  # fmt: skip

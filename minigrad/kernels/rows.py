@@ -1,0 +1,134 @@
+"""Rows: each normalised by itself, and rows added to rows.
+
+Of a row that is in the cache, the mean is taken, then the mean of what is left, then the square: no digits cancel far from
+zero. Sums over rows are kept in the array's own dtype for a block of rows, and go to float64 then.
+"""
+
+import math
+
+import numpy as np
+
+from . import threads
+from .jit import contiguous, kernel
+
+BLOCK = 64  # rows
+
+
+def normalize_rows(x, weight, bias, *, eps, centred):
+    x = contiguous(x)
+    y, stats = np.empty_like(x), np.empty((len(x), 2), x.dtype)
+    args = x, contiguous(weight), contiguous(bias), eps, centred, y, stats
+    threads.run(_normalize, [(*args, lo, hi) for lo, hi in threads.spans(len(x), threads.PASS * x.size)])
+    return y, stats
+
+
+def normalize_rows_backward(g, x, weight, stats, *, centred):
+    g, x, weight = contiguous(g), contiguous(x), contiguous(weight)
+    gx = np.empty_like(x)
+    parts = threads.spans(len(x), threads.PASS * x.size)
+    sums = np.zeros((len(parts), 2, *weight.shape))
+    args = g, x, weight, contiguous(stats), centred, gx
+    threads.run(_pull_back, [(*args, sums[i], lo, hi) for i, (lo, hi) in enumerate(parts)])
+    gw, gb = sums.sum(axis=0).astype(x.dtype)
+    return gx, gw, gb
+
+
+def add_rows(g, ids, *, rows):
+    g, ids = contiguous(g), contiguous(ids.astype(np.int64, copy=False))
+    out = np.zeros((rows, g.shape[1]), g.dtype)
+    work = threads.PASS * g.size
+    threads.run(_add, [(g, ids, out, lo, hi) for lo, hi in threads.spans(g.shape[1], work)])
+    return out
+
+
+@kernel
+def _normalize(x, weight, bias, eps, centred, y, stats, lo, hi):
+    f, (period, k) = x.shape[1], weight.shape
+    span = f // max(1, k)
+    count = x.dtype.type(max(1, f))
+    for r in range(lo, hi):
+        row, out, mean, rest = x[r], y[r], x.dtype.type(0), x.dtype.type(0)
+        if centred:
+            total = x.dtype.type(0)
+            for j in range(f):
+                total += row[j]
+            mean = total / count
+            total = x.dtype.type(0)
+            for j in range(f):
+                out[j] = row[j] - mean
+                total += out[j]
+            rest = total / count
+            mean += rest
+        square = x.dtype.type(0)
+        for j in range(f):
+            d = row[j] - mean
+            square += d * d
+        istd = x.dtype.type(1 / math.sqrt(square / count + eps))
+        stats[r, 0], stats[r, 1] = mean, istd
+        w, b = weight[r % period], bias[r % period]
+        if span == 1:
+            for j in range(f):
+                out[j] = (row[j] - mean) * istd * w[j] + b[j]
+        else:
+            for i in range(k):
+                scale, shift = istd * w[i], b[i]
+                for j in range(i * span, (i + 1) * span):
+                    out[j] = (row[j] - mean) * scale + shift
+
+
+@kernel
+def _pull_back(g, x, weight, stats, centred, gx, sums, lo, hi):
+    f, (period, k) = x.shape[1], weight.shape
+    span = f // max(1, k)
+    part = np.zeros((2, period, k), x.dtype)
+    count, zero = x.dtype.type(max(1, f)), x.dtype.type(0)
+    for r0 in range(lo, hi, BLOCK):
+        for r in range(r0, min(r0 + BLOCK, hi)):
+            row, up, out, mean, istd = x[r], g[r], gx[r], stats[r, 0], stats[r, 1]
+            w, of_w, of_b = weight[r % period], part[0, r % period], part[1, r % period]
+            a, b = zero, zero
+            if span == 1:
+                for j in range(f):
+                    y, h = (row[j] - mean) * istd, up[j] * w[j]
+                    a += h
+                    b += h * y
+                a, b = a / count, b / count
+                if not centred:
+                    a = zero
+                for j in range(f):
+                    y = (row[j] - mean) * istd
+                    of_w[j] += up[j] * y
+                    of_b[j] += up[j]
+                    out[j] = (up[j] * w[j] - a - y * b) * istd
+            else:
+                for i in range(k):
+                    c, d = zero, zero
+                    for j in range(i * span, (i + 1) * span):
+                        c += up[j]
+                        d += up[j] * (row[j] - mean)
+                    d *= istd
+                    of_w[i] += d
+                    of_b[i] += c
+                    a += c * w[i]
+                    b += d * w[i]
+                a, b = a / count, b / count
+                if not centred:
+                    a = zero
+                for i in range(k):
+                    scale, slope = istd * w[i], istd * istd * b
+                    for j in range(i * span, (i + 1) * span):
+                        out[j] = up[j] * scale - a * istd - (row[j] - mean) * slope
+        for p in range(period):
+            for i in range(k):
+                sums[0, p, i] += part[0, p, i]
+                sums[1, p, i] += part[1, p, i]
+                part[0, p, i], part[1, p, i] = zero, zero
+
+
+@kernel
+def _add(g, ids, out, lo, hi):
+    """Columns lo to hi: each thread has its own."""
+    for i in range(len(ids)):
+        row, to = g[i], out[ids[i]]
+        for j in range(lo, hi):
+            to[j] += row[j]
