@@ -20,11 +20,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import minigrad as mg
-from minigrad import data, lab, linalg, nn, optim, train, viz
+from minigrad import data, fft, lab, linalg, nn, optim, train, viz
 from minigrad.errors import HOME
 from minigrad.ranges import whole
 
-PACKAGES = {"nn": nn, "optim": optim, "data": data, "train": train, "viz": viz, "lab": lab, "linalg": linalg}
+PACKAGES = {
+    "nn": nn,
+    "optim": optim,
+    "data": data,
+    "train": train,
+    "viz": viz,
+    "lab": lab,
+    "linalg": linalg,
+    "fft": fft,
+}
 
 
 class Odd:

@@ -5,7 +5,6 @@ from . import (
     attention,
     by_numpy,
     conv,
-    criteria,
     decompositions,
     distances,
     elementwise,
@@ -16,6 +15,7 @@ from . import (
     logic,
     lookup,
     loss,
+    losses,
     matrices,
     noise,
     norm,
@@ -35,7 +35,8 @@ from . import (
 )
 
 __all__ = [
-    "activations", "attention", "by_numpy", "conv", "criteria", "decompositions", "distances", "elementwise", "entries", "fusion", "indexing",
-    "linalg", "logic", "lookup", "loss", "matrices", "noise", "norm", "operators", "pool", "products", "reduce", "resize",
-    "rounding", "rownorm", "shape", "special", "spelling", "taps", "transcendental", "values",
+    "activations", "attention", "by_numpy", "conv", "decompositions", "distances", "elementwise", "entries", "fusion", "indexing",
+    "linalg", "logic", "lookup", "loss", "losses", "matrices", "noise", "norm", "operators", "pool", "products", "reduce",
+    "resize", "rounding", "rownorm", "shape", "special", "spelling", "taps", "transcendental", "values",
 ]  # fmt: skip
+operators.bind([m for m in list(vars().values()) if isinstance(m, type(operators))])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -13,25 +12,7 @@ import numpy as np
 from ..errors import named
 from ..tape import Array, Tensor, add, as_array, backward, cast, dispatch, mul, register_hook, retain_grad, wrap
 from ..typing import DTypeLike
-from . import by_numpy, elementwise, entries, indexing, linalg, shape, spelling, values
-
-
-def _value(x: Any) -> Any:
-    x = x.item() if isinstance(x, np.generic) else x  # weak, as Python's numbers are
-    return x if isinstance(x, (int, float, complex)) else as_array(x)
-
-
-def _compare(f: Callable) -> Callable:
-    """A comparison gives a boolean tensor: it has no derivative."""
-
-    def compare(a: Any, b: Any) -> Array:
-        return np.asarray(f(a.real, np.real(b)))
-
-    def compared(a: Any, b: Any) -> Tensor:
-        return wrap(dispatch(compare, _value(a), _value(b)))
-
-    compared.__name__ = f.__name__
-    return named(compared)
+from . import by_numpy, elementwise, entries, indexing, linalg, logic, rounding, shape, spelling, values
 
 
 def _reshape(x: Tensor, *sizes: Any) -> Tensor:
@@ -58,28 +39,12 @@ def _argmax(x: Array, axis: int | None) -> Array:
     return np.asarray(x.real.argmax(axis))
 
 
-def _later(name: str) -> Callable:
-    """A function of minigrad by its public name, found at the first call."""
-    return lambda a, b: getattr(spelling.mg, name)(a, b)
-
-
 def _reflected(f: Callable) -> Callable:
     return lambda a, b: f(b, a)
 
 
 def _bitwise(name: str, sign: str, f: Callable) -> dict[str, Callable]:
-    """An operator on integers and booleans: it has no derivative."""
-
-    def operate(a: Any, b: Any) -> Tensor:
-        return wrap(dispatch(f, _value(a), _value(b)))
-
-    operate.__name__ = f.__name__
-    operate = named(operate)
-    return {
-        f"__{name}__": operate,
-        f"__r{name}__": _reflected(operate),
-        f"__i{name}__": values.in_place(sign, operate),
-    }
+    return {f"__{name}__": f, f"__r{name}__": _reflected(f), f"__i{name}__": values.in_place(sign, f)}
 
 
 _BOUND: dict[str, Callable | property] = {
@@ -102,20 +67,20 @@ _BOUND: dict[str, Callable | property] = {
     "__itruediv__": values.in_place("/", elementwise.div),
     "__ipow__": values.in_place("**", elementwise.power),
     "__imatmul__": values.in_place("@", linalg.matmul),
-    "__floordiv__": _later("floor_divide"),
-    "__rfloordiv__": _reflected(_later("floor_divide")),
-    "__ifloordiv__": values.in_place("//", _later("floor_divide")),
-    "__mod__": _later("remainder"),
-    "__rmod__": _reflected(_later("remainder")),
-    "__imod__": values.in_place("%", _later("remainder")),
+    "__floordiv__": rounding.floor_divide,
+    "__rfloordiv__": _reflected(rounding.floor_divide),
+    "__ifloordiv__": values.in_place("//", rounding.floor_divide),
+    "__mod__": rounding.remainder,
+    "__rmod__": _reflected(rounding.remainder),
+    "__imod__": values.in_place("%", rounding.remainder),
     "__divmod__": lambda a, b: (a // b, a % b),
     "__rdivmod__": lambda a, b: (b // a, b % a),
-    **_bitwise("and", "&", np.bitwise_and),
-    **_bitwise("or", "|", np.bitwise_or),
-    **_bitwise("xor", "^", np.bitwise_xor),
-    **_bitwise("lshift", "<<", np.left_shift),
-    **_bitwise("rshift", ">>", np.right_shift),
-    "__invert__": lambda x: wrap(dispatch(np.invert, as_array(x))),
+    **_bitwise("and", "&", logic.bitwise_and),
+    **_bitwise("or", "|", logic.bitwise_or),
+    **_bitwise("xor", "^", logic.bitwise_xor),
+    **_bitwise("lshift", "<<", logic.bitwise_left_shift),
+    **_bitwise("rshift", ">>", logic.bitwise_right_shift),
+    "__invert__": logic.bitwise_invert,
     "__pos__": lambda x: x,
     "__neg__": elementwise.neg,
     "__abs__": elementwise.abs,
@@ -137,12 +102,12 @@ _BOUND: dict[str, Callable | property] = {
     "__bool__": values.truth,
     "__format__": values.text,
     # comparisons
-    "__lt__": _compare(operator.lt),
-    "__le__": _compare(operator.le),
-    "__gt__": _compare(operator.gt),
-    "__ge__": _compare(operator.ge),
-    "__eq__": _compare(operator.eq),
-    "__ne__": _compare(operator.ne),
+    "__lt__": logic.less,
+    "__le__": logic.less_equal,
+    "__gt__": logic.greater,
+    "__ge__": logic.greater_equal,
+    "__eq__": logic.equal,
+    "__ne__": logic.not_equal,
     "__hash__": object.__hash__,
     # methods
     "argmax": argmax,

@@ -216,9 +216,12 @@ def pad(x: ArrayLike, widths: Any, mode: str = "constant", value: float = 0) -> 
         if any(around):
             if not n:
                 raise ValueError(f"pad: shape {x.shape} has no entries along axis {axis} to pad with in mode {mode!r}")
-            index = np.pad(np.arange(n), around, _NUMPYS.get(mode, mode))  # type: ignore[call-overload]
-            x = copied(x, axis, tuple(index.tolist()))
+            x = copied(x, axis, n + sum(around), _places_around, around, _NUMPYS.get(mode, mode))
     return x
+
+
+def _places_around(size: int, n: int, around: tuple[int, int], mode: Any) -> Array:
+    return np.pad(np.arange(size), around, mode)
 
 
 def _outside(x: Array, widths: tuple[tuple[int, int], ...]) -> Array:
