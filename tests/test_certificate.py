@@ -191,7 +191,7 @@ FUSED = [c for c in CASES if c.op in Primitive.registry and Primitive.registry[c
 
 def test_there_are_fused_operations():
     activations = {"elu", "gelu", "gelu_tanh", "leaky_relu", "silu"}
-    others = {"batch_norm", "cross_entropy", "max_pool2d", "normalize", "standardize_second"}
+    others = {"batch_norm", "cross_entropy", "max_pool2d", "normalize", "row_norm", "standardize_second"}
     assert {c.op for c in FUSED} == activations | others
 
 

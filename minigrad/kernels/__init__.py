@@ -58,8 +58,8 @@ __all__ = [
     "sigmoid_backward",
     "silu",
     "silu_backward",
-    "softmax",
-    "softmax_backward",
+    "softmax_rows",
+    "softmax_rows_backward",
     "softmax_cross_entropy",
     "tanh_backward",
     "taps",
@@ -170,8 +170,8 @@ normalize_rows = _dispatched(plain.normalize_rows, "rows")
 normalize_rows_backward = _dispatched(plain.normalize_rows_backward, "rows")
 add_rows = _dispatched(plain.add_rows, "rows")
 
-softmax = _dispatched(plain.softmax, "softmax")
-softmax_backward = _dispatched(plain.softmax_backward, "softmax")
+softmax_rows = _dispatched(plain.softmax_rows, "softmax")
+softmax_rows_backward = _dispatched(plain.softmax_rows_backward, "softmax")
 softmax_cross_entropy = _dispatched(plain.softmax_cross_entropy, "softmax")
 
 

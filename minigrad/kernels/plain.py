@@ -370,13 +370,13 @@ def _each(v, x):
     return np.tile(np.repeat(v, x.shape[1] // v.shape[1], 1), (len(x) // len(v), 1))
 
 
-def softmax(x: Array):
+def softmax_rows(x: Array):
     """Over the last axis."""
     z = np.exp(from_top(x, x.ndim - 1))
     return z / z.sum(-1, keepdims=True)
 
 
-def softmax_backward(g: Array, y: Array):
+def softmax_rows_backward(g: Array, y: Array):
     """The gradient of softmax, whose value is y, over the last axis."""
     return y * (g - (g * y).sum(-1, keepdims=True))
 

@@ -1,6 +1,6 @@
 """Rows: each normalised by itself, and rows added to rows.
 
-Of a row that is in the cache, the mean is taken, then the mean of what is left, then the square: no digits cancel far from
+Of a row that is in the cache, the mean is taken, then the mean of what is left, and of its square: no digits cancel far from
 zero. Sums over rows are kept in the array's own dtype for a block of rows, and go to float64 then.
 """
 
@@ -47,23 +47,21 @@ def _normalize(x, weight, bias, eps, centred, y, stats, lo, hi):
     span = f // max(1, k)
     count = x.dtype.type(max(1, f))
     for r in range(lo, hi):
-        row, out, mean, rest = x[r], y[r], x.dtype.type(0), x.dtype.type(0)
+        row, out, mean, rest, square = x[r], y[r], x.dtype.type(0), x.dtype.type(0), x.dtype.type(0)
         if centred:
-            total = x.dtype.type(0)
             for j in range(f):
-                total += row[j]
-            mean = total / count
-            total = x.dtype.type(0)
-            for j in range(f):
-                out[j] = row[j] - mean
-                total += out[j]
-            rest = total / count
-            mean += rest
-        square = x.dtype.type(0)
+                mean += row[j]
+            mean /= count
         for j in range(f):
             d = row[j] - mean
+            rest += d
             square += d * d
-        istd = x.dtype.type(1 / math.sqrt(square / count + eps))
+        rest /= count
+        square /= count
+        if centred:
+            mean += rest
+            square -= rest * rest
+        istd = x.dtype.type(1 / math.sqrt(square + eps))
         stats[r, 0], stats[r, 1] = mean, istd
         w, b = weight[r % period], bias[r % period]
         if span == 1:
@@ -71,9 +69,28 @@ def _normalize(x, weight, bias, eps, centred, y, stats, lo, hi):
                 out[j] = (row[j] - mean) * istd * w[j] + b[j]
         else:
             for i in range(k):
-                scale, shift = istd * w[i], b[i]
-                for j in range(i * span, (i + 1) * span):
-                    out[j] = (row[j] - mean) * scale + shift
+                _scaled(row[i * span : (i + 1) * span], mean, istd * w[i], b[i], out[i * span : (i + 1) * span])
+
+
+@kernel
+def _scaled(x, mean, scale, shift, y):
+    for j in range(x.size):
+        y[j] = (x[j] - mean) * scale + shift
+
+
+@kernel
+def _two_sums(g, x, mean):
+    a, b = x.dtype.type(0), x.dtype.type(0)
+    for j in range(x.size):
+        a += g[j]
+        b += g[j] * (x[j] - mean)
+    return a, b
+
+
+@kernel
+def _combine(g, x, mean, scale, shift, slope, out):
+    for j in range(x.size):
+        out[j] = g[j] * scale - shift - (x[j] - mean) * slope
 
 
 @kernel
@@ -96,16 +113,14 @@ def _pull_back(g, x, weight, stats, centred, gx, sums, lo, hi):
                 if not centred:
                     a = zero
                 for j in range(f):
-                    y = (row[j] - mean) * istd
-                    of_w[j] += up[j] * y
+                    out[j] = (up[j] * w[j] - a - (row[j] - mean) * istd * b) * istd
+                for j in range(f):
+                    of_w[j] += up[j] * ((row[j] - mean) * istd)
+                for j in range(f):
                     of_b[j] += up[j]
-                    out[j] = (up[j] * w[j] - a - y * b) * istd
             else:
                 for i in range(k):
-                    c, d = zero, zero
-                    for j in range(i * span, (i + 1) * span):
-                        c += up[j]
-                        d += up[j] * (row[j] - mean)
+                    c, d = _two_sums(up[i * span : (i + 1) * span], row[i * span : (i + 1) * span], mean)
                     d *= istd
                     of_w[i] += d
                     of_b[i] += c
@@ -115,9 +130,8 @@ def _pull_back(g, x, weight, stats, centred, gx, sums, lo, hi):
                 if not centred:
                     a = zero
                 for i in range(k):
-                    scale, slope = istd * w[i], istd * istd * b
-                    for j in range(i * span, (i + 1) * span):
-                        out[j] = up[j] * scale - a * istd - (row[j] - mean) * slope
+                    part_of = slice(i * span, (i + 1) * span)
+                    _combine(up[part_of], row[part_of], mean, istd * w[i], a * istd, istd * istd * b, out[part_of])
         for p in range(period):
             for i in range(k):
                 sums[0, p, i] += part[0, p, i]

@@ -25,14 +25,14 @@ def softmax_cross_entropy(logits, labels, *, smoothing=0.0):
     return losses, slopes
 
 
-def softmax(x):
+def softmax_rows(x):
     rows = contiguous(x).reshape(-1, x.shape[-1])
     y = np.empty_like(rows)
     threads.run(_softmax, [(rows, y, *part) for part in threads.spans(len(rows), 2 * threads.PASS * x.size)])
     return y.reshape(x.shape)
 
 
-def softmax_backward(g, y):
+def softmax_rows_backward(g, y):
     gs, ys = (contiguous(a).reshape(-1, y.shape[-1]) for a in (g, y))
     gx = np.empty_like(ys)
     threads.run(_softmax_backward, [(gs, ys, gx, *part) for part in threads.spans(len(ys), threads.PASS * y.size)])

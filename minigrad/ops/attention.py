@@ -72,25 +72,26 @@ def scaled_dot_product_attention(
 
     def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         scores = _matmul(q * factor, swapped(k))
-        weights = _weights(scores, mask)
+        weights = _weights(scores, mask, is_causal)
         return _matmul(dropout(weights, dropout_p) if dropout_p else weights, v)
 
     return rounded_once(attend)(q, k, v)
 
 
-def _weights(scores: Tensor, mask: Tensor | None) -> Tensor:
+def _weights(scores: Tensor, mask: Tensor | None, causal: bool) -> Tensor:
     last = (scores.ndim - 1,)
     if mask is None:
         return _softmax(scores, axes=last)
     if mask.dtype == bool:
-        scores, nowhere = where(mask._data, scores, -np.inf), dispatch(_nowhere, mask._data)
+        scores = where(mask._data, scores, -np.inf)
+        if causal:  # the first key is there for all
+            return _softmax(scores, axes=last)
+        nowhere = dispatch(_nowhere, mask._data)
     else:
         mask = mask if mask.dtype == scores.dtype or mask.dtype.kind == "c" else mask.astype(scores.dtype)
         scores = scores + mask
         nowhere = dispatch(_minus_infinity, scores._data)
-    if nowhere is None:
-        return _softmax(scores, axes=(scores.ndim - 1,))
-    weights = _softmax(where(nowhere, 0.0, scores), axes=(scores.ndim - 1,))
+    weights = _softmax(where(nowhere, 0.0, scores), axes=last)
     return where(nowhere, 0.0, weights)
 
 

@@ -9,6 +9,7 @@ from minigrad import ops
 
 from . import (
     activations,
+    attention,
     decompositions,
     distances,
     elementwise,
@@ -30,7 +31,7 @@ from .base import Case, a, case, pos
 
 CHAPTERS = [
     elementwise, transcendental, rounding, activations, special, reduce, shape, indexing, linalg, products, matrices,
-    decompositions, distances, images, norm, loss, losses,
+    decompositions, distances, images, norm, loss, losses, attention,
 ]  # fmt: skip
 CASES: list[Case] = [row for chapter in CHAPTERS for row in chapter.CASES]
 
