@@ -28,6 +28,8 @@ def _batches(a, b):
     """Products of many matrices, shared out by the first axis."""
     if a.ndim != b.ndim or a.shape[:-2] != b.shape[:-2]:
         return a @ b
+    if a.size and b.strides[-1] != b.itemsize and b.size < a.size // a.shape[-1] * b.shape[-1]:
+        b = np.ascontiguousarray(b)  # a transposed one; BLAS would read it again and again
     work = 2.0 * a.size * b.shape[-1]
     parts = threads.spans(a.shape[0] * (a.shape[1] if a.ndim > 3 else 1), work)
     if len(parts) == 1:

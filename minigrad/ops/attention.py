@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..errors import named
 from ..ranges import FRACTION, NUMBER, SWITCH, check
-from ..tape import Array, Tensor, as_tensor, constant, dispatch
+from ..tape import Array, Tensor, as_tensor, constant, dispatch, real_dtype
 from ..typing import ArrayLike
 from .elementwise import where
 from .linalg import _matmul
@@ -71,36 +73,34 @@ def scaled_dot_product_attention(
     factor = q.shape[-1] ** -0.5 if scale is None else scale
 
     def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        scores = _matmul(q * factor, swapped(k))
-        weights = _weights(scores, mask, is_causal)
-        return _matmul(dropout(weights, dropout_p) if dropout_p else weights, v)
+        scores, dead = _matmul(q * factor, swapped(k)), None
+        if is_causal:
+            scores = scores + constant(np.triu(np.full(mask.shape, -np.inf, real_dtype(scores.dtype)), 1))
+        elif mask is not None:
+            dead = dispatch(_nowhere, mask._data)
+            scores = scores + _added(mask, dead, real_dtype(scores.dtype))
+        weights = _softmax(scores, axes=(scores.ndim - 1,))
+        y = _matmul(dropout(weights, dropout_p) if dropout_p else weights, v)
+        return y if dead is None else where(dead, 0.0, y)
 
     return rounded_once(attend)(q, k, v)
 
 
-def _weights(scores: Tensor, mask: Tensor | None, causal: bool) -> Tensor:
-    last = (scores.ndim - 1,)
-    if mask is None:
-        return _softmax(scores, axes=last)
-    if mask.dtype == bool:
-        scores = where(mask._data, scores, -np.inf)
-        if causal:  # the first key is there for all
-            return _softmax(scores, axes=last)
-        nowhere = dispatch(_nowhere, mask._data)
-    else:
-        mask = mask if mask.dtype == scores.dtype or mask.dtype.kind == "c" else mask.astype(scores.dtype)
-        scores = scores + mask
-        nowhere = dispatch(_minus_infinity, scores._data)
-    weights = _softmax(where(nowhere, 0.0, scores), axes=last)
-    return where(nowhere, 0.0, weights)
-
-
 def _nowhere(mask: Array) -> Array:
-    return ~mask.any(-1, keepdims=True)
+    """Queries that may look at no key: of them zeros are made, and their scores are left as they are."""
+    return ~(mask if mask.dtype == bool else mask.real != -np.inf).any(-1, keepdims=True)
 
 
-def _minus_infinity(scores: Array) -> Array:
-    return (scores.real == -np.inf).all(-1, keepdims=True)
+def _added(mask: Tensor, dead: Array, dtype: np.dtype) -> Any:
+    """What is added to scores; a pass less than choosing, and none on the way back."""
+    if mask.dtype == bool:
+        return dispatch(_infinite, mask._data, dead, dtype)
+    mask = mask if mask.dtype == dtype or mask.dtype.kind == "c" else mask.astype(dtype)
+    return where(dead, 0.0, mask)
+
+
+def _infinite(mask: Array, dead: Array, dtype: np.dtype) -> Array:
+    return np.where(mask | dead, 0, -np.inf).astype(dtype)
 
 
 def _for_heads(name: str, a: Tensor, q: Tensor) -> Tensor:

@@ -23,26 +23,47 @@ from .conv import same_dtype
 from .elementwise import maximum, power
 from .products import rounded_once
 from .reduce import mean
-from .shape import _reshape, pad, reshape
+from .shape import pad, reshape
 
 __all__ = ["group_norm", "instance_norm", "layer_norm", "local_response_norm", "lp_normalize", "rms_norm"]
 
 
-def _composed_row_norm(x: Tensor, weight: Tensor, bias: Tensor, *, eps: float, centred: bool) -> Tensor:
-    c = x - mean(x, 1, keepdims=True) if centred else x
+def _composed_row_norm(
+    x: Tensor, weight: Tensor, bias: Tensor, *, rows: int, by: tuple[int, int], eps: float, centred: bool
+) -> Tensor:
+    flat, (r, k) = reshape(x, (rows, -1)), by
+    c = flat - mean(flat, 1, keepdims=True) if centred else flat
     y = c * power(mean(c * c, 1, keepdims=True) + eps, -0.5)
-    (r, k), (m, f) = weight.shape, x.shape
-    y = reshape(y, (m // r, r, k, f // k)) * reshape(weight, (r, k, 1)) + reshape(bias, (r, k, 1))
-    return reshape(y, (m, f))
+    y = reshape(y, (rows // r, r, k, y.shape[1] // k)) * reshape(weight, (r, k, 1)) + reshape(bias, (r, k, 1))
+    return reshape(y, x.shape)
+
+
+def _fused_row_norm(
+    x: Array, weight: Array, bias: Array, *, rows: int, by: tuple[int, int], eps: float, centred: bool
+) -> tuple[Array, Array]:
+    laid = x.reshape(rows, -1), weight.reshape(by), bias.reshape(by)
+    y, stats = kernels.normalize_rows(*laid, eps=eps, centred=centred)
+    return y.reshape(x.shape), stats
 
 
 def _row_norm_backward(
-    g: Array, stats: Array, x: Array, weight: Array, bias: Array, *, centred: bool, **_: Any
+    g: Array,
+    stats: Array,
+    x: Array,
+    weight: Array,
+    bias: Array,
+    *,
+    rows: int,
+    by: tuple[int, int],
+    centred: bool,
+    **_: Any,
 ) -> tuple[Array, ...]:
-    return kernels.normalize_rows_backward(g, x, weight, stats, centred=centred)
+    laid = g.reshape(rows, -1), x.reshape(rows, -1), weight.reshape(by), stats
+    gx, gw, gb = kernels.normalize_rows_backward(*laid, centred=centred)
+    return gx.reshape(x.shape), gw.reshape(weight.shape), gb.reshape(bias.shape)
 
 
-_row_norm = fused(_composed_row_norm, kernels.normalize_rows, _row_norm_backward)
+_row_norm = fused(_composed_row_norm, _fused_row_norm, _row_norm_backward)
 
 
 @functools.lru_cache(64)
@@ -50,21 +71,14 @@ def _filled(value: float, shape: tuple[int, int], dtype: np.dtype) -> Array:
     return constant(np.full(shape, value, dtype))
 
 
-def _normalized(
-    name: str, x: Tensor, rows: int, by: tuple[int, int], weight: Any, bias: Any, eps: float, centred: bool
-) -> Tensor:
+def _normalized(x: Tensor, rows: int, by: tuple[int, int], weight: Any, bias: Any, eps: float, centred: bool) -> Tensor:
     """x as that many rows, normalised, then scaled and shifted by what is laid out in (R, K); in x's shape."""
     if x.size == 0:
         return x
-    scale, shift = (
-        Tensor(_filled(value, by, floats_for(x.dtype)[0] if x.dtype.kind != "c" else real_dtype(x.dtype)))
-        if v is None
-        else _reshape(v, shape=by)
-        for v, value in ((weight, 1.0), (bias, 0.0))
-    )
-    y = _row_norm(_reshape(x, shape=(rows, x.size // rows)), scale, shift, eps=eps, centred=centred)
-    y = y if y.dtype == x.dtype or x.dtype.kind not in "f" else y.astype(x.dtype)
-    return _reshape(y, shape=x.shape)
+    wide = floats_for(x.dtype)[0] if x.dtype.kind != "c" else real_dtype(x.dtype)
+    scale, shift = (Tensor(_filled(f, by, wide)) if v is None else v for v, f in ((weight, 1.0), (bias, 0.0)))
+    y = _row_norm(x, scale, shift, rows=rows, by=by, eps=eps, centred=centred)
+    return y if y.dtype == x.dtype or x.dtype.kind != "f" else y.astype(x.dtype)
 
 
 def _vectors(name: str, x: Tensor, shape: tuple[int, ...], **given: Any) -> list[Tensor | None]:
@@ -131,7 +145,7 @@ def _over_last_axes(
     shape = _last_axes(name, x, normalized_shape)
     weight, bias = _vectors(name, x, shape, weight=weight, bias=bias)
     size = math.prod(shape)
-    return _normalized(name, x, x.size // size, (1, size), weight, bias, eps, centred)
+    return _normalized(x, x.size // size, (1, size), weight, bias, eps, centred)
 
 
 @named
@@ -157,7 +171,7 @@ def group_norm(
 def _in_groups(name: str, x: Tensor, groups: int, weight: Any, bias: Any, eps: float) -> Tensor:
     n, c = x.shape[:2]
     weight, bias = _vectors(name, x, (c,), weight=weight, bias=bias)
-    return _normalized(name, x, n * groups, (groups, c // groups), weight, bias, eps, True)
+    return _normalized(x, n * groups, (groups, c // groups), weight, bias, eps, True)
 
 
 @named
