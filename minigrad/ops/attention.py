@@ -40,8 +40,8 @@ def scaled_dot_product_attention(
 
     >>> x = np.eye(2)
     >>> scaled_dot_product_attention(x, x, x, is_causal=True).data.round(3)
-    array([[1.   , 0.   ],
-           [0.33 , 0.67 ]])
+    array([[1.  , 0.  ],
+           [0.33, 0.67]])
     """
     name = "scaled_dot_product_attention"
     check(name, FRACTION, dropout_p=dropout_p)

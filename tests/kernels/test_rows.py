@@ -25,7 +25,7 @@ def agree(f, arrays, terms, dtype):
 @pytest.mark.slow
 @cases(60)
 @given(
-    st.integers(1, 9), st.integers(1, 4), st.integers(1, 9), st.sampled_from([1, 3, 70]), st.booleans(),
+    st.integers(1, 9), st.integers(1, 4), st.integers(2, 9), st.sampled_from([1, 3, 70]), st.booleans(),
     st.sampled_from("fd"), st.integers(1, 2), st.integers(0, 2**32 - 1),
 )  # fmt: skip
 def test_jitted_agree_with_plain(m, r, k, span, centred, dtype, n_threads, seed):
@@ -77,4 +77,4 @@ def test_as_pytorch(dtype):
         found = [y, *mg.pull(y, xs, g)]
         for a, b in zip(found, [z, *torch.autograd.grad(z, ts, torch.from_numpy(g))], strict=True):
             assert a.dtype == np.dtype(dtype)
-            np.testing.assert_allclose(a.data, b.detach().numpy(), rtol=0, atol=tol * max(1, float(b.abs().max())))
+            np.testing.assert_allclose(a.data, b.detach().numpy(), rtol=0, atol=tol * max(1, float(b.detach().abs().max())))
