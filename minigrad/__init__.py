@@ -35,13 +35,12 @@ from .ops.conv import *
 from .ops.creation import *
 from .ops.distances import *
 from .ops.elementwise import *
-from .ops.embedding import *
 from .ops.entries import *
 from .ops.gather import *
-from .ops.layer_norm import *
 from .ops.layout import *
 from .ops.linalg import *
 from .ops.logic import *
+from .ops.lookup import *
 from .ops.loss import *
 from .ops.losses import *
 from .ops.matrices import *
@@ -52,6 +51,7 @@ from .ops.products import *
 from .ops.reduce import *
 from .ops.resize import *
 from .ops.rounding import *
+from .ops.rownorm import *
 from .ops.shape import *
 from .ops.sorting import *
 from .ops.special import *
@@ -89,9 +89,7 @@ __all__ += ops.attention.__all__
 __all__ += ops.conv.__all__
 __all__ += ops.creation.__all__
 __all__ += ops.elementwise.__all__
-__all__ += ops.layer_norm.__all__
 __all__ += ops.layout.__all__
-__all__ += ops.embedding.__all__
 __all__ += ops.gather.__all__
 __all__ += ops.entries.__all__
 __all__ += ops.linalg.__all__
@@ -105,6 +103,8 @@ __all__ += ops.noise.__all__
 __all__ += ops.norm.__all__
 __all__ += ops.pool.__all__
 __all__ += ops.reduce.__all__
+__all__ += ops.lookup.__all__
+__all__ += ops.rownorm.__all__
 __all__ += ops.resize.__all__
 __all__ += ops.shape.__all__
 __all__ += ops.statistics.__all__

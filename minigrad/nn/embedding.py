@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..errors import shown
-from ..ops import elementwise, indexing
+from ..ops import lookup
 from ..ranges import COUNT, POSITIVE, SWITCH, WHOLE, check
-from ..tape import Array, Tensor, as_array, dispatch
+from ..tape import Tensor
 from ..typing import ArrayLike, DTypeLike, Rng
 from . import init
 from .module import Module, Parameter
@@ -56,22 +55,4 @@ class Embedding(Module):
         self.weight = Parameter(weight)
 
     def forward(self, x: ArrayLike) -> Tensor:
-        ids = as_array(x, name="Embedding")
-        if ids.dtype.kind not in "iu":
-            raise TypeError(f"Embedding: x is {shown(x)}; it must be ints, the numbers of rows")
-        dispatch(_check_rows, x if isinstance(x, Tensor) else ids, self.num_embeddings)
-        y = indexing.getitem(self.weight, ids)
-        if self.padding_idx is None:
-            return y
-        padding = dispatch(_equals, x if isinstance(x, Tensor) else ids, self.padding_idx)
-        return elementwise.where(padding, y.detach(), y)
-
-
-def _check_rows(ids: Array, rows: int) -> Array:
-    if ids.size and (ids.min() < 0 or ids.max() >= rows):
-        raise ValueError(f"Embedding: x has numbers from {ids.min()} to {ids.max()}; there are {rows} rows")
-    return ids
-
-
-def _equals(ids: Array, padding: int) -> Array:
-    return (ids == padding)[..., None]
+        return lookup.embedding(x, self.weight, self.padding_idx)

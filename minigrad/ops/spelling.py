@@ -391,11 +391,11 @@ FUNCTIONAL_SAME = (  # those that `mg` has under PyTorch's name, with PyTorch's 
     "adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d "
     "affine_grid alpha_dropout avg_pool1d avg_pool2d avg_pool3d bilinear binary_cross_entropy binary_cross_entropy_with_logits "
     "celu channel_shuffle conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d cosine_embedding_loss "
-    "cosine_similarity cross_entropy elu embedding feature_alpha_dropout gaussian_nll_loss gelu glu grid_sample group_norm "
+    "cosine_similarity cross_entropy elu embedding embedding_bag feature_alpha_dropout gaussian_nll_loss gelu glu grid_sample group_norm "
     "gumbel_softmax hardshrink hardsigmoid hardswish hardtanh hinge_embedding_loss huber_loss instance_norm interpolate kl_div "
     "l1_loss layer_norm leaky_relu local_response_norm log_softmax logsigmoid lp_pool1d lp_pool2d lp_pool3d margin_ranking_loss "
     "max_pool1d max_pool2d max_pool3d max_unpool1d max_unpool2d max_unpool3d mish mse_loss multi_margin_loss "
-    "multilabel_margin_loss multilabel_soft_margin_loss nll_loss normalize one_hot pairwise_distance pdist pixel_shuffle "
+    "multilabel_margin_loss multilabel_soft_margin_loss nll_loss one_hot pairwise_distance pdist pixel_shuffle "
     "pixel_unshuffle poisson_nll_loss prelu relu relu6 rms_norm rrelu scaled_dot_product_attention selu sigmoid silu "
     "smooth_l1_loss soft_margin_loss softmax softmin softplus softshrink softsign tanh tanhshrink threshold "
     "triplet_margin_loss upsample upsample_bilinear upsample_nearest"
@@ -434,6 +434,7 @@ def _dropped(name: str, x: Any, p: float, training: bool) -> Any:
 
 
 FUNCTIONAL: dict[str, Any] = {
+    "normalize": lambda input, p=2.0, dim=1, eps=1e-12: mg.lp_normalize(input, p, dim, eps),
     "batch_norm": lambda input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-05: (
         _batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
     ),

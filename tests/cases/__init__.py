@@ -13,11 +13,9 @@ from . import (
     decompositions,
     distances,
     elementwise,
-    embedding,
     gather,
     images,
     indexing,
-    layer_norm,
     layout,
     linalg,
     loss,
@@ -37,8 +35,7 @@ from .base import Case, a, case, pos
 
 CHAPTERS = [
     elementwise, transcendental, rounding, activations, special, reduce, shape, indexing, sorting, linalg, products,
-    matrices, decompositions, distances, images, norm, attention, embedding, loss, losses, gather, layer_norm, layout,
-    statistics,
+    matrices, decompositions, distances, images, norm, attention, loss, losses, gather, layout, statistics,
 ]  # fmt: skip
 CASES: list[Case] = [row for chapter in CHAPTERS for row in chapter.CASES]
 
