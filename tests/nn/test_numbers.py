@@ -57,7 +57,13 @@ LAYERS = {
     ),
     nn.Embedding: (
         {"num_embeddings": 3, "embedding_dim": 2},
-        {"num_embeddings": COUNT, "embedding_dim": COUNT, "norm_type": POSITIVE, "padding_idx": WHOLE, "max_norm": POSITIVE},
+        {
+            "num_embeddings": COUNT,
+            "embedding_dim": COUNT,
+            "norm_type": POSITIVE,
+            "padding_idx": WHOLE,
+            "max_norm": POSITIVE,
+        },
     ),
     **{
         kind: ({"input_size": 2, "hidden_size": 2}, {"input_size": COUNT, "hidden_size": COUNT})
@@ -96,7 +102,7 @@ LAYERS = {
         | {"num_encoder_layers": COUNT, "num_decoder_layers": COUNT},
     ),
     nn.Dropout: ({}, {"p": DROP}),
-    nn.Dropout2d: ({}, {"p": DROP}),
+    **{k: ({}, {"p": DROP}) for k in (nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)},
     nn.PReLU: ({}, {"num_parameters": COUNT, "init": NUMBER}),
     nn.DropConnect: ({"layer": nn.Linear(2, 2, rng=0)}, {"p": DROP}),
     nn.StochasticDepth: ({"p": 0.5}, {"p": DROP}),
