@@ -34,7 +34,7 @@ fuzz: .venv/dev  ## draw new cases for FUZZ_SECONDS, from FUZZ_SEED on
 	FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_SEED=$(FUZZ_SEED) $(PYTEST) $(PARALLEL) -m generated
 
 peers: .venv/peers  ## compare with PyTorch
-	$(PYTEST) tests/peers
+	$(PYTEST) $(PARALLEL) tests/peers
 
 bench: .venv/bench  ## time minigrad beside its peers; ARGS="--repeat 3 --write" renews docs/performance.md
 	$(BIN)/python tests/bench $(ARGS)

@@ -19,7 +19,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
-from .keywords import respelt
+from .keywords import respelt as respelt
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 import minigrad as mg
-from minigrad import data, lab, linalg, nn, optim, train, viz
+from minigrad import data, fft, lab, linalg, nn, optim, train, viz
 from minigrad.nn.function import Function
 
 F32 = np.float32
@@ -87,7 +87,7 @@ UNARY = "abs digamma erf erfc hardsigmoid hardswish lgamma logsigmoid mish relu6
 BINARY = "allclose array_equal atan2 copysign equal floor_divide fmax fmin fmod greater greater_equal heaviside hypot isclose ldexp less less_equal logaddexp logaddexp2 logical_and logical_or logical_xor nextafter not_equal remainder xlog1py xlogy add div maximum minimum mul power sub"
 MATRIX = "diag diag_embed diagflat diagonal norm pdist trace tril triu"
 LINALG = (
-    "cholesky cholesky_inverse cond det diagonal eigh eigvalsh inv logdet matrix_exp matrix_norm matrix_rank "
+    "cholesky cholesky_inverse cond det diagonal eigh eigvalsh inv logdet lu matrix_exp matrix_norm matrix_rank "
     "matrix_transpose norm pinv qr slogdet svd svdvals trace vander vector_norm"
 )
 REDUCE = "logsumexp max mean min std sum var"
@@ -105,7 +105,7 @@ def each(names: str, *args: Callable, **kwargs: Any) -> dict[str, Callable]:
 
 ONE, TWO, SQUARE = (lambda: x(2, 3)), (lambda: x(3)), (lambda: x(3, 3))
 METHODS: dict[str, Callable] = {  # of tensors, beside those that have a row of their own; rows that are not bound do no harm
-    **each("absolute acos arccos arccosh arcsin arcsinh arctan arctanh asin asinh atan atanh cbrt ceil clone contiguous copy cos cosh", ONE),
+    **each("absolute acos arccos arcsin arcsinh arctan arctanh asin asinh atan atanh cbrt ceil clone contiguous copy cos cosh", ONE),
     **each("cpu deg2rad dim digamma double erf erfc erfinv exp2 expm1 float floor frac half int is_floating_point isfinite isinf", ONE),
     **each("isnan lgamma log10 log1p log2 logical_not logit long nan_to_num neg negative nelement nonzero numel ravel", ONE),
     **each("rad2deg reciprocal requires_grad_ round rsqrt sgn sign signbit sin sinc sinh square squeeze tan t transpose tril triu trunc bool", ONE),
@@ -114,6 +114,11 @@ METHODS: dict[str, Callable] = {  # of tensors, beside those that have a row of 
     **each("xlogy allclose dist", ONE, TWO),
     **each("bitwise_and bitwise_or bitwise_xor", lambda: whole(2, 3), lambda: whole(3)),
     "bitwise_not": lambda f: call(f, whole(2, 3)),
+    **each("acosh arccosh", lambda: x(2, 3) + 1.0),
+    **each("imag real", ONE),
+    "addmv": lambda f: call(f, x(3), x(3, 3), x(3)),
+    "addr": lambda f: call(f, x(3, 3), x(3), x(3)),
+    "addbmm": lambda f: call(f, x(3, 3), x(2, 3, 3), x(2, 3, 3)),
     **each("amax amin argmin argsort count_nonzero diff flip log_softmax median norm prod softmax sort", ONE),
     **each("cumprod cumsum cumulative_prod cumulative_sum logcumsumexp unbind unsqueeze", ONE, lambda: 1),
     **each("det inverse logdet slogdet diag trace diagonal", SQUARE),
@@ -171,6 +176,32 @@ AWAITED = {  # methods, and the function that they call: until it is there, they
 METHODS = {n: row for n, row in METHODS.items() if hasattr(mg.Tensor, n) and hasattr(mg, AWAITED.get(n, "tensor"))}
 
 CALLS: dict[str, Callable[[], Call]] = {
+    "embedding": lambda: call(mg.embedding, np.array([1, 0]), x(3, 2), 0),
+    "embedding_bag": lambda: call(mg.embedding_bag, np.array([[1, 0]]), x(3, 2)),
+    "group_norm": lambda: call(mg.group_norm, x(2, 4, 3), 2, x(4), x(4), 1e-5),
+    "instance_norm": lambda: call(mg.instance_norm, x(2, 4, 3)),
+    "layer_norm": lambda: call(mg.layer_norm, x(2, 3), 3, x(3), x(3), 1e-5),
+    "local_response_norm": lambda: call(mg.local_response_norm, x(2, 4, 3), 2, 1e-4, 0.75, 1.0),
+    "rms_norm": lambda: call(mg.rms_norm, x(2, 3), 3, x(3), 1e-5),
+    "scaled_dot_product_attention": lambda: call(mg.scaled_dot_product_attention, x(2, 3), x(4, 3), x(4, 2)),
+    **{
+        f"{n}_loss": lambda n=n: call(getattr(mg, f"{n}_loss"), x(2, 3), x(2, 3))
+        for n in ["l1", "smooth_l1", "huber", "hinge_embedding", "soft_margin", "multilabel_soft_margin", "poisson_nll"]
+    },
+    "binary_cross_entropy": lambda: call(mg.binary_cross_entropy, x(2, 3), x(2, 3)),
+    "binary_cross_entropy_with_logits": lambda: call(mg.binary_cross_entropy_with_logits, x(2, 3), x(2, 3)),
+    "cosine_embedding_loss": lambda: call(mg.cosine_embedding_loss, x(2, 3), x(2, 3), np.array([1, -1]), 0.1),
+    "cosine_similarity": lambda: call(mg.cosine_similarity, x(2, 3), x(2, 3), 1, 1e-8),
+    "ctc_loss": lambda: call(mg.ctc_loss, x(4, 2, 3), np.array([[1, 2], [2, 2]]), [4, 4], [2, 2], 0),
+    "gaussian_nll_loss": lambda: call(mg.gaussian_nll_loss, x(2, 3), x(2, 3), x(2, 1)),
+    "kl_div": lambda: call(mg.kl_div, x(2, 3), x(2, 3)),
+    "margin_ranking_loss": lambda: call(mg.margin_ranking_loss, x(3), x(3), np.array([1, -1, 1]), 0.1),
+    "multi_margin_loss": lambda: call(mg.multi_margin_loss, x(2, 3), np.array([2, 0]), 1, 1.0),
+    "multilabel_margin_loss": lambda: call(mg.multilabel_margin_loss, x(2, 3), np.array([[2, -1, 0], [0, 1, -1]])),
+    "nll_loss": lambda: call(mg.nll_loss, x(4, 3), np.array([2, 0, 1, 2])),
+    "pairwise_distance": lambda: call(mg.pairwise_distance, x(2, 3), x(2, 3), 2.0, 1e-6),
+    "triplet_margin_loss": lambda: call(mg.triplet_margin_loss, x(2, 3), x(2, 3), x(2, 3), 1.0),
+    "triplet_margin_with_distance_loss": lambda: call(mg.triplet_margin_with_distance_loss, x(2, 3), x(2, 3), x(2, 3)),
     "celu": lambda: call(mg.celu, x(2, 3), 0.5),
     "glu": lambda: call(mg.glu, x(2, 4), 1),
     "hardshrink": lambda: call(mg.hardshrink, x(2, 3), 0.4),
@@ -274,8 +305,13 @@ CALLS: dict[str, Callable[[], Call]] = {
         f"linalg.{n}": lambda n=n: call(getattr(linalg, n), well(3))
         for n in LINALG.split()
     },
+    "fft.fftfreq": lambda: call(fft.fftfreq, 4, d=0.5),
+    "fft.fftshift": lambda: call(fft.fftshift, x(2, 3), axes=1),
+    "fft.ifftshift": lambda: call(fft.ifftshift, x(2, 3), axes=1),
+    "fft.rfftfreq": lambda: call(fft.rfftfreq, 4, d=0.5),
     "linalg.cholesky_solve": lambda: call(linalg.cholesky_solve, x(3, 2), well(3), upper=True),
     "linalg.cross": lambda: call(linalg.cross, x(2, 3), x(2, 3), axis=-1),
+    "linalg.householder_product": lambda: call(linalg.householder_product, x(3, 2), x(2)),
     "linalg.lstsq": lambda: call(linalg.lstsq, well(3), x(3), rtol=0.1),
     "linalg.matmul": lambda: call(linalg.matmul, x(2, 3), x(3, 4)),
     "linalg.matrix_power": lambda: call(linalg.matrix_power, well(3), 3),

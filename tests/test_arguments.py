@@ -20,11 +20,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import minigrad as mg
-from minigrad import data, lab, linalg, nn, optim, train, viz
+from minigrad import data, fft, lab, linalg, nn, optim, train, viz
 from minigrad.errors import HOME
+from minigrad.ops import spelling
 from minigrad.ranges import whole
 
-PACKAGES = {"nn": nn, "optim": optim, "data": data, "train": train, "viz": viz, "lab": lab, "linalg": linalg}
+PACKAGES = {
+    "nn": nn,
+    "optim": optim,
+    "data": data,
+    "train": train,
+    "viz": viz,
+    "lab": lab,
+    "linalg": linalg,
+    "fft": fft,
+}
 
 
 class Odd:
@@ -146,17 +156,23 @@ def called(name):
     if {"f", "model"} & {*inspect.signature(CALLS[name]()[0]).parameters}:
         return [last, *mg.__all__]  # a function of the caller's goes on with the argument
     plain = last.strip("_")
+    if (owner, plain) == ("Tensor", "setitem"):
+        return ["set_at", "x[…] = …"]
     if last.startswith("__"):
         operations = mg.__all__ if owner in nn.__all__ else []  # a layer is told as what it computes
         return [owner, *operations] if owner != "Tensor" else [OPERATIONS.get(plain, plain.removeprefix("r"))]
     return (
         [f"{owner}.{last}", owner, *[last] * (owner == "Module")]
         if owner[:1].isupper() and owner != "Tensor"
-        else [OPERATIONS.get(last, last)]
+        else [OPERATIONS.get(last, last), SPELT.get(last, last), last]
     )
 
 
+SPELT = {
+    n: row.rpartition(".")[2] for n, row in spelling.FUNCTIONS.items() if isinstance(row, str)
+}  # PyTorch's, and ours
 OPERATIONS = {
+    **{"eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"},
     "truediv": "div",
     "rtruediv": "div",
     "pow": "power",
@@ -165,17 +181,15 @@ OPERATIONS = {
     "true_divide": "div",
 }
 OPERATIONS |= {f"{r}{n}": f"bitwise_{n}" for n in ("and", "or", "xor") for r in ("", "r")}
-OPERATIONS |= {f"{r}{n}shift": f"{side}_shift" for n, side in (("l", "left"), ("r", "right")) for r in ("", "r")}
 OPERATIONS |= {
-    "setitem": "set_at",
+    f"{r}{n}shift": f"bitwise_{side}_shift" for n, side in (("l", "left"), ("r", "right")) for r in ("", "r")
+}
+OPERATIONS |= {
     "divide": "div",
     "multiply": "mul",
     "subtract": "sub",
     "negative": "neg",
-    "absolute": "abs",
-    "mm": "matmul",
 }
-OPERATIONS |= {"mv": "matmul", "bmm": "matmul"}
 
 
 def shows(text, value):

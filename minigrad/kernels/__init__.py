@@ -22,6 +22,7 @@ from . import plain
 from .threads import get_num_threads, set_num_threads
 
 __all__ = [
+    "add_rows",
     "avg_pool2d",
     "avg_pool2d_input",
     "batch_norm_backward",
@@ -50,6 +51,8 @@ __all__ = [
     "normalize",
     "pool_put",
     "pool_take",
+    "row_norm",
+    "row_norm_backward",
     "set_num_threads",
     "sigmoid",
     "sigmoid_backward",
@@ -155,6 +158,9 @@ gelu_backward = _dispatched(plain.gelu_backward, "elementwise")
 erf = _dispatched(plain.erf, "elementwise")
 erfc = _dispatched(plain.erfc, "elementwise")
 gelu_erf = _dispatched(plain.gelu_erf, "elementwise")
+add_rows = _dispatched(plain.add_rows, "rows")
+row_norm = _dispatched(plain.row_norm, "rows")
+row_norm_backward = _dispatched(plain.row_norm_backward, "rows")
 gelu_erf_backward = _dispatched(plain.gelu_erf_backward, "elementwise")
 elu = _dispatched(plain.elu, "elementwise")
 elu_backward = _dispatched(plain.elu_backward, "elementwise")

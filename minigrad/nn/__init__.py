@@ -1,6 +1,7 @@
 """Objects that own parameters: modules, layers, residual blocks, losses, initialisers and whole models."""
 
 from . import activations, attention, init, losses, models, norm, pooling, recurrent
+from . import functional as functional
 from .activations import *
 from .attention import *
 from .containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential

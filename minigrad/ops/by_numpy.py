@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -111,7 +112,7 @@ def _parts(name: str, axis: int, a: Any, sections: Any) -> list[Any]:
         sections = np.cumsum([k + (i < rest) for i in range(int(sections))])[:-1]
     ends = [0, *(int(i) for i in sections), n]
     lead = (slice(None),) * (axis % a.ndim)
-    return [a[(*lead, slice(i, j))] for i, j in zip(ends[:-1], ends[1:])]
+    return [a[(*lead, slice(i, j))] for i, j in itertools.pairwise(ends)]
 
 
 def _last(a: Any, axis: int) -> Any:

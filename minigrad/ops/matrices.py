@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import named
 from ..ranges import INDEX, WHOLE, check
-from ..tape import ENTRIES, Array, Tensor, dispatch, linear, primitive, wrap
+from ..tape import ENTRIES, Array, Tensor, constant, dispatch, linear, primitive, wrap
 from ..typing import ArrayLike
 from . import reduce
 from .elementwise import where
@@ -130,7 +130,7 @@ def diagflat(x: ArrayLike, k: int = 0) -> Tensor:
 def _below(name: str, x: Tensor, k: int, strictly: int = 0) -> Array:
     """Where a matrix is below its k-th diagonal, or on it."""
     rows, columns = x.shape[-2:]
-    return np.tri(rows, columns, _offset(name, k, rows, columns) - strictly, dtype=bool)
+    return constant(np.tri(rows, columns, _offset(name, k, rows, columns) - strictly, dtype=bool))
 
 
 @named

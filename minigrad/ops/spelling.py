@@ -27,7 +27,7 @@ class Public:
         return getattr(importlib.import_module(__package__.partition(".")[0]), name)
 
 
-mg = Public()
+mg: Any = Public()
 
 
 def swapped_axes(x: Any, a: int, b: int) -> Any:
@@ -104,7 +104,7 @@ FUNCTIONS: dict[str, Any] = {
     "cumsum": lambda input, dim: mg.cumulative_sum(input, axis=dim),
     "det": "linalg.det",
     "enable_grad": lambda: _Recording(True),
-    "eq": lambda input, other: Tensor.__eq__(as_tensor(input), other),  # type: ignore[operator]
+    "eq": lambda input, other: Tensor.__eq__(as_tensor(input), other),
     "from_numpy": lambda ndarray: Tensor(ndarray),
     "gather": lambda input, dim, index: mg.take_along_axis(input, index, axis=dim),
     "ge": lambda input, other: as_tensor(input) >= other,
@@ -125,12 +125,14 @@ FUNCTIONS: dict[str, Any] = {
     "matrix_power": "linalg.matrix_power",
     "movedim": lambda input, source, destination: mg.moveaxis(input, source, destination),
     "narrow": lambda input, dim, start, length: _at(input, dim, slice(start, start + length)),
-    "ne": lambda input, other: Tensor.__ne__(as_tensor(input), other),  # type: ignore[operator]
+    "ne": lambda input, other: Tensor.__ne__(as_tensor(input), other),
     "numel": lambda input: input.size,
     "permute": lambda input, dims: mg.permute_dims(input, dims),
     "pinverse": "linalg.pinv",
     "rand": lambda *size, dtype=None, requires_grad=False: _drawn("random", size, dtype, requires_grad),
-    "randint": lambda low, high, size: _integers("integers", low, high, size),
+    "randint": lambda low, high, size=None: (
+        _integers("integers", 0, low, high) if size is None else _integers("integers", low, high, size)
+    ),
     "randn": lambda *size, dtype=None, requires_grad=False: _drawn("standard_normal", size, dtype, requires_grad),
     "randperm": lambda n: _integers("permutation", n),
     "ravel": lambda input: mg.reshape(input, -1),
@@ -380,3 +382,87 @@ def methods(modules: list[ModuleType]) -> dict[str, Any]:
 
 def _later(path: str) -> Callable:
     return lambda x, *args, **kwargs: functools.reduce(getattr, path.split("."), mg)(x, *args, **kwargs)
+
+
+# ---- torch.nn.functional ------------------------------------------------------------------------------------------
+
+FUNCTIONAL_SAME = (  # those that `mg` has under PyTorch's name, with PyTorch's order of arguments
+    "adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d "
+    "affine_grid alpha_dropout avg_pool1d avg_pool2d avg_pool3d bilinear binary_cross_entropy binary_cross_entropy_with_logits "
+    "celu channel_shuffle conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d cosine_embedding_loss "
+    "cosine_similarity cross_entropy elu embedding feature_alpha_dropout gaussian_nll_loss gelu glu grid_sample group_norm "
+    "gumbel_softmax hardshrink hardsigmoid hardswish hardtanh hinge_embedding_loss huber_loss instance_norm interpolate kl_div "
+    "l1_loss layer_norm leaky_relu local_response_norm log_softmax logsigmoid lp_pool1d lp_pool2d lp_pool3d margin_ranking_loss "
+    "max_pool1d max_pool2d max_pool3d max_unpool1d max_unpool2d max_unpool3d mish mse_loss multi_margin_loss "
+    "multilabel_margin_loss multilabel_soft_margin_loss nll_loss normalize one_hot pairwise_distance pdist pixel_shuffle "
+    "pixel_unshuffle poisson_nll_loss prelu relu relu6 rms_norm rrelu scaled_dot_product_attention selu sigmoid silu "
+    "smooth_l1_loss soft_margin_loss softmax softmin softplus softshrink softsign tanh tanhshrink threshold "
+    "triplet_margin_loss upsample upsample_bilinear upsample_nearest"
+)
+
+
+def _linear(x: Any, weight: Any, bias: Any) -> Any:
+    if bias is not None and np.ndim(x) == 2:
+        return mg.affine(x, weight, bias)
+    y = mg.matmul(x, mg.matrix_transpose(weight) if np.ndim(weight) > 1 else weight)
+    return y if bias is None else y + bias
+
+
+def _batch_norm(
+    x: Any, mean: Any, var: Any, weight: Any, bias: Any, training: bool, momentum: float, eps: float
+) -> Any:
+    x = as_tensor(x)
+    channels = x.shape[1]
+    weight = np.ones(channels, x.dtype) if weight is None else weight
+    bias = np.zeros(channels, x.dtype) if bias is None else bias
+    if not training and mean is not None:
+        across = (1, channels, *(1,) * (x.ndim - 2))
+        scale = weight / mg.sqrt(as_tensor(var) + eps)
+        return x * mg.reshape(scale, across) + mg.reshape(bias - mean * scale, across)
+    if mean is not None:
+        m, v = (as_tensor(a) for a in mg.ops.norm.channel_moments(x))
+        n = x.size // channels
+        with no_grad():
+            mean[...] = (1 - momentum) * mean + momentum * m
+            var[...] = (1 - momentum) * var + momentum * v * (n / max(n - 1, 1))
+    return mg.batch_norm(x, weight, bias, eps=eps)
+
+
+def _dropped(name: str, x: Any, p: float, training: bool) -> Any:
+    return getattr(mg, name)(x, p, training=training)
+
+
+FUNCTIONAL: dict[str, Any] = {
+    "batch_norm": lambda input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-05: (
+        _batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
+    ),
+    "dropout": lambda input, p=0.5, training=True, inplace=False: _dropped("dropout", input, p, training),
+    "dropout1d": lambda input, p=0.5, training=True, inplace=False: _dropped("dropout1d", input, p, training),
+    "dropout2d": lambda input, p=0.5, training=True, inplace=False: _dropped("dropout2d", input, p, training),
+    "dropout3d": lambda input, p=0.5, training=True, inplace=False: _dropped("dropout3d", input, p, training),
+    "fold": "fold_columns",
+    "linear": lambda input, weight, bias=None: _linear(input, weight, bias),
+    "pad": "pad_last",
+    "unfold": "unfold_columns",
+    **dict(zip(FUNCTIONAL_SAME.split(), FUNCTIONAL_SAME.split())),
+}
+IGNORED = {"inplace", "_stacklevel"}  # what changes no value
+OLD = {"size_average", "reduce"}  # PyTorch's old spellings of `reduction`
+
+
+@functools.cache
+def functional(name: str) -> Callable:
+    """PyTorch's `nn.functional.<name>`. Raises KeyError for others; AttributeError if it is not there yet."""
+    f = found(name, FUNCTIONAL[name])
+
+    @functools.wraps(f)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if kwargs:
+            for k in OLD & kwargs.keys():
+                if kwargs[k] is not None:
+                    raise TypeError(f"{name}: {k}= is PyTorch's old spelling; use reduction='mean', 'sum' or 'none'")
+            kwargs = {k: v for k, v in kwargs.items() if k not in IGNORED | OLD}
+        return f(*args, **kwargs)
+
+    call.__name__ = call.__qualname__ = name
+    return call

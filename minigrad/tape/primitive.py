@@ -15,8 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..errors import FORWARD_ERRORS, check_function, declaring, explained, shown
-from ..keywords import respelt
+from ..errors import FORWARD_ERRORS, check_function, declaring, explained, respelt, shown
 from .convert import by_way_of
 from .dtypes import DOUBLE, ENTRIES, INTEGERS, REALS, SINGLE
 from .node import HOME, Node, user_line

@@ -1,255 +1,529 @@
-"""PyTorch's own sample inputs, run through its operations and through those that minigrad has in their place.
+"""PyTorch's own sample inputs, given to PyTorch and to minigrad's counterpart of the same name.
 
-`counterpart` finds the function here by the name there: `mg.nn.functional`, `mg.linalg`, `mg.special`, `mg.fft`, `mg`, or a
-method. It is given PyTorch's own arguments. `compare` runs one sample both ways, and says how it went.
+A counterpart is found by its name: `linalg.norm` is `mg.linalg.norm`, `nn.functional.relu` is `mg.nn.functional.relu`. It
+is called with PyTorch's own arguments, tensors as tensors of the same numbers, dtypes as NumPy's. What comes of a sample
+is one of: *agree*, *differ*, *refused* (ours raises, and says why), *meant* (it differs, and `meant.py` says why it does).
 """
 
 from __future__ import annotations
 
+import collections
+import itertools
+import random
+import re
 import warnings
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from typing import Any
 
+import meant
 import numpy as np
 import torch
-from torch.testing._internal.common_methods_invocations import op_db
 
 import minigrad as mg
-from minigrad.tape import pull
 
-AGREE, DIFFER, REFUSED, SKIPPED = "agree", "differ", "refused", "skipped"
-TOLERANCE = 1e-9  # of the largest entry, in float64
-LARGE = 3000  # entries of all inputs, above which second order is left out
-REFUSALS = TypeError, ValueError, NotImplementedError, IndexError, AttributeError
-NO_MATTER = {
-    "device",
-    "layout",
-    "memory_format",
-    "pin_memory",
-    "requires_grad",
-    "non_blocking",
-    "copy",
-}  # of a CPU's tensors
-SPACES = {"linalg": "linalg", "special": "special", "fft": "fft", "nn.functional": "nn.functional"}
+CLOSE = 1e-9  # of the scale of an array, in float64
+MOST = 120  # samples of a name that are run: the first half of it, and as many evenly spread over the others
+LARGE = 4096  # entries; where there are more, second order is left out
+SINGLES = 24  # samples of a name that are run in float32, too
+REFUSALS = (ValueError, TypeError, IndexError, NotImplementedError, OverflowError, RuntimeError)
+CLEAR = re.compile(r"[\w.\[\] -]+: |[\w.]+\(\)")  # an error begins with the name of what was called
+NO_MATTER = {"device", "layout", "memory_format", "pin_memory", "requires_grad", "non_blocking"}  # to a CPU's tensors
 
 
-class Outcome(NamedTuple):
-    """How one sample went: what, where it differs or why it was refused, and to which order it was compared."""
-
-    what: str
-    said: str = ""
-    order: int = 0
+class LeftOut(Exception):
+    """Nothing to compare, and why."""
 
 
-def _attribute(thing: Any, path: str) -> Any:
-    for name in path.split("."):
-        thing = getattr(thing, name, None)
-    return thing
+class Differ(Exception):
+    """What differs."""
 
 
+# ---- the counterpart of a name ---------------------------------------------------------------------------------------
+
+NO_OPERATIONS = {"linear", "general", "tensor", "pad", "unfold", "fold"}  # names that are something else in mg itself
+SPACES = ["nn", "functional"], ["special"], ["linalg"]  # whose names may stand in mg itself
+
+
+def _walk(root: Any, path: str) -> Any:
+    for part in path.split("."):
+        try:
+            root = getattr(root, part, None)
+        except TypeError:  # of a name that is refused with a reason
+            return None
+    return root if callable(root) and not isinstance(root, type) else None
+
+
+@cache
 def counterpart(name: str) -> Callable | None:
-    """minigrad's function for PyTorch's of this name, if there is one."""
-    space, _, last = name.rpartition(".")
-    if name in ADAPTERS:
-        return ADAPTERS[name]
-    if last.startswith("_") and not last.startswith("__"):
-        return None
-    if space:
-        return _attribute(mg, f"{SPACES[space]}.{last}") if space in SPACES else None
-    found = getattr(mg, last, None)
-    if not callable(found) or isinstance(found, type) or last in ("compile", "graph", "grad"):
-        found = getattr(mg.Tensor, last, None)
-    return found if callable(found) else None
+    """What minigrad has under PyTorch's name: in the same namespace, or in mg itself, or as a method."""
+    if name in meant.ADAPTED:
+        return meant.ADAPTED[name]
+    *space, last = name.split(".")
+    public = not last.startswith("_") and name not in NO_OPERATIONS and (space or hasattr(torch, last))
+    found = _walk(mg, name) if public else None
+    if found is None and space in SPACES and last not in NO_OPERATIONS:
+        found = _walk(mg, last)
+    if found is None and not space and callable(getattr(mg.Tensor, last, None)):
+        found = getattr(mg.Tensor, last)
+    return found
 
 
-# ---- arguments --------------------------------------------------------------------------------------------------------
-
-_DTYPES = {getattr(torch, n): np.dtype(n) for n in ("float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool", "complex64", "complex128")}  # fmt: skip
+# ---- one call, on both sides -----------------------------------------------------------------------------------------
 
 
-def array(x: torch.Tensor, dtype: Any = None) -> np.ndarray:
-    """Its values, as they are strided; float ones in the dtype."""
-    a = x.detach().numpy()
-    return a.astype(dtype) if dtype is not None and a.dtype.kind == "f" else a
+class Call:
+    """Arguments of PyTorch's, its tensors made leaves: as they are, or as minigrad's."""
+
+    def __init__(self, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
+        self.leaves: list[torch.Tensor] = []
+        self._places: dict[int, int] = {}
+        self.args = self._read(tuple(args))
+        self.kwargs = {k: self._read(v) for k, v in kwargs.items() if k not in NO_MATTER}
+        self.wanted = [i for i, leaf in enumerate(self.leaves) if leaf.requires_grad]
+
+    def _read(self, value: Any) -> Any:
+        if isinstance(value, torch.Tensor):
+            if (
+                value.layout is not torch.strided
+                or value.is_quantized
+                or type(value) not in (torch.Tensor, torch.nn.Parameter)
+            ):
+                raise LeftOut("sparse, nested or quantized tensors")
+            if value.device.type != "cpu":
+                raise LeftOut("other devices")
+            if value.dtype.is_complex:
+                raise LeftOut("complex numbers: the engine is real")
+            if value.dtype in (torch.bfloat16,):
+                raise LeftOut("bfloat16")
+            if id(value) not in self._places:
+                self._places[id(value)] = len(self.leaves)
+                self.leaves.append(value.detach().resolve_neg().requires_grad_(value.requires_grad))
+            return _Place(self._places[id(value)])
+        if isinstance(value, complex) or value in (torch.complex64, torch.complex128):
+            raise LeftOut("complex numbers: the engine is real")
+        if isinstance(value, (torch.Generator, torch.device, torch.storage.TypedStorage, torch.storage.UntypedStorage)):
+            raise LeftOut("devices, generators, storages")
+        if isinstance(value, torch.Size):
+            return tuple(value)
+        if isinstance(value, (list, tuple)):
+            if not all(isinstance(i, (int, float, bool, str, type(None))) for i in value):
+                return type(value)(map(self._read, value))
+            return value
+        if isinstance(value, dict):
+            return {k: self._read(v) for k, v in value.items()}
+        return value
+
+    def _written(self, value: Any, tensors: Sequence[Any], own: bool) -> Any:
+        if isinstance(value, _Place):
+            return tensors[value.i]
+        if own and isinstance(value, torch.dtype):
+            return dtype_of(value)
+        if isinstance(value, (list, tuple)):
+            return type(value)(self._written(v, tensors, own) for v in value)
+        if isinstance(value, dict):
+            return {k: self._written(v, tensors, own) for k, v in value.items()}
+        return value
+
+    def of(self, tensors: Sequence[Any], own: bool) -> tuple[tuple, dict[str, Any]]:
+        """The arguments with these tensors in their places."""
+        return self._written(self.args, tensors, own), self._written(self.kwargs, tensors, own)
+
+    def arrays(self) -> list[np.ndarray]:
+        return [leaf.detach().numpy() for leaf in self.leaves]
+
+    def __str__(self) -> str:
+        shown = [f"{str(leaf.dtype).removeprefix('torch.')} {tuple(leaf.shape)}" for leaf in self.leaves]
+        args, kwargs = self.of(shown, own=True)
+        return f"({', '.join([*map(str, args), *(f'{k}={v}' for k, v in kwargs.items())])})"
 
 
-def ours(value: Any, dtype: Any, leaves: list) -> Any:
-    """PyTorch's argument as minigrad's; tensors that require grad become leaves."""
-    if isinstance(value, torch.Tensor):
-        x = mg.Tensor(array(value, dtype), requires_grad=value.requires_grad)
-        if value.requires_grad:
-            leaves.append(x)
-        return x
-    if isinstance(value, torch.Size):
-        return tuple(value)
-    if isinstance(value, torch.dtype):
-        return _DTYPES[value]
-    if isinstance(value, (list, tuple)):
-        return type(value)([ours(v, dtype, leaves) for v in value])
-    if isinstance(value, dict):
-        return {k: ours(v, dtype, leaves) for k, v in value.items()}
-    return value
+class _Place:
+    def __init__(self, i: int) -> None:
+        self.i = i
 
 
-def theirs(value: Any, dtype: Any, leaves: list) -> Any:
-    """A fresh argument for PyTorch, float tensors in the dtype."""
-    if isinstance(value, torch.Tensor):
-        y = value.detach()
-        y = y.to(dtype) if y.is_floating_point() else y
-        if value.requires_grad:
-            y = y.clone(memory_format=torch.preserve_format).requires_grad_()
-            leaves.append(y)
-        return y
-    if isinstance(value, (list, tuple)) and not isinstance(value, torch.Size):
-        return type(value)([theirs(v, dtype, leaves) for v in value])
-    if isinstance(value, dict):
-        return {k: theirs(v, dtype, leaves) for k, v in value.items()}
-    return value
+@cache
+def dtype_of(dtype: torch.dtype) -> np.dtype:
+    if dtype is torch.bfloat16:
+        raise LeftOut("bfloat16")
+    return torch.empty(0, dtype=dtype).numpy().dtype
 
 
-def parts(y: Any) -> list:
-    """The tensors of a result, and what else it holds."""
-    if isinstance(y, (tuple, list)) and not isinstance(y, torch.Size):
-        return [p for v in y for p in parts(v)]
-    return [y]
+def flat(y: Any) -> list[Any]:
+    """The tensors and numbers of a result."""
+    if isinstance(y, (tuple, list)):
+        return [t for part in y for t in flat(part)]
+    return [] if y is None else [y]
 
 
-def _value(p: Any) -> np.ndarray:
-    if isinstance(p, torch.Tensor):
-        return p.detach().resolve_conj().resolve_neg().numpy()
-    return np.asarray(p._data if isinstance(p, mg.Tensor) else p)
+class Results:
+    """Values, the gradients of the leaves wanted, and the second order along a direction."""
+
+    def __init__(self, values: list[np.ndarray], smooth: list[bool]) -> None:
+        self.values, self.smooth = values, smooth
+        self.gradients: list[np.ndarray] | None = None
+        self.seconds: list[np.ndarray] | None = None
 
 
-# ---- both ways -----------------------------------------------------------------------------------------------------------
+def weights(shape: tuple[int, ...], k: int) -> np.ndarray:
+    """A cotangent for the k-th output, or a direction for the k-th leaf."""
+    return np.random.default_rng(k).uniform(0.5, 1.5, shape)
 
 
-def _bent(y: Any, sin: Callable, wrap: Callable) -> Any:
-    """One number of the floats in a result: Σ c · sin(y), so that linear operations have a second order, too."""
-    rng, sums = np.random.default_rng(0), []
-    for p in parts(y):
-        if isinstance(p, (torch.Tensor, mg.Tensor)):
-            c = rng.uniform(0.5, 1.5, tuple(p.shape))
-            if p.requires_grad:
-                sums.append((sin(p) * wrap(c, p)).sum())
-    return sum(sums[1:], start=sums[0]) if sums else None
+def theirs(f: Callable, call: Call, order: int) -> Results:
+    leaves = [leaf.detach().requires_grad_(leaf.requires_grad) for leaf in call.leaves]
+    args, kwargs = call.of(leaves, own=False)
+    ys = flat(f(*args, **kwargs))
+    if any(isinstance(y, torch.Tensor) and (y.is_complex() or y.layout is not torch.strided) for y in ys):
+        raise LeftOut("complex numbers: the engine is real" if any(y.is_complex() for y in ys) else "sparse results")
+    if any(isinstance(y, torch.Tensor) and y.dtype is torch.bfloat16 for y in ys):
+        raise LeftOut("bfloat16")
+    values = [y.detach().resolve_neg().numpy() if isinstance(y, torch.Tensor) else np.asarray(y) for y in ys]
+    found = Results(values, [isinstance(y, torch.Tensor) and y.requires_grad for y in ys])
+    xs = [leaves[i] for i in call.wanted]
+    if order and xs and any(found.smooth):
+        loss = sum(
+            (torch.from_numpy(weights(y.shape, k)).to(y.dtype) * torch.sin(y)).sum()
+            for k, y in enumerate(ys)
+            if found.smooth[k]
+        )
+        grads = torch.autograd.grad(loss, xs, create_graph=order > 1, allow_unused=True)
+        found.gradients = [_or_zeros(g, x) for g, x in zip(grads, xs)]
+        if order > 1:
+            try:
+                turned = [
+                    (g * torch.from_numpy(weights(x.shape, 100 + k)).to(g.dtype)).sum()
+                    for k, (g, x) in enumerate(zip(grads, xs))
+                    if g is not None and g.requires_grad
+                ]
+                second = torch.autograd.grad(sum(turned), xs, allow_unused=True) if turned else [None] * len(xs)
+                found.seconds = [_or_zeros(g, x) for g, x in zip(second, xs)]
+            except (RuntimeError, NotImplementedError):  # torch has no second order of this operation
+                found.seconds = None
+    return found
 
 
-def run_theirs(f: Callable, sample: Any, dtype: Any, order: int) -> tuple[list, list, list | None]:
-    """Values, gradients, and products with the Hessian (None where PyTorch has none)."""
-    leaves: list = []
-    args = theirs([sample.input, *sample.args], dtype, leaves)
-    y = f(*args, **theirs(sample.kwargs, dtype, leaves))
-    values = [_value(p).copy() for p in parts(y)]
-    loss = _bent(y, torch.sin, lambda c, p: torch.tensor(c, dtype=p.dtype)) if order else None
-    if loss is None:
-        return values, [], []
-    try:
-        gs = torch.autograd.grad(loss, leaves, create_graph=order > 1, allow_unused=True)
-    except (RuntimeError, NotImplementedError):
-        return values, [], None
-    grads = [np.zeros(x.shape) if g is None else _value(g).copy() for g, x in zip(gs, leaves)]
-    if order < 2:
-        return values, grads, []
-    rng = np.random.default_rng(1)
-    along = [
-        (g * torch.tensor(rng.normal(size=tuple(x.shape)), dtype=x.dtype)).sum() if g is not None else None
-        for g, x in zip(gs, leaves)
-    ]
-    along = [a for a in along if a is not None and a.requires_grad]
-    if not along:
-        return values, grads, [np.zeros(x.shape) for x in leaves]
-    try:
-        hs = torch.autograd.grad(sum(along[1:], start=along[0]), leaves, allow_unused=True)
-    except (RuntimeError, NotImplementedError):
-        return values, grads, None
-    return values, grads, [np.zeros(x.shape) if h is None else _value(h) for h, x in zip(hs, leaves)]
+def _or_zeros(g: torch.Tensor | None, x: torch.Tensor) -> np.ndarray:
+    return np.zeros(x.shape) if g is None else g.detach().resolve_neg().numpy(force=True)
 
 
-def run_ours(f: Callable, sample: Any, dtype: Any, order: int) -> tuple[list, list, list]:
-    """The same here."""
-    leaves: list = []
-    args = ours([sample.input, *sample.args], dtype, leaves)
-    kwargs = {k: v for k, v in ours(sample.kwargs, dtype, leaves).items() if k not in NO_MATTER}
-    y = f(*args, **kwargs)
-    values = [_value(p) for p in parts(y)]
-    loss = _bent(y, mg.sin, lambda c, p: c.astype(p.dtype)) if order else None
-    if loss is None:
-        return values, [np.zeros(x.shape) for x in leaves], [np.zeros(x.shape) for x in leaves]
-    gs = pull(loss, leaves, create_graph=order > 1)
-    grads = [g.data for g in gs]
-    if order < 2:
-        return values, grads, []
-    rng = np.random.default_rng(1)
-    along = sum((g * rng.normal(size=x.shape) for g, x in zip(gs, leaves)), start=mg.tensor(0.0)) if False else None
-    terms = [(g * rng.normal(size=x.shape)).sum() for g, x in zip(gs, leaves)]
-    along = mg.ops.reduce.sum(mg.stack(terms))
-    if not along.requires_grad:
-        return values, grads, [np.zeros(x.shape) for x in leaves]
-    return values, grads, [h.data for h in pull(along, leaves)]
+def ours(
+    f: Callable,
+    call: Call,
+    order: int,
+    arrays: list[np.ndarray],
+    smooth: Sequence[bool] | None = None,
+    given: Sequence[mg.Tensor] = (),
+) -> Results:
+    """The same of minigrad's: what PyTorch finds smooth has to be so. The first leaves may be given: a module's own."""
+    leaves = [*given, *(mg.Tensor(a, requires_grad=i in call.wanted) for i, a in enumerate(arrays) if i >= len(given))]
+    args, kwargs = call.of(leaves, own=True)
+    ys = flat(f(*args, **kwargs))
+    values = [y.data if isinstance(y, mg.Tensor) else np.asarray(y) for y in ys]
+    found = Results(values, [isinstance(y, mg.Tensor) and y.requires_grad for y in ys])
+    xs = [leaves[i] for i in call.wanted]
+    if order and xs and any(found.smooth) and (smooth is None or any(smooth)):
+        chosen = [k for k in range(len(ys)) if found.smooth[k] and (smooth is None or (k < len(smooth) and smooth[k]))]
+        if not chosen:
+            return found
+        terms = [mg.sum(mg.mul(weights(ys[k].shape, k).astype(ys[k].dtype), mg.sin(ys[k]))) for k in chosen]
+        loss = terms[0]
+        for term in terms[1:]:
+            loss = loss + term
+        grads = mg.pull(loss, xs, create_graph=order > 1)
+        found.gradients = [g.data for g in grads]
+        if order > 1:
+            turned = [
+                mg.sum(mg.mul(g, weights(g.shape, 100 + k).astype(g.dtype)))
+                for k, g in enumerate(grads)
+                if g.requires_grad
+            ]
+            if turned:
+                total = turned[0]
+                for term in turned[1:]:
+                    total = total + term
+                found.seconds = [g.data for g in mg.pull(total, xs)]
+            else:
+                found.seconds = [np.zeros(g.shape) for g in grads]
+    return found
 
 
-def apart(a: np.ndarray, b: np.ndarray, tolerance: float = TOLERANCE) -> str:
-    """How a, which is ours, differs from b; empty if it does not, but for round-off."""
+# ---- are they the same? ----------------------------------------------------------------------------------------------
+
+
+def same(what: str, a: np.ndarray, b: np.ndarray, close: float = CLOSE) -> None:
+    """Raise Differ unless a, ours, is b, to so much of the scale of b."""
     if a.shape != b.shape:
-        return f"shape {a.shape}, not {b.shape}"
-    if a.dtype.kind != b.dtype.kind and not {a.dtype.kind, b.dtype.kind} <= set("iu"):
-        return f"dtype {a.dtype}, not {b.dtype}"
-    if b.dtype.kind not in "fc":
-        return "" if (a == b).all() else "other values"
-    finite = np.isfinite(b)
-    if not (np.isfinite(a) == finite).all() or not ((a == b) | finite | (np.isnan(a) & np.isnan(b))).all():
-        return "not finite in other places"
-    scale = np.abs(b[finite]).max(initial=1e-3)
-    error = np.abs(a[finite] - b[finite]).max(initial=0) / scale
-    return "" if error <= tolerance else f"by {error:.1e} of the largest"
-
-
-def compare(op: Any, f: Callable, sample: Any) -> Outcome:
-    """One sample in float64: values, gradients, and products with the Hessian where it is small."""
-    given = parts([sample.input, *sample.args, *sample.kwargs.values()])
-    tensors = [x for x in given if isinstance(x, torch.Tensor)]
-    if any(x.is_complex() for x in tensors) or torch.complex128 in given or torch.complex64 in given:
-        return Outcome(SKIPPED, "complex numbers")
-    if any(x.layout != torch.strided for x in tensors):
-        return Outcome(SKIPPED, "sparse")
-    wants = any(x.requires_grad for x in tensors)
-    order = (2 if sum(x.numel() for x in tensors) <= LARGE else 1) if wants else 0
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        try:
-            want = run_theirs(op, sample, torch.float64, order)
-        except Exception as error:
-            return Outcome(SKIPPED, f"PyTorch: {error}")
-        order = 1 if want[2] is None and order else order
-        try:
-            got = run_ours(f, sample, np.float64, order)
-        except REFUSALS as error:
-            return Outcome(REFUSED, str(error))
-    for k, what in enumerate(("value", "gradient", "product")[: 1 + order]):
-        mine, other = got[k], want[k] or []
-        if k == 0 and len(mine) != len(other):
-            return Outcome(DIFFER, f"{len(mine)} results, not {len(other)}")
-        if k and not other:
-            break
-        for i, (a, b) in enumerate(zip(mine, other)):
-            if said := apart(np.asarray(a), np.asarray(b)):
-                return Outcome(DIFFER, f"{what} {i}: {said}")
-    return Outcome(AGREE, "", order)
-
-
-def samples(op: Any) -> Iterator[Any]:
-    """Its samples in float64, or where it has none of floats in int64."""
-    dtype = torch.float64 if torch.float64 in op.dtypes else torch.int64 if torch.int64 in op.dtypes else None
-    if dtype is None:
+        raise Differ(f"{what}: shape {a.shape}, PyTorch has {b.shape}")
+    if not b.size:
         return
-    torch.manual_seed(0)
-    np.random.seed(0)  # noqa: NPY002 what they draw from
-    yield from op.sample_inputs("cpu", dtype, requires_grad=op.supports_autograd and dtype == torch.float64)
+    if a.dtype.kind != b.dtype.kind and not {a.dtype.kind, b.dtype.kind} <= set("iu"):
+        raise Differ(f"{what}: dtype {a.dtype}, PyTorch has {b.dtype}")
+    if b.dtype.kind in "biu":
+        if not np.array_equal(a, b):
+            raise Differ(f"{what}: {_brief(a)} ({a.dtype}), PyTorch has {_brief(b)} ({b.dtype})")
+        return
+    a, b = np.asarray(a, "d"), np.asarray(b, "d")
+    finite = np.isfinite(b)
+    scale = max(1e-3, np.abs(b[finite]).max(initial=0))
+    if not np.array_equal(a[~finite], b[~finite], equal_nan=True):
+        raise Differ(f"{what}: {_brief(a[~finite])} where PyTorch has {_brief(b[~finite])}")
+    if not (np.abs(a[finite] - b[finite]) <= close * scale).all():
+        gap = np.abs(a[finite] - b[finite])
+        worst = np.nanargmax(np.where(np.isnan(gap), np.inf, gap))
+        raise Differ(f"{what}: {a[finite][worst]:.12g}, PyTorch has {b[finite][worst]:.12g}")
 
 
-def title(op: Any) -> str:
-    return op.name + (f" {op.variant_test_name}" if op.variant_test_name else "")
+def _brief(a: np.ndarray) -> str:
+    return re.sub(r"\s+", " ", np.array2string(a, threshold=6, edgeitems=2))[:80]
 
 
-OPS = {title(op): op for op in op_db}
-ADAPTERS: dict[str, Callable] = {}
+def compare(
+    f: Callable, g: Callable, call: Call, order: int, given: Sequence[mg.Tensor] = (), shapes: bool = False
+) -> Results:
+    """Ours, f, is theirs, g: values, gradients, second order; or only shapes, of what is drawn."""
+    there = theirs(g, call, order)
+    here = ours(f, call, order, call.arrays(), there.smooth, given)
+    if shapes:
+        for a, b in itertools.zip_longest(here.values, there.values):
+            if a is None or b is None or a.shape != b.shape or a.dtype.kind != b.dtype.kind:
+                raise Differ(f"{a} has another shape or dtype than {b}")
+        return there
+    if len(here.values) != len(there.values):
+        raise Differ(f"{len(here.values)} results, PyTorch has {len(there.values)}")
+    close = max([CLOSE, *(64 * np.finfo(b.dtype).eps for b in there.values if b.dtype.kind == "f")])
+    for k, (a, b) in enumerate(zip(here.values, there.values)):
+        same("value" if len(there.values) == 1 else f"result {k}", a, b, close)
+    if there.gradients is not None and here.gradients is None:
+        if any(np.any(g) for g in there.gradients):
+            raise Differ("it has no gradient")
+        here.gradients, here.seconds = there.gradients, there.seconds
+    for what in ("gradients", "seconds"):
+        pair = getattr(here, what), getattr(there, what)
+        if pair[0] is not None and pair[1] is not None:
+            for a, b in zip(*pair):
+                same({"gradients": "gradient", "seconds": "second order"}[what], a, b, close)
+    return there
+
+
+def single(f: Callable, call: Call) -> None:
+    """Ours in float32 is ours in float64 to round-off, which is derived from how far the results move with the inputs."""
+    rounded = [a.astype("f") if a.dtype == np.float64 else a for a in call.arrays()]
+    wide = [a.astype("d") if a.dtype == np.float32 else a for a in rounded]
+    there, here = ours(f, call, 1, wide), ours(f, call, 1, rounded)
+    told = any(isinstance(v, torch.dtype) for v in (*call.args, *call.kwargs.values()))
+    u, terms = np.finfo("f").eps / 2, 8 + max((a.size for a in wide), default=1)
+    lists = [there.values + (there.gradients or [])]
+    rng = np.random.default_rng(0)
+    with np.errstate(all="ignore"):
+        for _ in range(3):
+            near = [
+                a * (1 + terms * u * rng.choice([-1.0, 1.0], a.shape)) if a.dtype == np.float64 else a for a in wide
+            ]
+            try:
+                moved = ours(f, call, 1, near)
+            except REFUSALS:  # at the edge of a domain
+                raise LeftOut("float32 at the edge of a domain") from None
+            lists.append(moved.values + (moved.gradients or []))
+    results = here.values + (here.gradients or [])
+    for k, (b, *others) in enumerate(zip(*lists)):
+        a, what = results[k], "value" if k < len(here.values) else "gradient"
+        if b.dtype != np.float64 or told:
+            continue
+        if a.dtype != np.float32:
+            raise Differ(f"{what} in float32 has dtype {a.dtype}")
+        if any(o.shape != b.shape for o in others) or a.shape != b.shape:
+            raise LeftOut("float32: shapes depend on values")
+        usual = np.isfinite(b) & (np.abs(b) < np.finfo("f").max / 4)
+        for o in others:
+            usual &= np.isfinite(o)
+        if not usual.any():
+            continue
+        widest = np.max([np.abs(o - b)[usual].max(initial=0) for o in others])
+        bound = 2 * (widest + (terms + 5) * u * np.abs(b[usual]).max()) + np.finfo("f").tiny
+        gap = np.abs(np.asarray(a, "d") - b)[usual]
+        if not (gap <= bound).all():
+            raise Differ(f"{what} in float32: off by {np.nanmax(gap):.3g}, round-off is {bound:.3g}")
+
+
+# ---- a name of op_db ---------------------------------------------------------------------------------------------------
+
+
+class Tally(collections.UserDict):
+    """What came of the samples of a name: counts, and texts of what differs."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            name=name, samples=0, tried=0, agree=0, once=0, single=0, differ=[], refused={}, meant={}, left_out={},
+            missing=False, errors={"tried": 0, "agree": 0, "differ": [], "left_out": {}, "meant": {}},
+        )  # fmt: skip
+
+    def add(self, kind: str, key: str) -> None:
+        self[kind][key] = self[kind].get(key, 0) + 1
+
+
+def _seeded() -> None:
+    torch.manual_seed(0), np.random.seed(0), random.seed(0)  # noqa: NPY002 the databases draw from it
+
+
+def draw(make: Callable[[], Any]) -> list[Any]:
+    _seeded()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return list(make())
+
+
+def spread(items: list[Any]) -> list[Any]:
+    """At most MOST: the first, and then evenly spread ones."""
+    if len(items) <= MOST:
+        return items
+    later = np.linspace(MOST // 2, len(items) - 1, MOST - MOST // 2).astype(int)
+    return items[: MOST // 2] + [items[i] for i in later]
+
+
+def label(op: Any) -> str:
+    return f"{op.name} ({op.variant_test_name})" if op.variant_test_name else op.name
+
+
+def verdict(tally: Tally, name: str, call: Any, run: Callable[[], Any], into: Any = None) -> Any:
+    """Run one, and count what came of it."""
+    into = tally if into is None else into
+    text = None
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            return run()
+    except LeftOut as reason:
+        into["left_out"][str(reason)] = into["left_out"].get(str(reason), 0) + 1
+        into["tried"] -= 1
+        return None
+    except Differ as difference:
+        text = f"{call}: {difference}"
+        kind = "differ"
+    except REFUSALS as error:
+        text = f"{call}: {type(error).__name__}: {error}"
+        kind = "refused" if CLEAR.match(str(error)) else "differ"
+        told = f"{type(error).__name__}: {error}"
+    except Exception as error:
+        text, kind = f"{call}: {type(error).__name__}: {error}", "differ"
+    entry = meant.entry(name, text)
+    if entry is not None:
+        into["meant"][entry] = into["meant"].get(entry, 0) + 1
+    elif kind == "refused" and into is tally:
+        tally.add("refused", re.sub(r"\s+", " ", told)[:160])
+    else:
+        into["differ"].append(re.sub(r"\s+", " ", text)[:400])
+    return None
+
+
+def tally_op(op: Any) -> Tally:
+    """All samples of an entry of op_db, and its error inputs."""
+    tally = Tally(label(op))
+    dtype = torch.float64 if torch.float64 in op.dtypes else None
+    if dtype is None:
+        kinds = [d for d in (torch.int64, torch.bool) if d in op.dtypes]
+        if not kinds:
+            tally["left_out"]["no real dtype"] = 1
+            return tally
+        dtype = kinds[0]
+    smooth = dtype is torch.float64 and op.supports_autograd
+    tally["float"] = dtype is torch.float64
+    samples = draw(lambda: op.sample_inputs("cpu", dtype, requires_grad=smooth))
+    tally["samples"] = len(samples)
+    f = counterpart(op.name)
+    if (reason := meant.left_out(op.name)) is not None:
+        tally["left_out"][reason] = len(samples)
+        return tally
+    if f is None:
+        tally["missing"] = True
+        return tally
+    shapes_only = op.name in meant.RANDOM
+    prepared = meant.PREPARED.get(getattr(op.gradcheck_wrapper, "__name__", ""))
+
+    def g(x: Any, *args: Any, **kwargs: Any) -> Any:
+        return op.op(x, *args, **kwargs)
+
+    here, there = (f, g) if prepared is None else (prepared(f), prepared(g))
+    here, there = (meant.invariant(op.name, h) for h in (here, there))
+    for n, sample in enumerate(spread(samples)):
+        tally["tried"] += 1
+        try:
+            call = Call((sample.input, *sample.args), sample.kwargs)
+        except LeftOut as reason:
+            tally.add("left_out", str(reason))
+            tally["tried"] -= 1
+            continue
+        small = sum(leaf.numel() for leaf in call.leaves) <= LARGE
+
+        def run(call: Call = call, small: bool = small, n: int = n) -> str:
+            found = compare(here, there, call, (1 + small) if smooth else 0, shapes=shapes_only)
+            if shapes_only:
+                return "shapes"
+            if smooth and n < SINGLES and small and op.name not in meant.CONVERTING:
+                try:
+                    single(here, call)
+                    tally["single"] += 1
+                except LeftOut:
+                    pass
+            return "once" if found.gradients is not None and found.seconds is None else "all"
+
+        came = verdict(tally, op.name, call, run)
+        if came is not None:
+            tally["agree"] += 1
+            tally["once"] += came == "once"
+    _errors(op, f, tally)
+    return tally
+
+
+def _errors(op: Any, f: Callable, tally: Tally) -> None:
+    """What PyTorch refuses, ours has to refuse, in words that say who does."""
+    if op.error_inputs_func is None:
+        return
+    found = tally["errors"]
+    for wrong in draw(lambda: op.error_inputs("cpu")):
+        sample = wrong.sample_input
+        found["tried"] += 1
+        if "out" in sample.kwargs or issubclass(wrong.error_type, Warning):
+            found["left_out"]["out="] = found["left_out"].get("out=", 0) + 1
+            found["tried"] -= 1
+            continue
+        _wrong(tally, op.name, f, lambda sample=sample: Call((sample.input, *sample.args), sample.kwargs), wrong)
+
+
+def _wrong(tally: Tally, name: str, f: Callable, make: Callable[[], Any], wrong: Any) -> None:
+    found = tally["errors"]
+
+    def run() -> bool:
+        call = make()
+        shown.append(f"{call} [{wrong.error_regex!s:.80}]")
+        try:
+            y = ours(f, call, 0, call.arrays())
+        except REFUSALS as error:
+            if CLEAR.match(str(error)):
+                return True
+            raise Differ(f"unclear error: {type(error).__name__}: {error}") from None
+        raise Differ(f"no error: {[v.shape for v in y.values]}")
+
+    shown: list[str] = []
+    if verdict(tally, name, _Shown(shown), run, found):
+        found["agree"] += 1
+
+
+class _Shown:
+    def __init__(self, parts: list[str]) -> None:
+        self.parts = parts
+
+    def __str__(self) -> str:
+        return " ".join(self.parts)
+
+
+@cache
+def op_db() -> dict[str, Any]:
+    from torch.testing._internal.common_methods_invocations import op_db
+
+    return {label(op): op for op in op_db}
+
+
+def names() -> Iterator[str]:
+    yield from op_db()
