@@ -17,7 +17,7 @@ from .dropout import (
     FeatureAlphaDropout,
     averaged,
 )
-from .embedding import Embedding
+from .embedding import Embedding, EmbeddingBag
 from .layers import Bilinear, Flatten, Identity, Linear, Unflatten
 from .losses import *
 from .module import Buffer, Module, Parameter
@@ -46,6 +46,7 @@ __all__ = [
     "Dropout3d",
     "FeatureAlphaDropout",
     "Embedding",
+    "EmbeddingBag",
     "Flatten",
     "Identity",
     "Linear",

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from ..declared import Number
-from ..ops import conv, elementwise, norm, reduce, shape
+from ..ops import conv, layer_norm, norm, shape
 from ..ranges import COUNT, POSITIVE, SWITCH, UNIT, check
 from ..tape import Array, Tensor, constant, effect, real_dtype, snapshot
 from ..typing import ArrayLike, DTypeLike
@@ -162,7 +162,7 @@ class _InstanceNorm(_BatchNorm):
             if self.running_mean is not None:
                 each = norm.channel_moments(shape.reshape(images, (1, n * c, pixels, 1)))
                 effect(self._track, *(m.reshape(n, c).mean(0) for m in each), pixels)
-            y = _affine(_rows(images, 2, self.eps), *(_by_channel(v, images) for v in (gamma, beta)))
+            y = layer_norm.instance_norm(images, None, None, gamma, beta, True, 0.0, self.eps)
         else:
             flat = shape.reshape(images, (n, c, pixels, 1))
             y = norm.normalize(flat, snapshot(self.running_mean), snapshot(self.running_var), gamma, beta, eps=self.eps)
@@ -196,22 +196,6 @@ def _normalized(name: str, normalized_shape: Any) -> tuple[int, ...]:
         told = COUNT.told(normalized_shape)
         raise ValueError(f"{name}: normalized_shape is {told}; it must be a whole number ≥ 1, or several")
     return tuple(map(int, size))
-
-
-def _rows(x: Tensor, axis: int, eps: float) -> Tensor:
-    """x normalised over its axes from `axis` on: batch norm of rows that are taken for channels."""
-    rows = math.prod(x.shape[:axis])
-    ones, zeros = (Tensor(constant(f(rows, real_dtype(x.dtype)))) for f in (np.ones, np.zeros))
-    return shape.reshape(norm.batch_norm(shape.reshape(x, (1, rows, -1, 1)), ones, zeros, eps=eps), x.shape)
-
-
-def _by_channel(v: Tensor, x: Tensor) -> Tensor:
-    return shape.reshape(v, (-1, *[1] * (x.ndim - 2)))
-
-
-def _affine(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
-    x = x if weight is None else x * weight
-    return x if bias is None else x + bias
 
 
 class _OverLastAxes(Module):
@@ -260,7 +244,7 @@ class LayerNorm(_OverLastAxes):
         self.bias = Parameter(np.zeros(self.normalized_shape, dtype)) if elementwise_affine and bias else None
 
     def forward(self, x: ArrayLike) -> Tensor:
-        return _affine(_rows(self._taken(x), -len(self.normalized_shape), self.eps), self.weight, self.bias)
+        return layer_norm.layer_norm(self._taken(x), self.normalized_shape, self.weight, self.bias, self.eps)
 
 
 class RMSNorm(_OverLastAxes):
@@ -286,11 +270,7 @@ class RMSNorm(_OverLastAxes):
         self.weight = Parameter(np.ones(self.normalized_shape, dtype)) if elementwise_affine else None
 
     def forward(self, x: ArrayLike) -> Tensor:
-        x = self._taken(x)
-        axes = tuple(range(-len(self.normalized_shape), 0))
-        eps = float(np.finfo(x.dtype).eps) if self.eps is None else self.eps
-        y = x * elementwise.power(reduce.mean(x * x, axes, keepdims=True) + eps, -0.5)
-        return _affine(y, self.weight, None)
+        return layer_norm.rms_norm(self._taken(x), self.normalized_shape, self.weight, self.eps)
 
 
 class GroupNorm(Module):
@@ -327,12 +307,10 @@ class GroupNorm(Module):
             raise ValueError(f"GroupNorm: x has shape {x.shape}; it must be (N, {self.num_channels}, …)")
         if self.weight is not None:
             conv.same_dtype("GroupNorm", x, self.weight)
-        groups = shape.reshape(x, (x.shape[0], self.num_groups, -1))
-        y = shape.reshape(_rows(groups, 2, self.eps), x.shape)
-        return _affine(y, *(None if v is None else _by_channel(v, x) for v in (self.weight, self.bias)))
+        return layer_norm.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
 
 
-class LocalResponseNorm(Function, f="local_response_norm"):
+class LocalResponseNorm(Function, f=layer_norm.local_response_norm):
     """x / (k + alpha · mean of x² over `size` neighbouring channels)^beta (Krizhevsky et al. 2012)."""
 
     size: Annotated[int, COUNT]

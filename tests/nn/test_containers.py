@@ -44,7 +44,9 @@ def test_a_module_dict():
     held = nn.ModuleDict({"a": a})
     held.update([("b", b)])
     held["c"] = c
-    assert list(held) == held.keys() == ["a", "b", "c"] and held.values() == [a, b, c] and "b" in held and len(held) == 3
+    assert (
+        list(held) == held.keys() == ["a", "b", "c"] and held.values() == [a, b, c] and "b" in held and len(held) == 3
+    )
     assert held.items()[1] == ("b", b) and held.pop("b") is b and "b" not in held
     del held["a"]
     assert [path for path, _ in held.named_parameters()] == ["c.weight", "c.bias"]
@@ -86,7 +88,11 @@ def test_registering_is_assigning():
     net.register_buffer("mask", np.ones(2), persistent=False)
     assert list(net.state_dict()) == ["fc.weight", "fc.bias", "w", "mean"]
     assert net.mask.data.tolist() == [1, 1] and net.none is None
-    for wrong in (lambda: net.add_module("x", 3), lambda: net.register_parameter("x", np.ones(1)), lambda: net.add_module("a.b", nn.ReLU())):
+    for wrong in (
+        lambda: net.add_module("x", 3),
+        lambda: net.register_parameter("x", np.ones(1)),
+        lambda: net.add_module("a.b", nn.ReLU()),
+    ):
         with pytest.raises(ValueError):
             wrong()
 

@@ -57,6 +57,7 @@ LAYERS = {
     # linear, embedding
     "Linear(4, 3)": (4,), "Bilinear(4, 3, 2)": (ROWS, (5, 3)), "Bilinear(4, 3, 2, False)": ((2, 5, 4), (2, 5, 3)),
     "Embedding(7, 3)": ("int 7", (2, 5)), "Embedding(7, 3, padding_idx=2)": ("int 7", (4, 5)),
+    **{f"EmbeddingBag(7, 3, mode='{mode}')": ("int 7", (2, 5)) for mode in ("sum", "mean", "max")},
     # recurrent, attention
     **{f"{kind}Cell(4, 6)": ROWS for kind in ("RNN", "LSTM", "GRU")},
     **{f"{kind}Cell(4, 6)@": ((5, 4), *(((5, 6),) if kind != "LSTM" else ())) for kind in ("RNN", "LSTM", "GRU")},
@@ -223,7 +224,6 @@ MISSING = {
     "AdaptiveLogSoftmaxWithLoss": "a loss for huge vocabularies", "LinearCrossEntropyLoss": "new and unstable", "FractionalMaxPool3d": "no volumes",
     "DataParallel": "one CPU", "SyncBatchNorm": "one CPU", "CrossMapLRN2d": "the old name of LocalResponseNorm", "NLLLoss2d": "the old name of NLLLoss",
     "Container": "the old name of Module", "RNNBase": "a base", "RNNCellBase": "a base",
-    "EmbeddingBag": "not offered yet",
 }  # fmt: skip
 THEIRS = [n for n in sorted(vars(T)) if isinstance(getattr(T, n), type) and issubclass(getattr(T, n), T.Module)]
 
