@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..ops import embedding
@@ -92,6 +94,6 @@ class EmbeddingBag(Module):
         self.mode, self.include_last_offset, self.weight = mode, include_last_offset, made.weight
 
     def forward(self, x: ArrayLike, offsets: Any = None, per_sample_weights: Any = None) -> Tensor:
-        more = {"include_last_offset": self.include_last_offset, "padding_idx": self.padding_idx}
+        more: dict[str, Any] = {"include_last_offset": self.include_last_offset, "padding_idx": self.padding_idx}
         weights = per_sample_weights
         return embedding.embedding_bag(x, self.weight, offsets, mode=self.mode, per_sample_weights=weights, **more)

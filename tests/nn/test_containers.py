@@ -53,7 +53,7 @@ def test_a_module_dict():
     held.clear()
     assert len(held) == 0 and held.parameters() == []
     for key in ("training", "pop", "a.b", "", 3):
-        with pytest.raises(ValueError, match="ModuleDict.*: name is"):
+        with pytest.raises(ValueError, match=r"ModuleDict.*: name is"):
             held[key] = a
     with pytest.raises(ValueError, match="ModuleDict: there is no 'x'"):
         held["x"]

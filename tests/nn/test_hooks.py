@@ -147,7 +147,7 @@ def test_hooks_stay_with_copies_and_are_no_modules():
     layer = nn.Linear(3, 2, rng=0)
     layer.register_forward_hook(add_one)
     twin, loaded = copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))
-    assert [m for m in layer.modules()] == [layer] and list(layer.state_dict()) == ["weight", "bias"]
+    assert layer.modules() == [layer] and list(layer.state_dict()) == ["weight", "bias"]
     x = X.astype(np.float32)
     assert np.array_equal(twin(x).data, layer(x).data) and np.array_equal(loaded(x).data, layer(x).data)
 
