@@ -63,13 +63,14 @@ class Function(Module):
             if unknown:
                 raise TypeError(f"{cls.__name__}: {f} takes no {', '.join(sorted(unknown))}")
             named = {
-                name: name if name in known else _AS.get(name) for name in (*cls.hyperparameters, "training", "rng")
+                name: name if name in known else _AS.get(name, "") for name in (*cls.hyperparameters, "training", "rng")
             }
             cls.f, cls._takes = staticmethod(f), {name: to for name, to in named.items() if to in known}
 
     def __post_init__(self) -> None:
         for h in self.hyperparameters.values():
             value = getattr(self, h.name)
+            check(type(self).__name__, h.range, **{h.name: value})
             if self._many and isinstance(value, tuple | list) and len(value) not in (1, self._many):
                 check(
                     type(self).__name__,

@@ -79,7 +79,7 @@ class BCEWithLogitsLoss(_Weighted, f=losses.binary_cross_entropy_with_logits):
     pos_weight: Weights = None
 
 
-class KLDivLoss(_Loss, f=losses.kl_div):
+class KLDivLoss(Function, f=losses.kl_div):
     """t · (log t − x) for log-probabilities x; 'batchmean' divides the sum by the number of samples."""
 
     _: KW_ONLY

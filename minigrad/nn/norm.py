@@ -155,17 +155,19 @@ class _InstanceNorm(_BatchNorm):
     def forward(self, x: ArrayLike) -> Tensor:
         x, gamma, beta = self._taken(x)
         images = x if x.ndim == self.axes[1] else shape.expand_dims(x, 0)
-        n, c, pixels = *images.shape[:2], math.prod(images.shape[2:])
+        n, c, pixels = images.shape[0], images.shape[1], math.prod(images.shape[2:])
         if self.training or self.running_mean is None:
             if pixels < 2:
                 raise ValueError(f"{type(self).__name__}: x has shape {x.shape}; a channel needs more than one value")
             if self.running_mean is not None:
                 each = norm.channel_moments(shape.reshape(images, (1, n * c, pixels, 1)))
-                effect(self._track, *(m.reshape(n, c).mean(0) for m in each), pixels)
+                mean, var = (m.reshape(n, c).mean(0) for m in each)
+                effect(self._track, mean, var, pixels)
             y = layer_norm.instance_norm(images, None, None, gamma, beta, True, 0.0, self.eps)
         else:
             flat = shape.reshape(images, (n, c, pixels, 1))
-            y = norm.normalize(flat, snapshot(self.running_mean), snapshot(self.running_var), gamma, beta, eps=self.eps)
+            moments = snapshot(self.running_mean), snapshot(self.running_var)
+            y = norm.normalize(flat, *moments, gamma, beta, eps=self.eps)
         return shape.reshape(y, x.shape)
 
 
