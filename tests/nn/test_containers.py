@@ -109,3 +109,10 @@ def test_dtypes_by_pytorchs_words():
     assert net.weight.grad.tolist() == [[0, 0], [0, 0]]
     net.zero_grad()
     assert net.weight.grad is None
+
+
+def test_a_model_with_lists_of_layers_is_summed_up():
+    model = nn.models.TextTransformer(10, width=8, heads=2, layers=1, context=6, rng=0)
+    rows = {row.path: row for row in nn.summary(model, np.array([[1, 2, 3]]))}
+    assert rows["encoder.layers"].shape is None and rows["encoder.layers.0.norm1"].shape == (1, 3, 8)
+    assert rows["encoder.layers.0.self_attn"].parameters == 3 * 8 * 8 + 3 * 8
