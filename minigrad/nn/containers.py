@@ -80,7 +80,7 @@ class _Row(_Holder):
         return self
 
     def _new(self, modules: list[Any]) -> Any:
-        return type(self)(modules)
+        return type(self)(modules)  # type: ignore[call-arg]
 
     def __iter__(self) -> Iterator[Any]:
         return iter([m for _, m in self._held()])

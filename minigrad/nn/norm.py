@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from ..declared import Number
-from ..ops import conv, norm, rownorm, shape
+from ..ops import conv, layer_norm, norm, shape
 from ..ranges import COUNT, POSITIVE, SWITCH, UNIT, check
 from ..tape import Array, Tensor, constant, effect, real_dtype, snapshot
 from ..typing import ArrayLike, DTypeLike
@@ -155,17 +155,19 @@ class _InstanceNorm(_BatchNorm):
     def forward(self, x: ArrayLike) -> Tensor:
         x, gamma, beta = self._taken(x)
         images = x if x.ndim == self.axes[1] else shape.expand_dims(x, 0)
-        n, c, pixels = *images.shape[:2], math.prod(images.shape[2:])
+        n, c, pixels = images.shape[0], images.shape[1], math.prod(images.shape[2:])
         if self.training or self.running_mean is None:
             if pixels < 2:
                 raise ValueError(f"{type(self).__name__}: x has shape {x.shape}; a channel needs more than one value")
             if self.running_mean is not None:
                 each = norm.channel_moments(shape.reshape(images, (1, n * c, pixels, 1)))
-                effect(self._track, *(m.reshape(n, c).mean(0) for m in each), pixels)
-            y = rownorm.instance_norm(images, None, None, gamma, beta, eps=self.eps)
+                mean, var = (m.reshape(n, c).mean(0) for m in each)
+                effect(self._track, mean, var, pixels)
+            y = layer_norm.instance_norm(images, None, None, gamma, beta, True, 0.0, self.eps)
         else:
             flat = shape.reshape(images, (n, c, pixels, 1))
-            y = norm.normalize(flat, snapshot(self.running_mean), snapshot(self.running_var), gamma, beta, eps=self.eps)
+            moments = snapshot(self.running_mean), snapshot(self.running_var)
+            y = norm.normalize(flat, *moments, gamma, beta, eps=self.eps)
         return shape.reshape(y, x.shape)
 
 
@@ -244,7 +246,7 @@ class LayerNorm(_OverLastAxes):
         self.bias = Parameter(np.zeros(self.normalized_shape, dtype)) if elementwise_affine and bias else None
 
     def forward(self, x: ArrayLike) -> Tensor:
-        return rownorm.layer_norm(self._taken(x), self.normalized_shape, self.weight, self.bias, self.eps)
+        return layer_norm.layer_norm(self._taken(x), self.normalized_shape, self.weight, self.bias, self.eps)
 
 
 class RMSNorm(_OverLastAxes):
@@ -270,7 +272,7 @@ class RMSNorm(_OverLastAxes):
         self.weight = Parameter(np.ones(self.normalized_shape, dtype)) if elementwise_affine else None
 
     def forward(self, x: ArrayLike) -> Tensor:
-        return rownorm.rms_norm(self._taken(x), self.normalized_shape, self.weight, self.eps)
+        return layer_norm.rms_norm(self._taken(x), self.normalized_shape, self.weight, self.eps)
 
 
 class GroupNorm(Module):
@@ -307,10 +309,10 @@ class GroupNorm(Module):
             raise ValueError(f"GroupNorm: x has shape {x.shape}; it must be (N, {self.num_channels}, …)")
         if self.weight is not None:
             conv.same_dtype("GroupNorm", x, self.weight)
-        return rownorm.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
+        return layer_norm.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
 
 
-class LocalResponseNorm(Function, f="local_response_norm"):
+class LocalResponseNorm(Function, f=layer_norm.local_response_norm):
     """x / (k + alpha · mean of x² over `size` neighbouring channels)^beta (Krizhevsky et al. 2012)."""
 
     size: Annotated[int, COUNT]
