@@ -168,8 +168,8 @@ class Program:
     def _binary(self):
         table = _present(BINARY)
         name = list(table)[self.rng.integers(len(table))]
-        i = self._pick()
-        return (*table[name], (i, self._fitting(i)), name)
+        i = self._pick(lambda v: v.ndim < 6)
+        return None if i is None else (*table[name], (i, self._fitting(i)), name)
 
     def _integer(self):
         """Numbers of an integer array with floats: the result has the floats' dtype."""
