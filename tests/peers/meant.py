@@ -83,7 +83,6 @@ RANDOM = set(
 )
 
 
-
 def draws(name: str, module: Any) -> bool:
     """Whether a module of PyTorch's draws while it is trained."""
     return "Dropout" in name or "RReLU" in name or "Fractional" in name or bool(getattr(module, "dropout", 0))

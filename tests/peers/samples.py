@@ -84,7 +84,11 @@ class Call:
 
     def _read(self, value: Any) -> Any:
         if isinstance(value, torch.Tensor):
-            if value.layout is not torch.strided or value.is_quantized or type(value) not in (torch.Tensor, torch.nn.Parameter):
+            if (
+                value.layout is not torch.strided
+                or value.is_quantized
+                or type(value) not in (torch.Tensor, torch.nn.Parameter)
+            ):
                 raise LeftOut("sparse, nested or quantized tensors")
             if value.device.type != "cpu":
                 raise LeftOut("other devices")

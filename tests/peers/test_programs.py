@@ -180,7 +180,9 @@ class Program:
         j = self._fitting(i)
         names = ["add", "sub", "mul"]
         name = names[self.rng.integers(3)]
-        return None if j is None else (*BINARY[name], (j, i) if self.rng.random() < 0.5 else (i, j), f"{name} (integers)")
+        return (
+            None if j is None else (*BINARY[name], (j, i) if self.rng.random() < 0.5 else (i, j), f"{name} (integers)")
+        )
 
     def _reduce(self):
         name = list(REDUCE)[self.rng.integers(len(REDUCE))]
@@ -211,13 +213,28 @@ class Program:
             return (lambda x: mg.squeeze(x, axis)), (lambda x: x.squeeze(axis)), (i,), f"squeeze {axis}"
         if kind == 4 and n < 4:
             to = (int(rng.integers(1, 4)), *shape)
-            return (lambda x: mg.broadcast_to(x, shape=to)), (lambda x: torch.broadcast_to(x, to)), (i,), f"broadcast {to}"
+            return (
+                (lambda x: mg.broadcast_to(x, shape=to)),
+                (lambda x: torch.broadcast_to(x, to)),
+                (i,),
+                f"broadcast {to}",
+            )
         if kind == 5 and n:
             axis, (k, j) = int(rng.integers(n)), (i, self._pick(lambda v: tuple(v.shape) == shape))
-            return (lambda x, y: mg.concat([x, y], axis)), (lambda x, y: torch.cat([x, y], axis)), (k, j), f"concat {axis}"
+            return (
+                (lambda x, y: mg.concat([x, y], axis)),
+                (lambda x, y: torch.cat([x, y], axis)),
+                (k, j),
+                f"concat {axis}",
+            )
         if kind == 6 and n < 4:
             axis, (k, j) = int(rng.integers(n + 1)), (i, self._pick(lambda v: tuple(v.shape) == shape))
-            return (lambda x, y: mg.stack([x, y], axis)), (lambda x, y: torch.stack([x, y], axis)), (k, j), f"stack {axis}"
+            return (
+                (lambda x, y: mg.stack([x, y], axis)),
+                (lambda x, y: torch.stack([x, y], axis)),
+                (k, j),
+                f"stack {axis}",
+            )
         if kind == 7 and n:
             widths = tuple((int(a), int(b)) for a, b in rng.integers(0, 3, (n, 2)))
             flat = tuple(w for pair in widths[::-1] for w in pair)
@@ -254,8 +271,10 @@ class Program:
 
             def fits(v):
                 try:
-                    return v.ndim > 0 and (v.shape[-2] if v.ndim > 1 else v.shape[0]) == n and bool(
-                        torch.broadcast_shapes(lead, v.shape[:-2]) is not None
+                    return (
+                        v.ndim > 0
+                        and (v.shape[-2] if v.ndim > 1 else v.shape[0]) == n
+                        and bool(torch.broadcast_shapes(lead, v.shape[:-2]) is not None)
                     )
                 except RuntimeError:
                     return False
@@ -295,8 +314,16 @@ class Program:
         if kind == 1 and self.values[i].ndim in (2, 4) and self.values[i].numel() // self.values[i].shape[1] > 1:
             n = self.values[i].shape[1]
 
-            def theirs(x):
-                return F.batch_norm(x, None, None, torch.ones(n, dtype=x.dtype), torch.zeros(n, dtype=x.dtype), True, eps=0.1)
+            def theirs(x):  # of an array in Fortran's order PyTorch's gradient is wrong; finite differences say ours
+                return F.batch_norm(
+                    x.contiguous(),
+                    None,
+                    None,
+                    torch.ones(n, dtype=x.dtype),
+                    torch.zeros(n, dtype=x.dtype),
+                    True,
+                    eps=0.1,
+                )
 
             def ours(x):
                 return mg.batch_norm(x, np.ones(n, x.dtype), np.zeros(n, x.dtype), eps=0.1)
@@ -304,7 +331,12 @@ class Program:
             return ours, theirs, (i,), "batch_norm"
         if kind == 2 and hasattr(mg, "layer_norm"):
             n = self.values[i].shape[-1]
-            return (lambda x: mg.layer_norm(x, (n,), eps=0.1)), (lambda x: F.layer_norm(x, (n,), eps=0.1)), (i,), "layer_norm"
+            return (
+                (lambda x: mg.layer_norm(x, (n,), eps=0.1)),
+                (lambda x: F.layer_norm(x, (n,), eps=0.1)),
+                (i,),
+                "layer_norm",
+            )
         return None
 
     def _loss(self):
@@ -329,15 +361,15 @@ class Program:
     def theirs(self, order, dtype=torch.float64, noise=None):
         """Values of the ends, gradients, products; `noise` is a generator and the size of one rounding."""
         leaves = [torch.from_numpy(a.copy() if _negative(a) else a) for a in self.arrays]
-        leaves = [
-            x.to(dtype).detach().requires_grad_() if x.is_floating_point() else x for x in leaves
-        ]
+        leaves = [x.to(dtype).detach().requires_grad_() if x.is_floating_point() else x for x in leaves]
         values = list(leaves)
         for _, f, places, _ in self.steps:
             values.append(f(*(self._off(values[i], noise) for i in places)))
         xs = [x for x in leaves if x.is_floating_point()]
         ys = [values[i] for i in self.ends]
-        loss = sum((torch.from_numpy(self.direction(k, y.detach().numpy())) * torch.sin(y)).sum() for k, y in enumerate(ys))
+        loss = sum(
+            (torch.from_numpy(self.direction(k, y.detach().numpy())) * torch.sin(y)).sum() for k, y in enumerate(ys)
+        )
         results = [y.detach().numpy() for y in ys]
         if not loss.requires_grad:
             return [*results, *(np.zeros(x.shape) for x in xs * order)]
@@ -384,7 +416,9 @@ class Program:
                 if g.requires_grad:
                     term = mg.sum(mg.mul(self.direction(100 + k, g.data), g))
                     turned = term if turned is None else turned + term
-            results += [np.zeros(x.shape, dtype) for x in xs] if turned is None else [g.data for g in mg.pull(turned, xs)]
+            results += (
+                [np.zeros(x.shape, dtype) for x in xs] if turned is None else [g.data for g in mg.pull(turned, xs)]
+            )
         return results
 
     def roundings(self, exact, u):
@@ -393,12 +427,17 @@ class Program:
         return [count * u * (1 + np.abs(a).max(initial=0)) for a in exact]
 
     def bounds(self, exact, order, u):
-        """How far round-off of this size may carry each result: twice the furthest of three."""
+        """How far round-off of this size may carry each result: twice the furthest of four.
+
+        The fourth is what PyTorch's own float32 makes of it, scaled: the roundings inside of its derivatives are in it.
+        """
         rng = np.random.default_rng(1)
         widest = [np.zeros(a.shape) for a in exact]
         for _ in range(3):
             near = self.theirs(order, noise=(rng, u))
             widest = [np.maximum(w, np.abs(b - a)) for w, a, b in zip(widest, exact, near)]
+        near, ratio = self.theirs(order, dtype=torch.float32), u / (np.finfo("f").eps / 2)
+        widest = [np.maximum(w, ratio * np.abs(b - a)) for w, a, b in zip(widest, exact, near)]
         return [2 * (w.max(initial=0) + r) for w, r in zip(widest, self.roundings(exact, u))]
 
 
