@@ -19,6 +19,8 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
+from .keywords import respelt as respelt
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -122,14 +124,28 @@ def named(f: Callable[P, R]) -> Callable[P, R]:
             return f(*args, **kwargs) if kwargs else f(*args)  # type: ignore[call-arg]  # which is faster
         except ERRORS as error:
             if _strange(error):
-                raise
-            name = f.__name__.lstrip("_").removesuffix("__")
-            if "." in f.__qualname__ and "<locals>" not in f.__qualname__:  # a method
-                kind = type(args[0]).__name__
-                name = kind if f.__name__.startswith("__") else re.sub(r"^_\w+", kind, f.__qualname__)
-            raise explained(error, name, *_given(f, args, kwargs))  # noqa: B904
+                again = _respelt(f, args, kwargs, error) if kwargs else None
+                if again is None:
+                    raise
+            else:
+                raise explained(error, _called(f, args), *_given(f, args, kwargs))  # noqa: B904
+        return named(f)(*again[0], **again[1])  # not `call`, which would hold on to itself
 
     return call
+
+
+def _called(f: Callable, args: tuple) -> str:
+    """What a function is called in an error: a special method by its class."""
+    if "." in f.__qualname__ and "<locals>" not in f.__qualname__:  # a method
+        kind = type(args[0]).__name__ if args else ""
+        return kind if f.__name__.startswith("__") else re.sub(r"^_\w+", kind, f.__qualname__)
+    return f.__name__.lstrip("_").removesuffix("__")
+
+
+def _respelt(f: Callable, args: tuple, kwargs: dict[str, Any], error: BaseException) -> tuple[tuple, dict] | None:
+    """The arguments under our names, if the call itself did not fit, by its keywords."""
+    assert error.__traceback__ is not None
+    return respelt(f, args, kwargs) if error.__traceback__.tb_next is None else None
 
 
 def _given(f: Callable, args: tuple, kwargs: dict[str, Any]) -> tuple[Iterable[str], dict[str, Any]]:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 import minigrad as mg
-from minigrad import data, lab, nn, optim, train, viz
+from minigrad import data, fft, lab, linalg, nn, optim, train, viz
 
 F32 = np.float32
 Call = tuple[Callable, tuple, dict[str, Any]]
@@ -29,6 +29,11 @@ def x(*shape: int, dtype: Any = np.float64) -> mg.Tensor:
     """Positive numbers, none equal to another."""
     n = math.prod(shape)
     return mg.tensor(np.linspace(0.2, 0.9, n).reshape(shape).astype(dtype), requires_grad=True)
+
+
+def well(n: int) -> mg.Tensor:
+    """A matrix far from singular."""
+    return mg.tensor(np.eye(n) + np.linspace(0.1, 0.2, n), requires_grad=True)
 
 
 def net() -> nn.Module:
@@ -72,11 +77,133 @@ RATES = SimpleNamespace(rates=np.array([0.1, 0.2]), losses=np.ones(2), smoothed=
 PROBS, LABELS = np.full((4, 2), 0.5), np.array([0, 1, 0, 1])
 
 IMAGE = (2, 2, 4, 4)
-UNARY = "abs acos asin asinh atan atanh cbrt ceil conj cos cosh deg2rad exp2 floor frac frexp imag isfinite isinf isnan isneginf isposinf isreal log10 log2 logical_not logit nan_to_num positive rad2deg real reciprocal round rsqrt sign signbit sinc sinh square tan trunc elu exp expm1 gelu leaky_relu log log1p neg relu sigmoid silu sin softplus sqrt tanh"
+UNARY = "abs digamma erf erfc hardsigmoid hardswish lgamma logsigmoid mish relu6 selu softsign tanhshrink acos asin asinh atan atanh cbrt ceil conj cos cosh deg2rad exp2 floor frac frexp imag isfinite isinf isnan isneginf isposinf isreal log10 log2 logical_not logit nan_to_num positive rad2deg real reciprocal round rsqrt sign signbit sinc sinh square tan trunc elu exp expm1 gelu leaky_relu log log1p neg relu sigmoid silu sin softplus sqrt tanh"
 BINARY = "allclose array_equal atan2 copysign equal floor_divide fmax fmin fmod greater greater_equal heaviside hypot isclose ldexp less less_equal logaddexp logaddexp2 logical_and logical_or logical_xor nextafter not_equal remainder xlog1py xlogy add div maximum minimum mul power sub"
+MATRIX = "diag diag_embed diagflat diagonal norm pdist trace tril triu"
+LINALG = (
+    "cholesky cholesky_inverse cond det diagonal eigh eigvalsh inv logdet lu matrix_exp matrix_norm matrix_rank "
+    "matrix_transpose norm pinv qr slogdet svd svdvals trace vander vector_norm"
+)
 REDUCE = "logsumexp max mean min std sum var"
 
+
+def whole(*shape: int) -> mg.Tensor:
+    """Positive integers."""
+    return mg.tensor(np.arange(1, 1 + math.prod(shape)).reshape(shape))
+
+
+def each(names: str, *args: Callable, **kwargs: Any) -> dict[str, Callable]:
+    """The same call of several methods, its arguments made anew."""
+    return {n: lambda f: call(f, *[a() for a in args], **kwargs) for n in names.split()}
+
+
+ONE, TWO, SQUARE = (lambda: x(2, 3)), (lambda: x(3)), (lambda: x(3, 3))
+METHODS: dict[str, Callable] = {  # of tensors, beside those that have a row of their own; rows that are not bound do no harm
+    **each("absolute acos arccos arcsin arcsinh arctan arctanh asin asinh atan atanh cbrt ceil clone contiguous copy cos cosh", ONE),
+    **each("cpu deg2rad dim digamma double erf erfc erfinv exp2 expm1 float floor frac half int is_floating_point isfinite isinf", ONE),
+    **each("isnan lgamma log10 log1p log2 logical_not logit long nan_to_num neg negative nelement nonzero numel ravel", ONE),
+    **each("rad2deg reciprocal requires_grad_ round rsqrt sgn sign signbit sin sinc sinh square squeeze tan t transpose tril triu trunc bool", ONE),
+    **each("add arctan2 atan2 copysign div divide eq equal float_power floor_divide fmax fmin fmod ge gt hypot isclose le logaddexp", ONE, TWO),
+    **each("logaddexp2 logical_and logical_or logical_xor lt maximum minimum mul multiply ne pow remainder sub subtract true_divide", ONE, TWO),
+    **each("xlogy allclose dist", ONE, TWO),
+    **each("bitwise_and bitwise_or bitwise_xor", lambda: whole(2, 3), lambda: whole(3)),
+    "bitwise_not": lambda f: call(f, whole(2, 3)),
+    **each("acosh arccosh", lambda: x(2, 3) + 1.0),
+    **each("imag real", ONE),
+    "addmv": lambda f: call(f, x(3), x(3, 3), x(3)),
+    "addr": lambda f: call(f, x(3, 3), x(3), x(3)),
+    "addbmm": lambda f: call(f, x(3, 3), x(2, 3, 3), x(2, 3, 3)),
+    **each("amax amin argmin argsort count_nonzero diff flip log_softmax median norm prod softmax sort", ONE),
+    **each("cumprod cumsum cumulative_prod cumulative_sum logcumsumexp unbind unsqueeze", ONE, lambda: 1),
+    **each("det inverse logdet slogdet diag trace diagonal", SQUARE),
+    "matrix_power": lambda f: call(f, x(3, 3), 2),
+    **each("matmul mm", SQUARE, SQUARE),
+    **each("mv", SQUARE, TWO),
+    **each("dot inner outer ger vecdot", TWO, TWO),
+    "bmm": lambda f: call(f, x(2, 3, 3), x(2, 3, 3)),
+    "addmm": lambda f: call(f, x(3, 3), x(3, 3), x(3, 3)),
+    "baddbmm": lambda f: call(f, x(2, 3, 3), x(2, 3, 3), x(2, 3, 3)),
+    **each("addcdiv addcmul", ONE, ONE, ONE),
+    "lerp": lambda f: call(f, x(3), x(3), 0.5),
+    "pinverse": lambda f: call(f, x(3, 2)),
+    **each("add_ copy_ div_ fill_ mul_ sub_", lambda: x(3).detach(), lambda: 2.0),
+    "zero_": lambda f: call(f, x(3).detach()),
+    **each("chunk narrow select", ONE, lambda: 0, lambda: 0, lambda: 1),
+    "chunk": lambda f: call(f, x(2, 3), 2, 1),
+    "narrow": lambda f: call(f, x(2, 3), 1, 0, 2),
+    "select": lambda f: call(f, x(2, 3), 1, 0),
+    "clamp": lambda f: call(f, x(3), 0.3, 0.6),
+    **each("clamp_max clamp_min", TWO, lambda: 0.5),
+    "expand": lambda f: call(f, x(3), 2, -1),
+    **each("expand_as reshape_as type_as view_as", ONE, ONE),
+    **each("gather take_along_axis", ONE, lambda: 1, lambda: np.array([[0, 1], [2, 0]])),
+    "take_along_axis": lambda f: call(f, x(2, 3), np.array([[0, 1], [2, 0]]), axis=1),
+    "index_select": lambda f: call(f, x(2, 3), 1, np.array([0, 2])),
+    "take": lambda f: call(f, x(2, 3), np.array([0, 2]), axis=1),
+    "masked_fill": lambda f: call(f, x(3), np.array([True, False, True]), 0.5),
+    "masked_select": lambda f: call(f, x(3), np.array([True, False, True])),
+    **each("movedim moveaxis swapaxes swapdims", ONE, lambda: 0, lambda: 1),
+    "numpy": lambda f: call(f, x(3).detach()),
+    "permute": lambda f: call(f, x(2, 3), 1, 0),
+    "quantile": lambda f: call(f, x(3), 0.5),
+    **each("repeat", TWO, lambda: 2, axis=0),
+    "repeat_interleave": lambda f: call(f, x(3), 2),
+    "roll": lambda f: call(f, x(3), 1),
+    "searchsorted": lambda f: call(f, x(3), x(2)),
+    "split": lambda f: call(lambda x: x.chunk(2), x(4)),
+    "tensordot": lambda f: call(f, x(3, 3), x(3, 3), axes=1),
+    "tile": lambda f: call(f, x(3), (2,)),
+    "to": lambda f: call(f, x(3), "float32"),
+    "topk": lambda f: call(f, x(3), 2),
+    "type": lambda f: call(f, x(3), "float32"),
+    "unflatten": lambda f: call(f, x(6), 0, (2, 3)),
+    "view": lambda f: call(f, x(2, 3), 3, 2),
+    "where": lambda f: call(f, x(3), np.array([True, False, True]), 0.5),
+    **each("scatter scatter_add", ONE, lambda: 1, lambda: np.array([[0, 1], [2, 0]]), lambda: x(2, 2)),
+}  # fmt: skip
+
+AWAITED = {  # methods, and the function that they call: until it is there, they have no valid call
+    "cumprod": "cumulative_prod", "cumsum": "cumulative_sum", "dist": "linalg", "gather": "take_along_axis", "index_select": "take",
+    "inner": "tensordot", "inverse": "linalg", "logdet": "linalg", "slogdet": "linalg", "det": "linalg", "matrix_power": "linalg",
+    "movedim": "moveaxis", "norm": "linalg", "pinverse": "linalg", "repeat": "repeat",
+}  # fmt: skip
+METHODS = {n: row for n, row in METHODS.items() if hasattr(mg.Tensor, n) and hasattr(mg, AWAITED.get(n, "tensor"))}
+
 CALLS: dict[str, Callable[[], Call]] = {
+    "embedding": lambda: call(mg.embedding, np.array([1, 0]), x(3, 2), 0),
+    "embedding_bag": lambda: call(mg.embedding_bag, np.array([[1, 0]]), x(3, 2)),
+    "group_norm": lambda: call(mg.group_norm, x(2, 4, 3), 2, x(4), x(4), 1e-5),
+    "instance_norm": lambda: call(mg.instance_norm, x(2, 4, 3)),
+    "layer_norm": lambda: call(mg.layer_norm, x(2, 3), 3, x(3), x(3), 1e-5),
+    "local_response_norm": lambda: call(mg.local_response_norm, x(2, 4, 3), 2, 1e-4, 0.75, 1.0),
+    "rms_norm": lambda: call(mg.rms_norm, x(2, 3), 3, x(3), 1e-5),
+    "scaled_dot_product_attention": lambda: call(mg.scaled_dot_product_attention, x(2, 3), x(4, 3), x(4, 2)),
+    **{
+        f"{n}_loss": lambda n=n: call(getattr(mg, f"{n}_loss"), x(2, 3), x(2, 3))
+        for n in ["l1", "smooth_l1", "huber", "hinge_embedding", "soft_margin", "multilabel_soft_margin", "poisson_nll"]
+    },
+    "binary_cross_entropy": lambda: call(mg.binary_cross_entropy, x(2, 3), x(2, 3)),
+    "binary_cross_entropy_with_logits": lambda: call(mg.binary_cross_entropy_with_logits, x(2, 3), x(2, 3)),
+    "cosine_embedding_loss": lambda: call(mg.cosine_embedding_loss, x(2, 3), x(2, 3), np.array([1, -1]), 0.1),
+    "cosine_similarity": lambda: call(mg.cosine_similarity, x(2, 3), x(2, 3), 1, 1e-8),
+    "ctc_loss": lambda: call(mg.ctc_loss, x(4, 2, 3), np.array([[1, 2], [2, 2]]), [4, 4], [2, 2], 0),
+    "gaussian_nll_loss": lambda: call(mg.gaussian_nll_loss, x(2, 3), x(2, 3), x(2, 1)),
+    "kl_div": lambda: call(mg.kl_div, x(2, 3), x(2, 3)),
+    "margin_ranking_loss": lambda: call(mg.margin_ranking_loss, x(3), x(3), np.array([1, -1, 1]), 0.1),
+    "multi_margin_loss": lambda: call(mg.multi_margin_loss, x(2, 3), np.array([2, 0]), 1, 1.0),
+    "multilabel_margin_loss": lambda: call(mg.multilabel_margin_loss, x(2, 3), np.array([[2, -1, 0], [0, 1, -1]])),
+    "nll_loss": lambda: call(mg.nll_loss, x(4, 3), np.array([2, 0, 1, 2])),
+    "pairwise_distance": lambda: call(mg.pairwise_distance, x(2, 3), x(2, 3), 2.0, 1e-6),
+    "triplet_margin_loss": lambda: call(mg.triplet_margin_loss, x(2, 3), x(2, 3), x(2, 3), 1.0),
+    "triplet_margin_with_distance_loss": lambda: call(mg.triplet_margin_with_distance_loss, x(2, 3), x(2, 3), x(2, 3)),
+    "celu": lambda: call(mg.celu, x(2, 3), 0.5),
+    "glu": lambda: call(mg.glu, x(2, 4), 1),
+    "hardshrink": lambda: call(mg.hardshrink, x(2, 3), 0.4),
+    "hardtanh": lambda: call(mg.hardtanh, x(2, 3), 0.3, 0.6),
+    "prelu": lambda: call(mg.prelu, x(2, 3), x(3)),
+    "rrelu": lambda: call(mg.rrelu, x(2, 3), 0.1, 0.3, True, rng=0),
+    "softshrink": lambda: call(mg.softshrink, x(2, 3), 0.4),
+    "threshold": lambda: call(mg.threshold, x(2, 3), 0.4, 0.1),
     "all": lambda: call(mg.all, np.array([[True, False]]), 1),
     "any": lambda: call(mg.any, np.array([[True, False]]), 1),
     "acosh": lambda: call(mg.acosh, np.array([1.5, 2.0])),
@@ -149,6 +276,47 @@ CALLS: dict[str, Callable[[], Call]] = {
     "upsample": lambda: call(mg.upsample, x(*IMAGE), 3),
     "upsample_bilinear": lambda: call(mg.upsample_bilinear, x(*IMAGE), 3),
     "upsample_nearest": lambda: call(mg.upsample_nearest, x(*IMAGE), 3),
+    # products, parts of matrices, distances, linear algebra
+    **{n: lambda n=n: call(getattr(mg, n), x(2, 3), x(2, 3)) for n in ("cdist", "dist", "inner", "kron", "outer", "vdot")},
+    **{n: lambda n=n: call(getattr(mg, n), x(3, 3)) for n in MATRIX.split()},
+    "addbmm": lambda: call(mg.addbmm, x(2, 2), x(2, 2, 3), x(2, 3, 2), beta=2, alpha=0.5),
+    "addmm": lambda: call(mg.addmm, x(2, 2), x(2, 3), x(3, 2), beta=2, alpha=0.5),
+    "addmv": lambda: call(mg.addmv, x(2), x(2, 3), x(3), beta=2, alpha=0.5),
+    "addr": lambda: call(mg.addr, x(2, 3), x(2), x(3), beta=2, alpha=0.5),
+    "baddbmm": lambda: call(mg.baddbmm, x(2, 2, 2), x(2, 2, 3), x(2, 3, 2), beta=2, alpha=0.5),
+    "block_diag": lambda: call(mg.block_diag, x(2, 2), x(3)),
+    "bmm": lambda: call(mg.bmm, x(2, 2, 3), x(2, 3, 2)),
+    "cross": lambda: call(mg.cross, x(2, 3), x(2, 3), axis=-1),
+    "dot": lambda: call(mg.dot, x(2, 3), x(3, 2)),
+    "einsum": lambda: call(mg.einsum, "ij,jk", x(2, 3), x(3, 2)),
+    "mm": lambda: call(mg.mm, x(2, 3), x(3, 2)),
+    "mv": lambda: call(mg.mv, x(2, 3), x(3)),
+    "tensordot": lambda: call(mg.tensordot, x(2, 3), x(3, 2), axes=1),
+    "tril_indices": lambda: call(mg.tril_indices, 3, 1, 2),
+    "triu_indices": lambda: call(mg.triu_indices, 3, 1, 2),
+    "vecdot": lambda: call(mg.vecdot, x(2, 3), x(2, 3), axis=0),
+    **{
+        f"linalg.{n}": lambda n=n: call(getattr(linalg, n), well(3))
+        for n in LINALG.split()
+    },
+    "fft.fftfreq": lambda: call(fft.fftfreq, 4, d=0.5),
+    "fft.fftshift": lambda: call(fft.fftshift, x(2, 3), axes=1),
+    "fft.ifftshift": lambda: call(fft.ifftshift, x(2, 3), axes=1),
+    "fft.rfftfreq": lambda: call(fft.rfftfreq, 4, d=0.5),
+    "linalg.cholesky_solve": lambda: call(linalg.cholesky_solve, x(3, 2), well(3), upper=True),
+    "linalg.cross": lambda: call(linalg.cross, x(2, 3), x(2, 3), axis=-1),
+    "linalg.householder_product": lambda: call(linalg.householder_product, x(3, 2), x(2)),
+    "linalg.lstsq": lambda: call(linalg.lstsq, well(3), x(3), rtol=0.1),
+    "linalg.matmul": lambda: call(linalg.matmul, x(2, 3), x(3, 4)),
+    "linalg.matrix_power": lambda: call(linalg.matrix_power, well(3), 3),
+    "linalg.multi_dot": lambda: call(linalg.multi_dot, [x(2, 3), x(3, 4), x(4)]),
+    "linalg.outer": lambda: call(linalg.outer, x(2), x(3)),
+    "linalg.solve": lambda: call(linalg.solve, well(3), x(3)),
+    "linalg.solve_triangular": lambda: call(linalg.solve_triangular, well(3), x(3, 2), upper=True),
+    "linalg.tensordot": lambda: call(linalg.tensordot, x(2, 3), x(3, 2), axes=1),
+    "linalg.tensorinv": lambda: call(linalg.tensorinv, well(4).reshape(2, 2, 4), 2),
+    "linalg.tensorsolve": lambda: call(linalg.tensorsolve, well(4).reshape(2, 2, 4), x(2, 2)),
+    "linalg.vecdot": lambda: call(linalg.vecdot, x(2, 3), x(2, 3), axis=0),
     # derivatives, and what is around them
     "Primitive": lambda: call(mg.Primitive, lambda a: a),
     "Tensor": lambda: call(mg.Tensor, [1.0, 2.0]),
@@ -208,6 +376,14 @@ CALLS: dict[str, Callable[[], Call]] = {
     "Tensor.__matmul__": lambda: call(mg.Tensor.__matmul__, x(2, 3), x(3, 2)),
     "Tensor.__rmatmul__": lambda: call(mg.Tensor.__rmatmul__, x(3, 2), x(2, 3)),
     "Tensor.__getitem__": lambda: call(mg.Tensor.__getitem__, x(2, 3), (0, slice(1, 3))),
+    **{f"Tensor.{n}": lambda n=n, row=row: row(getattr(mg.Tensor, n)) for n, row in METHODS.items()},
+    **{
+        f"Tensor.__{n}__": lambda n=n: call(getattr(mg.Tensor, f"__{n}__"), whole(2, 3), whole(3))
+        for n in ["and", "rand", "or", "ror", "xor", "rxor", "lshift", "rlshift", "rshift", "rrshift"]
+    },
+    "Tensor.__setitem__": lambda: call(mg.Tensor.__setitem__, x(2, 3).detach(), (0, slice(1, 3)), 1.0),
+    "add_at": lambda: call(mg.add_at, x(2, 3), [0, 0], x(2, 3)),
+    "set_at": lambda: call(mg.set_at, x(2, 3), (0, slice(1, 3)), x(2)),
     # layers
     **{f"nn.{n}": lambda n=n: call(getattr(nn, n)) for n in ["GELU", "Identity", "LogSoftmax", "ReLU", "SiLU", "Sigmoid", "Softmax", "Tanh"]},
     "nn.AdaptiveAvgPool2d": lambda: call(nn.AdaptiveAvgPool2d, 1),

@@ -29,9 +29,13 @@ class Argument(np.ndarray):
         return getattr(_plain(self), name)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **k: Any) -> Any:
+        if any(isinstance(x, Tensor) for x in inputs):
+            return NotImplemented  # the tensor answers
         return getattr(ufunc, method)(*map(_plain, inputs), **k)
 
     def __array_function__(self, f: Any, types: Any, args: Any, k: Any) -> Any:
+        if any(issubclass(kind, Tensor) for kind in types):
+            return NotImplemented
         leaves, build = tree.flatten((list(args), k))
         args, k = build([_plain(a) for a in leaves])
         return f(*args, **k)

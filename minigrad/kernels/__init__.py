@@ -22,6 +22,7 @@ from . import plain
 from .threads import get_num_threads, set_num_threads
 
 __all__ = [
+    "add_rows",
     "avg_pool2d",
     "avg_pool2d_input",
     "batch_norm_backward",
@@ -34,10 +35,14 @@ __all__ = [
     "conv2d_weight",
     "elu",
     "elu_backward",
+    "erf",
+    "erfc",
     "fold",
     "gate",
     "gelu",
     "gelu_backward",
+    "gelu_erf",
+    "gelu_erf_backward",
     "get_num_threads",
     "leaky_relu",
     "leaky_relu_backward",
@@ -46,6 +51,8 @@ __all__ = [
     "normalize",
     "pool_put",
     "pool_take",
+    "row_norm",
+    "row_norm_backward",
     "set_num_threads",
     "sigmoid",
     "sigmoid_backward",
@@ -148,6 +155,13 @@ silu = _dispatched(plain.silu, "elementwise")
 silu_backward = _dispatched(plain.silu_backward, "elementwise")
 gelu = _dispatched(plain.gelu, "elementwise")
 gelu_backward = _dispatched(plain.gelu_backward, "elementwise")
+erf = _dispatched(plain.erf, "elementwise")
+erfc = _dispatched(plain.erfc, "elementwise")
+gelu_erf = _dispatched(plain.gelu_erf, "elementwise")
+add_rows = _dispatched(plain.add_rows, "rows")
+row_norm = _dispatched(plain.row_norm, "rows")
+row_norm_backward = _dispatched(plain.row_norm_backward, "rows")
+gelu_erf_backward = _dispatched(plain.gelu_erf_backward, "elementwise")
 elu = _dispatched(plain.elu, "elementwise")
 elu_backward = _dispatched(plain.elu_backward, "elementwise")
 leaky_relu = _dispatched(plain.leaky_relu, "elementwise")

@@ -2,6 +2,7 @@
 
     sigmoid     s(x) = 1 / (1 + exp(-x)), from exp(-|x|), which cannot overflow
     silu        y = x s(x)      dy/dx = s + x s (1 - s)
+    gelu_erf    y = x N(x)      dy/dx = N + x n,  N = erfc(-x / sqrt(2)) / 2 and n its density
     gelu        y = x s(2 u)    dy/dx = s + x s (1 - s) 2 du/dx,  u = sqrt(2 / pi) (x + 0.044715 x**3)
     elu         y = x, or alpha (exp(x) - 1) where x <= 0
     leaky_relu  y = x, or slope x where x <= 0
@@ -18,8 +19,9 @@ import numpy as np
 from . import threads
 from .exponential import exp, expm1
 from .jit import kernel
-from .plain import GELU_IS_RELU, SILU_IS_RELU
+from .plain import GELU_ERF_IS_RELU, GELU_IS_RELU, SILU_IS_RELU
 
+_ROOT_HALF, _PEAK = math.sqrt(0.5), 1 / math.sqrt(2 * math.pi)
 _SCALE = 2 * math.sqrt(2 / math.pi)
 HEAVY = 2 * threads.PASS  # what an exponential and its surroundings cost for each number
 
@@ -50,6 +52,22 @@ def gelu(x):
 
 def gelu_backward(g, x):
     return _apply(_gelu_backward, HEAVY, x, g)
+
+
+def erf(x):
+    return _apply(_erf, HEAVY, x)
+
+
+def erfc(x):
+    return _apply(_erfc, HEAVY, x)
+
+
+def gelu_erf(x):
+    return _apply(_gelu_erf, HEAVY, x)
+
+
+def gelu_erf_backward(g, x):
+    return _apply(_gelu_erf_backward, HEAVY, x, g)
 
 
 def elu(x, *, alpha):
@@ -164,6 +182,34 @@ def _gelu(x, out):
     for i in range(out.size):
         near = _not_below(x[i], -limit)
         out[i] = near * _s(_two_u(near))[0]
+
+
+@kernel
+def _erf(x, out):
+    for i in range(out.size):
+        out[i] = math.erf(x[i])
+
+
+@kernel
+def _erfc(x, out):
+    for i in range(out.size):
+        out[i] = math.erfc(x[i])
+
+
+@kernel
+def _gelu_erf(x, out):
+    limit, half, scale = x.dtype.type(GELU_ERF_IS_RELU), x.dtype.type(0.5), x.dtype.type(-_ROOT_HALF)
+    for i in range(out.size):
+        near = _not_below(x[i], -limit)
+        out[i] = near * (half * math.erfc(near * scale))
+
+
+@kernel
+def _gelu_erf_backward(x, g, out):
+    half, scale, peak = x.dtype.type(0.5), x.dtype.type(-_ROOT_HALF), x.dtype.type(_PEAK)
+    for i in range(out.size):
+        density = peak * exp(-half * x[i] * x[i])
+        out[i] = g[i] * (half * math.erfc(x[i] * scale) + _unless_flat(density, x[i] * density))
 
 
 @kernel

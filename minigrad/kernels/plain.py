@@ -5,6 +5,8 @@ what the jitted kernels are tested against. Branches look at the real part only 
 step passes through. It is never tuned for speed. Images are logically (N,C,H,W); results are stored channels last.
 """
 
+import math
+
 import numpy as np
 
 from ..typing import Array, Pair
@@ -252,9 +254,10 @@ def tanh_backward(g: Array, y: Array):
     return g * (1 - y * y)
 
 
-SILU_IS_RELU, GELU_IS_RELU = (
+SILU_IS_RELU, GELU_IS_RELU, GELU_ERF_IS_RELU = (
     1024,
     32,
+    40,
 )  # beyond, the sigmoid is 0 or 1 in every dtype: what is far out counts as this far
 
 
@@ -283,6 +286,38 @@ def gelu_backward(g: Array, x: Array):
     x = _near(x, GELU_IS_RELU)
     s = sigmoid((8 / np.pi) ** 0.5 * (x + 0.044715 * x**3))
     return g * (s * (1 + x * (1 - s) * (8 / np.pi) ** 0.5 * (1 + 3 * 0.044715 * x * x)))
+
+
+def _each(f):
+    """A function of Python's numbers as one of arrays, in their dtype."""
+    every = np.vectorize(f, otypes=[np.float64])
+    return lambda x: every(x).astype(x.dtype)
+
+
+_erf, _erfc = _each(math.erf), _each(math.erfc)
+
+
+def erf(x: Array):
+    """2/sqrt(pi) times the integral of exp(-t**2) from 0 to x."""
+    return _erf(x)
+
+
+def erfc(x: Array):
+    """1 - erf(x), without cancellation."""
+    return _erfc(x)
+
+
+def gelu_erf(x: Array):
+    """x times the normal distribution, erfc(-x / sqrt(2)) / 2."""
+    near = np.where(x < -GELU_ERF_IS_RELU, -GELU_ERF_IS_RELU, x)
+    return (near * (0.5 * _erfc(near * -math.sqrt(0.5)))).astype(x.dtype)
+
+
+def gelu_erf_backward(g: Array, x: Array):
+    """g times the derivative of gelu_erf at x."""
+    near = _near(x, GELU_ERF_IS_RELU)
+    density = np.exp(-0.5 * near * near) / math.sqrt(2 * math.pi)
+    return (g * (0.5 * _erfc(near * -math.sqrt(0.5)) + near * density)).astype(x.dtype)
 
 
 def _near(x, limit):
@@ -390,3 +425,30 @@ def _channels_last(y):
 def matmul(a: Array, b: Array):
     """a @ b."""
     return a @ b
+
+
+def row_norm(x: Array, scale: Array, shift: Array, *, eps: float, centred: bool):
+    """(x - mean) / sqrt(mean of squares + eps) of each row (M,K), times scale plus shift (P,K), which repeat; and the
+    means and 1 / roots (M,2)."""
+    mean = x.mean(1, keepdims=True) if centred else np.zeros((len(x), 1), x.dtype)
+    c = x - mean
+    istd = 1 / np.sqrt((c * c).mean(1, keepdims=True) + x.dtype.type(eps))
+    y = (c * istd).reshape(-1, *scale.shape) * scale + shift
+    return y.reshape(x.shape), np.concatenate([mean, istd], 1)
+
+
+def row_norm_backward(g: Array, x: Array, scale: Array, stats: Array, *, centred: bool):
+    """The gradients of x, scale and shift."""
+    mean, istd = stats[:, :1], stats[:, 1:]
+    xhat = (x - mean) * istd
+    a = (g.reshape(-1, *scale.shape) * scale).reshape(x.shape)
+    middle = a.mean(1, keepdims=True) if centred else 0
+    gx = istd * (a - middle - xhat * (a * xhat).mean(1, keepdims=True))
+    return gx, (g * xhat).reshape(-1, *scale.shape).sum(0), g.reshape(-1, *scale.shape).sum(0)
+
+
+def add_rows(g: Array, index: Array, size: int):
+    """Zeros (size,K) to which row i of g is added at index[i]."""
+    out = np.zeros((size, g.shape[1]), g.dtype)
+    np.add.at(out, index, g)
+    return out

@@ -1,14 +1,15 @@
 """Objects that own parameters: modules, layers, residual blocks, losses, initialisers and whole models."""
 
-from . import attention, init, models, norm, pooling, recurrent
-from .activations import ELU, GELU, LeakyReLU, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
+from . import activations, attention, init, losses, models, norm, pooling, recurrent
+from . import functional as functional
+from .activations import *
 from .attention import *
 from .containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from .convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from .dropout import Averaged, DropConnect, Dropout, Dropout2d, averaged
 from .embedding import Embedding
-from .layers import Flatten, Identity, Linear, Unflatten
-from .losses import CrossEntropyLoss, MSELoss
+from .layers import Bilinear, Flatten, Identity, Linear, Unflatten
+from .losses import *
 from .module import Buffer, Module, Parameter
 from .norm import *
 from .pooling import *
@@ -18,9 +19,8 @@ from .residual import Residual, StochasticDepth, expected_depth, linear_decay
 from .summary import Summary, summary
 
 __all__ = [
-    "ELU",
-    "GELU",
     "Averaged",
+    "Bilinear",
     "Buffer",
     "Conv1d",
     "Conv2d",
@@ -28,33 +28,23 @@ __all__ = [
     "ConvTranspose1d",
     "ConvTranspose2d",
     "ConvTranspose3d",
-    "CrossEntropyLoss",
     "DropConnect",
     "Dropout",
     "Dropout2d",
     "Embedding",
     "Flatten",
     "Identity",
-    "LeakyReLU",
     "Linear",
-    "LogSoftmax",
-    "MSELoss",
     "Module",
     "ModuleDict",
     "ModuleList",
     "Parameter",
     "ParameterDict",
     "ParameterList",
-    "ReLU",
     "Residual",
     "Sequential",
-    "SiLU",
-    "Sigmoid",
-    "Softmax",
-    "Softplus",
     "StochasticDepth",
     "Summary",
-    "Tanh",
     "Unflatten",
     "averaged",
     "expected_depth",
@@ -68,7 +58,9 @@ __all__ = [
     "summary",
     "weights",
 ]  # fmt: skip
+__all__ += activations.__all__
 __all__ += attention.__all__
+__all__ += losses.__all__
 __all__ += norm.__all__
 __all__ += pooling.__all__
 __all__ += recurrent.__all__

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import check_function
 from ..ops import conv, elementwise, linalg, noise, shape
-from ..ranges import FRACTION, check, choice, whole
+from ..ranges import FRACTION, SWITCH, check, choice, whole
 from ..tape import Array, Tensor, no_grad, total
 from ..typing import ArrayLike, Rng
 from .convolution import Conv2d
@@ -30,15 +30,16 @@ class Dropout(Module):
     """Entries zeroed with probability p in training (Srivastava et al. 2014).
 
     With scaling 'inverted' the others are divided by 1 − p, and at test time x itself passes. With 'test', as in the
-    paper, the others stay as they are, and at test time x is multiplied by 1 − p.
+    paper, the others stay as they are, and at test time x is multiplied by 1 − p. `inplace` has no effect.
 
     >>> Dropout(0.2, scaling="test").eval()(np.ones(2)).data
     array([0.8, 0.8])
     """
 
-    def __init__(self, p: float = 0.5, scaling: str = "inverted", *, rng: Rng = None) -> None:
+    def __init__(self, p: float = 0.5, inplace: bool = False, *, scaling: str = "inverted", rng: Rng = None) -> None:
         name = type(self).__name__
         check(name, FRACTION, p=p)
+        check(name, SWITCH, inplace=inplace)
         check(name, noise.SCALING, scaling=scaling)
         self.p, self.scaling, self.rng = p, scaling, own_generator(rng)
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, dataclass_transform
 
 import numpy as np
 
+from .. import ops
 from ..declared import Hyperparameter, declare
 from ..ranges import COUNT, INDEX, WHOLE, Range, check
 from ..tape import Tensor
@@ -35,7 +36,19 @@ Widths = Annotated[Any, sizes(INDEX, "a whole number ≥ 0, or one for each axis
 ANY_ARRAY = Range(lambda v: v is None or isinstance(v, Tensor | np.ndarray | list | tuple), "an array, or None")
 Weights = Annotated[Any, ANY_ARRAY]  # kept as a buffer
 
-_AS = {"dim": "axis"}  # PyTorch's name of a setting, and the function's
+_AS = {"dim": "axis", "keepdim": "keepdims"}  # PyTorch's name of a setting, and the function's
+
+
+def _found(name: str) -> Callable[..., Any]:
+    """The public function of `ops` of that name."""
+    for module in ops.__all__:
+        if name in getattr(getattr(ops, module), "__all__", ()):
+            return getattr(getattr(ops, module), name)
+
+    def missing(*_: Any, **__: Any) -> Any:
+        raise NotImplementedError(f"{name}: not offered yet")
+
+    return missing
 
 
 @dataclass_transform()
@@ -49,9 +62,11 @@ class Function(Module):
     f: ClassVar[Callable[..., Any]]
     hyperparameters: ClassVar[dict[str, Hyperparameter]]
     _takes: ClassVar[dict[str, str]]  # the function's name for what it takes of the layer's attributes
+    _unknown: ClassVar[dict[str, Any]] = {}
     _many: ClassVar[int] = 0  # how many numbers a setting has, if it has one for each axis (…2d)
 
-    def __init_subclass__(cls, f: Callable[..., Any] | None = None, **options: Any) -> None:
+    def __init_subclass__(cls, f: Callable[..., Any] | str | None = None, **options: Any) -> None:
+        f = _found(f) if isinstance(f, str) else f
         if cls.__module__.startswith(__package__):  # a user's class is as it is
             declare(cls, "Settings")
         super().__init_subclass__(**options)
@@ -59,6 +74,12 @@ class Function(Module):
             cls._many = int(cls.__name__[-2]) * (2 if "Pad" in cls.__name__ else 1)
         if f is not None:
             known = inspect.signature(f).parameters
+            known_or_kept = set(known) | set(_AS) | {"inplace", "rng"}
+            cls._unknown = (
+                {}
+                if f.__name__ == "missing"
+                else {h.name: h.default for h in cls.hyperparameters.values() if h.name not in known_or_kept}
+            )
             named = {
                 name: name if name in known else _AS.get(name) for name in (*cls.hyperparameters, "training", "rng")
             }
@@ -67,6 +88,8 @@ class Function(Module):
     def __post_init__(self) -> None:
         for h in self.hyperparameters.values():
             value = getattr(self, h.name)
+            if h.name in self._unknown and value is not h.default and repr(value) != repr(h.default):
+                raise ValueError(f"{type(self).__name__}: {h.name} is {value!r}; only {h.default!r} is offered yet")
             check(type(self).__name__, h.range, **{h.name: value})
             if self._many and isinstance(value, tuple | list) and len(value) not in (1, self._many):
                 check(

@@ -110,6 +110,41 @@ class Linear(Module):
         return x
 
 
+class Bilinear(Module):
+    """x₁ᵀ W_o x₂ + b_o for each output o: (…, in1_features) and (…, in2_features) give (…, out_features).
+
+    Weight (out, in1, in2) and bias start uniform in ±1/√in1_features.
+    """
+
+    def __init__(
+        self,
+        in1_features: int,
+        in2_features: int,
+        out_features: int,
+        bias: bool = True,
+        *,
+        dtype: DTypeLike = np.float32,
+        rng: Rng = None,
+    ) -> None:
+        check("Bilinear", COUNT, in1_features=in1_features, in2_features=in2_features, out_features=out_features)
+        check("Bilinear", SWITCH, bias=bias)
+        rng, bound = random.generator(rng), in1_features**-0.5
+        self.in1_features, self.in2_features, self.out_features = in1_features, in2_features, out_features
+        size = (out_features, in1_features, in2_features)
+        self.weight = Parameter(init.uniform(size, -bound, bound, rng=rng, dtype=dtype))
+        self.bias = _bias(out_features, in1_features, rng, dtype) if bias else None
+
+    def forward(self, x1: ArrayLike, x2: ArrayLike) -> Tensor:
+        x1, x2 = shape.as_tensor(x1), shape.as_tensor(x2)
+        o, a, b = self.weight.shape
+        if not x1.ndim or x1.shape[:-1] != x2.shape[:-1] or x1.shape[-1] != a or x2.shape[-1] != b:
+            raise ValueError(f"Bilinear: x1 has shape {x1.shape}, x2 {x2.shape}; they must be (…, {a}) and (…, {b})")
+        side = shape.reshape(shape.permute_dims(self.weight, (0, 2, 1)), (o * b, a))
+        y = shape.reshape(transformed(x1, side, None), (*x1.shape[:-1], o, b))
+        y = shape.squeeze(linalg.matmul(y, shape.expand_dims(x2, -1)), -1)
+        return y if self.bias is None else y + self.bias
+
+
 def transformed(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """x Wᵀ + b on the last axis."""
     if bias is None:

@@ -4,17 +4,19 @@ one sample alone, and are the same in both."""
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
-from ..ops import conv, norm, shape
+from ..declared import Number
+from ..ops import conv, elementwise, norm, reduce, shape
 from ..ranges import COUNT, POSITIVE, SWITCH, UNIT, check
 from ..tape import Array, Tensor, constant, effect, real_dtype, snapshot
 from ..typing import ArrayLike, DTypeLike
+from .function import Function
 from .module import Buffer, Module, Parameter
 
-__all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "GroupNorm", "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d", "LayerNorm", "RMSNorm"]  # fmt: skip
+__all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "GroupNorm", "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d", "LayerNorm", "LocalResponseNorm", "RMSNorm"]  # fmt: skip
 
 
 class _BatchNorm(Module):
@@ -35,10 +37,11 @@ class _BatchNorm(Module):
         affine: bool = True,
         track_running_stats: bool = True,
         *,
+        bias: bool = True,
         unbiased: bool = True,
         dtype: DTypeLike = np.float32,
     ) -> None:
-        self._begin(num_features, eps, momentum, affine, track_running_stats, unbiased, dtype)
+        self._begin(num_features, eps, momentum, affine, track_running_stats, bias, unbiased, dtype)
 
     def _begin(
         self,
@@ -47,6 +50,7 @@ class _BatchNorm(Module):
         momentum: float | None,
         affine: bool,
         track_running_stats: bool,
+        bias: bool,
         unbiased: bool,
         dtype: DTypeLike,
     ) -> None:
@@ -54,11 +58,11 @@ class _BatchNorm(Module):
         check(name, COUNT, num_features=num_features)
         check(name, POSITIVE, eps=eps)
         check(name, UNIT.or_none, momentum=momentum)
-        check(name, SWITCH, affine=affine, track_running_stats=track_running_stats, unbiased=unbiased)
+        check(name, SWITCH, affine=affine, track_running_stats=track_running_stats, bias=bias, unbiased=unbiased)
         self.num_features, self.eps, self.momentum, self.unbiased = num_features, eps, momentum, unbiased
         zeros, ones = np.zeros(num_features, dtype), np.ones(num_features, dtype)
         self.weight = Parameter(ones) if affine else None
-        self.bias = Parameter(zeros) if affine else None
+        self.bias = Parameter(zeros) if affine and bias else None
         wide = np.result_type(dtype, np.float32)  # a variance may be beyond float16
         self.running_mean = Buffer(zeros.astype(wide)) if track_running_stats else None
         self.running_var = Buffer(ones.astype(wide)) if track_running_stats else None
@@ -143,9 +147,10 @@ class _InstanceNorm(_BatchNorm):
         affine: bool = False,
         track_running_stats: bool = False,
         *,
+        bias: bool = True,
         dtype: DTypeLike = np.float32,
     ) -> None:
-        self._begin(num_features, eps, momentum, affine, track_running_stats, True, dtype)
+        self._begin(num_features, eps, momentum, affine, track_running_stats, bias, True, dtype)
 
     def forward(self, x: ArrayLike) -> Tensor:
         x, gamma, beta = self._taken(x)
@@ -157,7 +162,7 @@ class _InstanceNorm(_BatchNorm):
             if self.running_mean is not None:
                 each = norm.channel_moments(shape.reshape(images, (1, n * c, pixels, 1)))
                 effect(self._track, *(m.reshape(n, c).mean(0) for m in each), pixels)
-            y = norm.instance_norm(images, None, None, gamma, beta, True, 0.0, self.eps)
+            y = _affine(_rows(images, 2, self.eps), *(_by_channel(v, images) for v in (gamma, beta)))
         else:
             flat = shape.reshape(images, (n, c, pixels, 1))
             y = norm.normalize(flat, snapshot(self.running_mean), snapshot(self.running_var), gamma, beta, eps=self.eps)
@@ -193,7 +198,39 @@ def _normalized(name: str, normalized_shape: Any) -> tuple[int, ...]:
     return tuple(map(int, size))
 
 
-class LayerNorm(Module):
+def _rows(x: Tensor, axis: int, eps: float) -> Tensor:
+    """x normalised over its axes from `axis` on: batch norm of rows that are taken for channels."""
+    rows = math.prod(x.shape[:axis])
+    ones, zeros = (Tensor(constant(f(rows, real_dtype(x.dtype)))) for f in (np.ones, np.zeros))
+    return shape.reshape(norm.batch_norm(shape.reshape(x, (1, rows, -1, 1)), ones, zeros, eps=eps), x.shape)
+
+
+def _by_channel(v: Tensor, x: Tensor) -> Tensor:
+    return shape.reshape(v, (-1, *[1] * (x.ndim - 2)))
+
+
+def _affine(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
+    x = x if weight is None else x * weight
+    return x if bias is None else x + bias
+
+
+class _OverLastAxes(Module):
+    normalized_shape: tuple[int, ...]
+    weight: Any
+
+    def _taken(self, x: ArrayLike) -> Tensor:
+        x, name = shape.as_tensor(x), type(self).__name__
+        if x.shape[-len(self.normalized_shape) :] != self.normalized_shape:
+            wanted = f"(…, {', '.join(map(str, self.normalized_shape))})"
+            raise ValueError(f"{name}: x has shape {x.shape}; it must be {wanted}")
+        if x.dtype.kind not in "fc":
+            raise TypeError(f"{name}: x is {x.dtype} {x.shape}; it must be floats")
+        if self.weight is not None:
+            conv.same_dtype(name, x, self.weight)
+        return x
+
+
+class LayerNorm(_OverLastAxes):
     """Each sample normalised over its last axes, of `normalized_shape`, then scaled and shifted entry by entry.
 
     Ba, Kiros, Hinton 2016. The variance is the biased one.
@@ -223,10 +260,10 @@ class LayerNorm(Module):
         self.bias = Parameter(np.zeros(self.normalized_shape, dtype)) if elementwise_affine and bias else None
 
     def forward(self, x: ArrayLike) -> Tensor:
-        return norm.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
+        return _affine(_rows(self._taken(x), -len(self.normalized_shape), self.eps), self.weight, self.bias)
 
 
-class RMSNorm(Module):
+class RMSNorm(_OverLastAxes):
     """Each sample divided by the root of its mean square over its last axes, then scaled entry by entry.
 
     Zhang, Sennrich 2019. eps is added to the mean square; None is the smallest step of the dtype at 1.
@@ -249,7 +286,11 @@ class RMSNorm(Module):
         self.weight = Parameter(np.ones(self.normalized_shape, dtype)) if elementwise_affine else None
 
     def forward(self, x: ArrayLike) -> Tensor:
-        return norm.rms_norm(x, self.normalized_shape, self.weight, self.eps)
+        x = self._taken(x)
+        axes = tuple(range(-len(self.normalized_shape), 0))
+        eps = float(np.finfo(x.dtype).eps) if self.eps is None else self.eps
+        y = x * elementwise.power(reduce.mean(x * x, axes, keepdims=True) + eps, -0.5)
+        return _affine(y, self.weight, None)
 
 
 class GroupNorm(Module):
@@ -268,16 +309,33 @@ class GroupNorm(Module):
         eps: float = 1e-5,
         affine: bool = True,
         *,
+        bias: bool = True,
         dtype: DTypeLike = np.float32,
     ) -> None:
         check("GroupNorm", COUNT, num_groups=num_groups, num_channels=num_channels)
         check("GroupNorm", POSITIVE, eps=eps)
-        check("GroupNorm", SWITCH, affine=affine)
+        check("GroupNorm", SWITCH, affine=affine, bias=bias)
         if num_channels % num_groups:
             raise ValueError(f"GroupNorm: num_groups={num_groups} must divide num_channels={num_channels}")
         self.num_groups, self.num_channels, self.eps = num_groups, num_channels, eps
         self.weight = Parameter(np.ones(num_channels, dtype)) if affine else None
-        self.bias = Parameter(np.zeros(num_channels, dtype)) if affine else None
+        self.bias = Parameter(np.zeros(num_channels, dtype)) if affine and bias else None
 
     def forward(self, x: ArrayLike) -> Tensor:
-        return norm.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
+        x = shape.as_tensor(x)
+        if x.ndim < 2 or x.shape[1] != self.num_channels:
+            raise ValueError(f"GroupNorm: x has shape {x.shape}; it must be (N, {self.num_channels}, …)")
+        if self.weight is not None:
+            conv.same_dtype("GroupNorm", x, self.weight)
+        groups = shape.reshape(x, (x.shape[0], self.num_groups, -1))
+        y = shape.reshape(_rows(groups, 2, self.eps), x.shape)
+        return _affine(y, *(None if v is None else _by_channel(v, x) for v in (self.weight, self.bias)))
+
+
+class LocalResponseNorm(Function, f="local_response_norm"):
+    """x / (k + alpha · mean of x² over `size` neighbouring channels)^beta (Krizhevsky et al. 2012)."""
+
+    size: Annotated[int, COUNT]
+    alpha: Number = 1e-4
+    beta: Number = 0.75
+    k: Number = 1.0

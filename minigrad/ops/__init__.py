@@ -2,15 +2,21 @@
 
 from . import (
     activations,
+    attention,
+    by_numpy,
     conv,
     decompositions,
     distances,
     elementwise,
+    embedding,
+    entries,
     fusion,
     indexing,
+    layer_norm,
     linalg,
     logic,
     loss,
+    losses,
     matrices,
     noise,
     norm,
@@ -21,13 +27,17 @@ from . import (
     resize,
     rounding,
     shape,
+    special,
+    spelling,
     taps,
     transcendental,
     values,
 )
 
 __all__ = [
-    "activations", "conv", "decompositions", "distances", "elementwise", "fusion", "indexing", "linalg", "logic",
-    "loss", "matrices", "noise", "norm", "operators", "pool", "products", "reduce", "resize", "rounding", "shape",
-    "taps", "transcendental", "values",
+    "activations", "attention", "by_numpy", "conv", "decompositions", "distances", "elementwise", "embedding",
+    "entries", "fusion", "indexing", "layer_norm", "linalg", "logic", "loss", "losses", "matrices", "noise", "norm",
+    "operators", "pool", "products", "reduce", "resize", "rounding", "shape", "special", "spelling", "taps",
+    "transcendental", "values",
 ]  # fmt: skip
+operators.bind([m for m in list(vars().values()) if isinstance(m, type(operators))])

@@ -24,17 +24,30 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import named, shown
-from ..ranges import INDEX, NOT_NEGATIVE, SWITCH, WHOLE, check, choice
-from ..tape import FLOATS, Array, Primitive, Tensor, dispatch, general, in_floats, no_grad, primitive, wrap
+from ..ranges import INDEX, SWITCH, WHOLE, check, choice
+from ..tape import (
+    FLOATS,
+    Array,
+    Primitive,
+    Tensor,
+    constant,
+    dispatch,
+    general,
+    in_floats,
+    no_grad,
+    primitive,
+    private,
+    wrap,
+)
 from ..typing import ArrayLike, DTypeLike
 from . import matrices, products, reduce
 from .elementwise import decision, where
 from .linalg import matmul
 from .matrices import diagonal_matrix, diagonal_of, matrix, tril, triu
-from .shape import as_tensor, concat, expand_dims, pad, reshape, swapped
+from .shape import as_tensor, concat, expand_dims, normal_axes, pad, permute_dims, reshape, swapped
 
 __all__ = [
-    "cholesky", "cholesky_inverse", "cholesky_solve", "det", "diagonal", "eigh", "eigvalsh", "inv", "logdet", "lstsq", "matrix_exp",
+    "cholesky", "cholesky_inverse", "cholesky_solve", "det", "diagonal", "eigh", "eigvalsh", "householder_product", "inv", "logdet", "lstsq", "lu", "matrix_exp",
     "matrix_power", "matrix_rank", "multi_dot", "outer", "pinv", "qr", "slogdet", "solve", "solve_triangular", "svd", "svdvals",
     "tensorinv", "tensorsolve", "trace", "vander",
 ]  # fmt: skip
@@ -110,6 +123,11 @@ def _square(name: str, x: ArrayLike) -> Tensor:
 
 def _symmetric(x: Tensor) -> Tensor:
     return x * 0.5 + swapped(x) * 0.5
+
+
+def _identity(x: Tensor) -> Tensor:
+    """1 for square matrices x, in their dtype."""
+    return decision(constant(np.eye(x.shape[-1])), x)
 
 
 def _traced(a: Tensor, b: Tensor) -> Tensor:
@@ -220,26 +238,33 @@ def solve_triangular(
     a, b = _square("solve_triangular", a), matrix("solve_triangular", b)
     f = triu if upper else tril
     if unitriangular:
-        a = f(a, 1 if upper else -1) + decision(np.eye(a.shape[-1]), a)
+        a = f(a, 1 if upper else -1) + _identity(a)
     a = f(a)
     return _solved("solve_triangular", a, b) if left else swapped(_solved("solve_triangular", swapped(a), swapped(b)))
 
 
+def _tolerance(name: str, rtol: Any) -> Any:
+    """What is given as a relative tolerance, None, a number or one for each matrix, as None or an array."""
+    found = None if rtol is None else private(rtol)
+    if found is not None and (found.dtype.kind not in "fiu" or not (found >= 0).all()):
+        raise ValueError(f"{name}: rtol is {shown(rtol)}; it must be ≥ 0, an array of such numbers, or None")
+    return found
+
+
 @primitive
 @lapack
-def _pinv(a: Array, *, rtol: float | None) -> Array:
-    default = max(a.shape[-2:]) * float(np.finfo(a.dtype).eps)
-    return np.linalg.pinv(a, rcond=default if rtol is None else rtol)
+def _pinv(a: Array, *, rtol: Any) -> Array:
+    return np.linalg.pinv(a, rcond=max(a.shape[-2:]) * float(np.finfo(a.dtype).eps) if rtol is None else rtol)
 
 
-def _pinv_up(g: Tensor, y: Tensor, a: Tensor, *, rtol: float | None) -> Tensor:
+def _pinv_up(g: Tensor, y: Tensor, a: Tensor, *, rtol: Any) -> Tensor:
     """Golub and Pereyra, 1973."""
     yt, gt = swapped(y), swapped(g)
     left, right = gt @ y @ yt, yt @ y @ gt
     return left - a @ (y @ left) + right - (right @ y) @ a - yt @ g @ yt
 
 
-def _pinv_down(t: Tensor, y: Tensor, a: Tensor, *, rtol: float | None) -> Tensor:
+def _pinv_down(t: Tensor, y: Tensor, a: Tensor, *, rtol: Any) -> Tensor:
     yt, tt = swapped(y), swapped(t)
     left, right = y @ yt @ tt, tt @ yt @ y
     return left - (left @ a) @ y + right - y @ (a @ right) - y @ t @ y
@@ -250,23 +275,23 @@ stepped(_pinv)
 
 
 @named
-def pinv(x: ArrayLike, /, *, rtol: float | None = None) -> Tensor:
+def pinv(x: ArrayLike, /, *, rtol: ArrayLike | None = None) -> Tensor:
     """The pseudo-inverses of matrices: singular values up to `rtol` times the largest count as zero.
 
     By default that is the number of rows or columns, whichever is more, times the dtype's precision.
     """
-    check("pinv", NOT_NEGATIVE.or_none, rtol=rtol)
-    return _pinv(matrix("pinv", x), rtol=rtol)
+    return _pinv(matrix("pinv", x), rtol=_tolerance("pinv", rtol))
 
 
 @named
-def lstsq(a: ArrayLike, b: ArrayLike, *, rtol: float | None = None) -> LstsqResult:
+def lstsq(a: ArrayLike, b: ArrayLike, *, rtol: ArrayLike | None = None) -> LstsqResult:
     """The y of least norm for which ‖a @ y − b‖ is least; with it the squared residuals of each column, a's rank and
     its singular values. b is a vector or a matrix; the rank is taken for constant."""
+    rtol = _tolerance("lstsq", rtol)
     a, b = matrix("lstsq", a), as_tensor(b)
     if not b.ndim or b.shape[0 if b.ndim == 1 else -2] != a.shape[-2]:
         raise ValueError(f"lstsq: shapes {a.shape} and {b.shape}; as many rows are needed on the right as on the left")
-    y = matmul(pinv(a, rtol=rtol), b)
+    y = products.rounded_once(lambda a, b: matmul(_pinv(a, rtol=rtol), b))(a, b)
     rest = matmul(a, y) - b
     return LstsqResult(y, reduce.sum(rest * rest, -1 if b.ndim == 1 else -2), matrix_rank(a, rtol=rtol), svdvals(a))
 
@@ -281,6 +306,10 @@ def matrix_power(x: ArrayLike, n: int, /) -> Tensor:
     """
     x = _square("matrix_power", x)
     check("matrix_power", WHOLE, n=n)
+    return products.rounded_once(_times)(x, n=n)
+
+
+def _times(x: Tensor, n: int) -> Tensor:
     if n < 0:
         x, n = _inv(x), -n
     y = None
@@ -289,7 +318,7 @@ def matrix_power(x: ArrayLike, n: int, /) -> Tensor:
             y = x if y is None else y @ x
         n //= 2
         x = x @ x if n else x
-    return decision(np.broadcast_to(np.eye(x.shape[-1]), x.shape), x) if y is None else y * 1
+    return where(constant(np.eye(x.shape[-1], dtype=bool)), x**0, 0) if y is None else y * 1
 
 
 @named
@@ -309,11 +338,11 @@ def multi_dot(arrays: Sequence[Any]) -> Tensor:
         costs = [(best(i, k)[0] + best(k, j)[0] + sizes[i] * sizes[k] * sizes[j], k) for k in range(i + 1, j)]
         return min(costs, default=(0, i))
 
-    def product(i: int, j: int) -> Tensor:
+    def product(xs: tuple[Tensor, ...], i: int, j: int) -> Tensor:
         k = best(i, j)[1]
-        return xs[i] if j == i + 1 else matmul(product(i, k), product(k, j))
+        return xs[i] if j == i + 1 else matmul(product(xs, i, k), product(xs, k, j))
 
-    return product(0, len(xs))
+    return products.rounded_once(lambda *xs: product(xs, 0, len(xs)))(*xs)
 
 
 _PADE = [
@@ -337,7 +366,7 @@ def matrix_exp(x: ArrayLike) -> Tensor:
         return in_floats(matrix_exp, x)
     halvings = int(wrap(dispatch(_halvings, x)).item())
     x = x * 0.5**halvings
-    one, b = decision(np.eye(x.shape[-1]), x), [c / _PADE[0] for c in _PADE]
+    one, b = _identity(x), [c / _PADE[0] for c in _PADE]
     x2 = x @ x
     x4 = x2 @ x2
     x6 = x4 @ x2
@@ -361,14 +390,15 @@ def tensorinv(a: ArrayLike, ind: int = 2) -> Tensor:
 
 
 @named
-def tensorsolve(a: ArrayLike, b: ArrayLike) -> Tensor:
-    """The y with `tensordot(a, y, axes=y.ndim)` = b: the first axes of a are those of b."""
+def tensorsolve(a: ArrayLike, b: ArrayLike, axes: Sequence[int] | None = None) -> Tensor:
+    """The y with `tensordot(a, y, axes=y.ndim)` = b: the first axes of a are those of b, once `axes` are moved to the end."""
     a, b = as_tensor(a), as_tensor(b)
+    if axes is not None:
+        last = normal_axes("tensorsolve", axes, a.ndim)
+        a = permute_dims(a, (*(i for i in range(a.ndim) if i not in last), *last))
     columns = a.shape[b.ndim :]
-    if a.shape[: b.ndim] != b.shape or math.prod(columns) != b.size:
-        raise ValueError(
-            f"tensorsolve: shapes {a.shape} and {b.shape}; a must begin with b's shape, and end with as much"
-        )
+    if math.prod(columns) != b.size or a.size != b.size**2:
+        raise ValueError(f"tensorsolve: shapes {a.shape} and {b.shape}; the first and the last axes of a must fit b's")
     return reshape(solve(reshape(a, (b.size, b.size)), reshape(b, (b.size,))), columns)
 
 
@@ -384,7 +414,7 @@ def vander(x: ArrayLike, N: int | None = None) -> Tensor:
     check("vander", INDEX.or_none, N=N)
     if not x.ndim:
         raise ValueError(f"vander: a tensor of shape {x.shape} is no vector")
-    return expand_dims(x, -1) ** decision(np.arange(x.shape[-1] if N is None else N), x)
+    return expand_dims(x, -1) ** decision(constant(np.arange(x.shape[-1] if N is None else N)), x)
 
 
 # ---- determinants ----------------------------------------------------------------------------------------------------
@@ -428,7 +458,7 @@ def _cofactor_slope(t: Array, a: Array) -> Array:
 def _cofactor_curve(w: Tensor, y: Tensor, t: Tensor, a: Tensor) -> Tensor:
     """The third derivative of det along t and w, of matrices of full rank."""
     if a.shape[-1] < 3:
-        return decision(np.zeros(a.shape), a)
+        return decision(constant(np.zeros(a.shape)), a)
     c, s, whole = _cofactor(a), _cofactor_slope(w, a), where(dispatch(_deficient, a), np.nan, _det(a))
     turns = s @ swapped(t) @ c + c @ swapped(t) @ s
     return (_each(_traced(s, t)) * c + _each(_traced(c, t)) * s - turns - _each(_traced(c, w)) * y) / _each(whole)
@@ -521,7 +551,7 @@ def _cholesky(a: Array) -> Array:
 def _lower_half(x: Tensor) -> Tensor:
     """The lower triangle, with half of the diagonal."""
     n = x.shape[-1]
-    return x * decision(np.tri(n) - np.eye(n) / 2, x)
+    return x * decision(constant(np.tri(n) - np.eye(n) / 2), x)
 
 
 def _cholesky_up(g: Tensor, y: Tensor, a: Tensor) -> Tensor:
@@ -555,14 +585,19 @@ def cholesky_solve(b: ArrayLike, l: ArrayLike, *, upper: bool = False) -> Tensor
     """The solutions y of (L Lᵀ) y = b, or with `upper` of (Lᵀ L) y = b, of the triangle of L alone."""
     check("cholesky_solve", SWITCH, upper=upper)
     low = swapped(triu(_square("cholesky_solve", l))) if upper else tril(_square("cholesky_solve", l))
-    return _solved("cholesky_solve", swapped(low), _solved("cholesky_solve", low, matrix("cholesky_solve", b)))
+    return _solved_twice(low, matrix("cholesky_solve", b))
+
+
+@products.rounded_once
+def _solved_twice(low: Tensor, b: Tensor) -> Tensor:
+    return _solved("cholesky_solve", swapped(low), _solved("cholesky_solve", low, b))
 
 
 @named
 def cholesky_inverse(l: ArrayLike, *, upper: bool = False) -> Tensor:  # noqa: E741
     """The inverse of L Lᵀ, or with `upper` of Lᵀ L, of the triangle of L alone."""
     l = _square("cholesky_inverse", l)  # noqa: E741
-    return cholesky_solve(decision(np.eye(l.shape[-1]), l), l, upper=upper)
+    return cholesky_solve(_identity(l), l, upper=upper)
 
 
 # ---- eigenvalues and singular values: in one array, so that both walks see all of them at once -----------------------
@@ -592,7 +627,7 @@ def _between(x: Tensor, a: Tensor, b: Tensor) -> Tensor:
 
 
 def _off_diagonal(x: Tensor) -> Tensor:
-    return where(np.eye(x.shape[-1], dtype=bool), 0, x)
+    return where(constant(np.eye(x.shape[-1], dtype=bool)), 0, x)
 
 
 @primitive
@@ -718,17 +753,16 @@ def svdvals(x: ArrayLike, /) -> Tensor:
     return _svd_parts(_svd(x), x)[1]
 
 
-def _ranks(x: Array, rtol: float | None) -> Array:
+def _ranks(x: Array, rtol: Any) -> Array:
     s = np.linalg.svd(x.real.astype("d" if x.dtype.char not in "fF" else "f"), compute_uv=False)
-    rtol = max(x.shape[-2:]) * float(np.finfo(s.dtype).eps) if rtol is None else rtol
+    rtol = np.asarray(max(x.shape[-2:]) * np.finfo(s.dtype).eps if rtol is None else rtol)[..., None]
     return np.asarray((s > rtol * s.max(-1, initial=0, keepdims=True)).sum(-1))
 
 
 @named
-def matrix_rank(x: ArrayLike, /, *, rtol: float | None = None) -> Tensor:
+def matrix_rank(x: ArrayLike, /, *, rtol: ArrayLike | None = None) -> Tensor:
     """The number of singular values above `rtol` times the largest; the default of `rtol` is that of `pinv`."""
-    check("matrix_rank", NOT_NEGATIVE.or_none, rtol=rtol)
-    return wrap(dispatch(_ranks, matrix("matrix_rank", x), rtol))
+    return wrap(dispatch(_ranks, matrix("matrix_rank", x), _tolerance("matrix_rank", rtol)))
 
 
 # ---- Q R -------------------------------------------------------------------------------------------------------------
@@ -790,3 +824,105 @@ def qr(x: ArrayLike, /, *, mode: str = "reduced") -> QRResult:
             pad(r, [*[(0, 0)] * (x.ndim - 2), (0, rows - columns), (0, 0)]),
         )
     return QRResult(q, r)
+
+
+@named
+def householder_product(a: ArrayLike, tau: ArrayLike) -> Tensor:
+    """The first columns of a product of reflections 1 − tau_i v vᵀ, where v is column i of a from its diagonal on, the first
+    entry 1: what LAPACK makes of the factored form of Q."""
+    a, tau = matrix("householder_product", a), as_tensor(tau)
+    rows, columns = a.shape[-2:]
+    if rows < columns or not tau.ndim or tau.shape[:-1] != a.shape[:-2] or tau.shape[-1] > columns:
+        raise ValueError(
+            f"householder_product: shapes {a.shape} and {tau.shape}; they must be (…, m, n) and (…, k), k ≤ n ≤ m"
+        )
+    return products.rounded_once(_reflected)(a, tau)
+
+
+def _reflected(a: Tensor, tau: Tensor) -> Tensor:
+    one = decision(constant(np.broadcast_to(np.eye(*a.shape[-2:]), a.shape)), a)
+    vs, q = tril(a, -1) + one, one
+    for i in reversed(range(tau.shape[-1])):
+        v = vs[..., i : i + 1]
+        q = q - tau[..., i, None, None] * v @ (swapped(v) @ q)
+    return q
+
+
+# ---- L U -------------------------------------------------------------------------------------------------------------
+
+
+class LUResult(NamedTuple):
+    P: Tensor
+    L: Tensor
+    U: Tensor
+
+
+def _eliminated(a: Array, pivot: bool) -> tuple[Array, Array]:
+    """L without its diagonal, and U, in one array; and the order in which rows were taken."""
+    lu, order = a.copy(), np.broadcast_to(np.arange(a.shape[-2]), a.shape[:-1]).copy()
+    for k in range(min(a.shape[-2:])):
+        if pivot:
+            rows = np.broadcast_to(np.arange(a.shape[-2]), order.shape).copy()
+            top = k + np.abs(lu[..., k:, k].real).argmax(-1)[..., None]
+            rows[..., k] = top[..., 0]
+            np.put_along_axis(rows, top, k, -1)
+            lu, order = np.take_along_axis(lu, rows[..., None], -2), np.take_along_axis(order, rows, -1)
+        lead = lu[..., k : k + 1, k : k + 1]
+        lu[..., k + 1 :, k : k + 1] /= np.where(lead == 0, 1, lead)
+        lu[..., k + 1 :, k + 1 :] -= lu[..., k + 1 :, k : k + 1] * lu[..., k : k + 1, k + 1 :]
+    return lu, order
+
+
+def _permutation(a: Array) -> Array:
+    """P with a = P L U."""
+    order = _eliminated(a.real.astype("d") if a.dtype.char not in FLOATS else a.real, True)[1]
+    return np.asarray(order[..., None, :] == np.arange(a.shape[-2])[:, None])
+
+
+@primitive
+def _lu(a: Array) -> Array:
+    return _eliminated(a, False)[0]
+
+
+def _unit_lower(y: Tensor) -> Tensor:
+    return tril(y, -1) + _identity(y)
+
+
+def _lu_up(g: Tensor, y: Tensor, a: Tensor) -> Tensor:
+    low, up = _unit_lower(y), triu(y)
+    middle = tril(swapped(low) @ tril(g, -1), -1) + triu(triu(g) @ swapped(up))
+    return _solve(swapped(low), swapped(_solve(up, swapped(middle))))
+
+
+def _lu_down(t: Tensor, y: Tensor, a: Tensor) -> Tensor:
+    low, up = _unit_lower(y), triu(y)
+    c = _over_r(_solve(low, t), up)
+    return low @ tril(c, -1) + triu(c) @ up
+
+
+general(_lu, [_lu_up], [_lu_down])
+
+
+@named
+def lu(x: ArrayLike, *, pivot: bool = True) -> LUResult:
+    """P, L and U with x = P L U: a permutation, which is constant, a lower triangle with ones on its diagonal, an upper one.
+
+    Without `pivot`, P is 1, and every leading square of x must be regular. Its derivative asks for the leading square of
+    Pᵀ x to be.
+    """
+    x = matrix("lu", x)
+    check("lu", SWITCH, pivot=pivot)
+    n, (rows, columns) = min(x.shape[-2:]), x.shape[-2:]
+    p = (
+        decision(dispatch(_permutation, x), x)
+        if pivot
+        else decision(constant(np.broadcast_to(np.eye(rows), (*x.shape[:-1], rows))), x)
+    )
+    x = swapped(p) @ x if pivot else x
+    y = _lu(x[..., :n, :n])
+    low, up = _unit_lower(y), triu(y)
+    if rows > columns:
+        low = concat([low, _over_r(x[..., n:, :], up)], -2)
+    if columns > rows:
+        up = concat([up, _solve(low, x[..., n:])], -1)
+    return LUResult(p, low, up)

@@ -97,7 +97,6 @@ class Deferred(Tensor, valued=False):
     shape = property(attrgetter("_shape"))
     dtype = property(attrgetter("_dtype"))
     ndim = property(lambda self: len(self._shape))
-    size = property(lambda self: math.prod(self._shape))
     nbytes = property(lambda self: 0 if self._value is None else self._value.nbytes)
 
     def __reduce__(self) -> tuple:

@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any
 
 import numpy as np
 
 from .. import kernels
 from ..errors import named, shown
-from ..ranges import UNIT, check, choice
-from ..tape import FLOATS, Array, Tensor, constant, dispatch, effect, fused, general, in_floats, primitive, private
+from ..ranges import UNIT, WHOLE, check, choice
+from ..tape import (
+    FLOATS,
+    Array,
+    Tensor,
+    constant,
+    dispatch,
+    effect,
+    floats_for,
+    fused,
+    general,
+    in_floats,
+    look,
+    primitive,
+    private,
+)
 from ..typing import ArrayLike
 from .elementwise import where
 from .indexing import getitem
 from .reduce import _softmax, mean, sum
-from .shape import as_tensor, normal_axis
+from .shape import as_tensor, normal_axis, permute_dims, reshape
 
-__all__ = ["cross_entropy", "log_softmax", "mse_loss", "softmax"]
+__all__ = ["cross_entropy", "log_softmax", "nll_loss", "softmax"]
 
 REDUCTION = choice("mean", "sum", "none")
 
@@ -91,43 +106,145 @@ _cross_entropy = fused(_composed_cross_entropy, _fused_cross_entropy, _cross_ent
 
 @named
 def cross_entropy(
-    logits: ArrayLike, labels: ArrayLike, *, label_smoothing: float = 0.0, reduction: str = "mean"
+    logits: ArrayLike,
+    labels: ArrayLike,
+    weight: ArrayLike | None = None,
+    *,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+    reduction: str = "mean",
 ) -> Tensor:
     """−log softmax(logits)[label], averaged over the batch: logits (N, K), labels N ints in [0, K).
 
     Labels may also be class probabilities, floats (N, K) whose rows have sum one (mixup, distillation): then
     −Σ_k t_k log softmax(logits)_k. With `label_smoothing` s the target is (1 − s) · one-hot + s/K (Szegedy et al. 2016).
-    `reduction` is 'mean', 'sum' or 'none'. Raises TypeError for labels that are neither, ValueError for shapes that do
-    not fit, an empty batch, a label out of range or rows that are no probabilities.
+    `weight` has a number for each class; labels of `ignore_index` do not count. Logits may be (N, K, d, …), of images, or
+    (K,), with labels (N, d, …) or one. `reduction` is 'mean' (by weight), 'sum' or 'none'. Raises TypeError for labels
+    that are neither, ValueError for shapes that do not fit, an empty batch, a label out of range or rows that are no
+    probabilities.
 
     >>> round(cross_entropy(np.zeros((4, 10)), np.array([1, 2, 3, 4])).item(), 4)  # ln 10
     2.3026
     """
     logits, target = as_tensor(logits), labels
     labels = private(labels)
-    if logits.ndim != 2:
-        raise ValueError(f"cross_entropy: logits have shape {logits.shape}; they must be (N, K): samples, classes")
-    soft = labels.ndim == 2 and labels.dtype.kind in "fc"
+    if not logits.ndim:
+        raise ValueError("cross_entropy: logits have shape (); they must be (N, K): samples, classes")
+    axis = 0 if logits.ndim == 1 else 1
+    soft = labels.shape == logits.shape and labels.dtype.kind in "fc"
     if labels.dtype.kind not in "iu" and not soft:
         raise TypeError(
             f"cross_entropy: labels have dtype {labels.dtype}; they must be class indices, integers, "
             f"or class probabilities, floats {logits.shape}, not {shown(target)}"
         )
-    n, k = logits.shape
-    if soft and labels.shape != (n, k):
-        raise ValueError(
-            f"cross_entropy: logits are {logits.shape}, class probabilities {labels.shape}; they must be the same"
-        )
-    if not soft and labels.shape != (n,):
-        raise ValueError(f"cross_entropy: logits are {logits.shape}, labels {labels.shape}; labels must be ({n},)")
+    n, k = logits.shape[0] if axis else 1, logits.shape[axis]
+    wanted = (*logits.shape[:axis], *logits.shape[axis + 1 :])
+    if not soft and labels.shape != wanted:
+        raise ValueError(f"cross_entropy: logits are {logits.shape}, labels {labels.shape}; labels must be {wanted}")
     if n == 0:
         raise ValueError(f"cross_entropy: the batch is empty (logits {logits.shape}); its mean is not defined")
-    effect(_check_probabilities if soft else _check_range, labels, k)
+    check("cross_entropy", WHOLE, ignore_index=ignore_index)
     check("cross_entropy", UNIT, label_smoothing=label_smoothing)
     check("cross_entropy", REDUCTION, reduction=reduction)
+    smoothing = float(label_smoothing)
+    if logits.ndim == 2 and weight is None:
+        if soft:
+            effect(_check_probabilities, labels, k)
+            return _soft_cross_entropy(logits, as_tensor(target), smoothing, reduction)
+        if not _ignores(labels, ignore_index, k):
+            effect(_check_range, labels, k)
+            return _cross_entropy(logits, labels=labels, smoothing=smoothing, reduction=reduction)
+    rows = _rows(logits, axis)
     if soft:
-        return _soft_cross_entropy(logits, as_tensor(target), float(label_smoothing), reduction)
-    return _cross_entropy(logits, labels=labels, smoothing=float(label_smoothing), reduction=reduction)
+        target = _rows(as_tensor(target), axis)
+        effect(_check_probabilities, target._data, k)
+        found = _soft_losses(rows, target, smoothing, weight, reduction)
+    else:
+        found = _hard_losses("cross_entropy", rows, labels, weight, ignore_index, smoothing, reduction)
+    return reshape(found, wanted) if reduction == "none" else found
+
+
+def _rows(x: Tensor, axis: int) -> Tensor:
+    """(N, K, d, …) or (K,) as (N·d…, K)."""
+    if x.ndim == 2:
+        return x
+    x = permute_dims(x, (*range(axis), *range(axis + 1, x.ndim), axis))
+    return reshape(x, (-1, x.shape[-1]) if x.size else (math.prod(x.shape[:-1]), x.shape[-1]))
+
+
+def _ignores(labels: Array, ignore_index: int, k: int) -> bool:
+    """Whether some of the labels do not count."""
+    if 0 <= ignore_index < k or not _in_range(labels, k):
+        found = bool((labels == ignore_index).any())
+        if found:
+            look("labels that are ignored")
+        return found
+    return False
+
+
+def _hard_losses(
+    name: str,
+    x: Tensor,
+    labels: Array,
+    weight: Any,
+    ignore_index: int,
+    smoothing: float,
+    reduction: str,
+    log: bool = True,
+) -> Tensor:
+    """The losses of rows (M, K), logits or without `log` log-probabilities, which are reduced by weight."""
+    if x.dtype.char not in FLOATS:
+        wide, own = floats_for(x.dtype)
+        return _hard_losses(name, x.astype(wide), labels, weight, ignore_index, smoothing, reduction, log).astype(own)
+    labels, k = labels.reshape(-1), x.shape[1]
+    counts = labels != ignore_index
+    labels = np.where(counts, labels, 0)
+    effect(_check_range, labels, k)
+    log_p = log_softmax(x, 1) if log else x
+    each = as_tensor(np.ones(k, x.dtype) if weight is None else weight)
+    if each.shape != (k,):
+        raise ValueError(f"{name}: weight has shape {each.shape}; it must be ({k},), one for each class")
+    weights = where(counts, getitem(each, labels), 0)
+    losses = where(counts, -getitem(log_p, (constant(np.arange(len(labels))), labels)), 0) * weights
+    if smoothing:
+        losses = (1 - smoothing) * losses - smoothing / k * where(counts, sum(log_p * each, 1), 0)
+    return sum(losses) / sum(weights) if reduction == "mean" else reduced(losses, reduction)
+
+
+def _soft_losses(x: Tensor, target: Tensor, smoothing: float, weight: Any, reduction: str) -> Tensor:
+    if target.dtype != x.dtype and target.dtype.kind == x.dtype.kind:
+        target = target.astype(x.dtype)
+    if x.dtype.char not in FLOATS:
+        return in_floats(_soft_losses, x, target, smoothing=smoothing, weight=weight, reduction=reduction)
+    k = x.shape[1]
+    target = (1 - smoothing) * target + smoothing / k if smoothing else target
+    log_p = log_softmax(x, 1)
+    each = 1 if weight is None else as_tensor(weight)
+    if weight is not None and each.shape != (k,):  # type: ignore[union-attr]
+        raise ValueError(f"cross_entropy: weight has shape {each.shape}; it must be ({k},), one for each class")  # type: ignore[union-attr]
+    losses = -sum(target * each * where(dispatch(_without_weight, target._data, log_p._data), 0, log_p), 1)
+    return reduced(losses, reduction)
+
+
+@named
+def nll_loss(
+    x: ArrayLike,
+    target: ArrayLike,
+    weight: ArrayLike | None = None,
+    *,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> Tensor:
+    """−x[label] of log-probabilities x (N, K), (N, K, d, …) or (K,), weighted and averaged as in `cross_entropy`."""
+    x, labels = as_tensor(x), private(target)
+    axis = 0 if x.ndim == 1 else 1
+    wanted = (*x.shape[:axis], *x.shape[axis + 1 :])
+    check("nll_loss", WHOLE, ignore_index=ignore_index)
+    check("nll_loss", REDUCTION, reduction=reduction)
+    if not x.ndim or labels.shape != wanted or labels.dtype.kind not in "iu":
+        raise ValueError(f"nll_loss: x is {shown(x)}, target {shown(target)}; they must be (N, K) and N integers")
+    found = _hard_losses("nll_loss", _rows(x, axis), labels, weight, ignore_index, 0.0, reduction, log=False)
+    return reshape(found, wanted) if reduction == "none" else found
 
 
 def _soft_cross_entropy(logits: Tensor, target: Tensor, smoothing: float, reduction: str) -> Tensor:
@@ -155,9 +272,13 @@ def _check_probabilities(target: Array, _: int) -> None:
         )
 
 
-def _check_range(labels: Array, k: int) -> None:
+def _in_range(labels: Array, k: int) -> bool:
     huge = 1 << 8 * labels.itemsize - 1  # as unsigned, negative numbers are at least this: one look is enough
-    if np.maximum.reduce(labels.view(_unsigned(labels.dtype))) < min(k, huge):
+    return not labels.size or bool(np.maximum.reduce(labels.reshape(-1).view(_unsigned(labels.dtype))) < min(k, huge))
+
+
+def _check_range(labels: Array, k: int) -> None:
+    if _in_range(labels, k):
         return
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or high >= k:
@@ -172,16 +293,3 @@ def _unsigned(dtype: np.dtype) -> np.dtype:
 def reduced(losses: Tensor, reduction: str) -> Tensor:
     """The losses themselves, their sum or their mean."""
     return mean(losses) if reduction == "mean" else sum(losses) if reduction == "sum" else losses
-
-
-@named
-def mse_loss(x: ArrayLike, target: ArrayLike, *, reduction: str = "mean") -> Tensor:
-    """(x − target)², averaged over all entries; x and target have one shape."""
-    x, target = as_tensor(x), as_tensor(target)
-    if x.shape != target.shape:
-        raise ValueError(f"mse_loss: x has shape {x.shape}, target has shape {target.shape}; they must be the same")
-    check("mse_loss", REDUCTION, reduction=reduction)
-    if x.dtype.char not in FLOATS or target.dtype.char not in FLOATS:
-        return in_floats(mse_loss, x, target, reduction=reduction)
-    d = x - target
-    return reduced(d * d, reduction)

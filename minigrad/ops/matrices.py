@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import named
 from ..ranges import INDEX, WHOLE, check
-from ..tape import ENTRIES, Array, Tensor, dispatch, linear, primitive, wrap
+from ..tape import ENTRIES, Array, Tensor, constant, dispatch, linear, primitive, wrap
 from ..typing import ArrayLike
 from . import reduce
 from .elementwise import where
@@ -127,6 +127,12 @@ def diagflat(x: ArrayLike, k: int = 0) -> Tensor:
     return diag_embed(flatten(as_tensor(x)) if as_tensor(x).ndim else as_tensor(x).reshape(1), k)
 
 
+def _below(name: str, x: Tensor, k: int, strictly: int = 0) -> Array:
+    """Where a matrix is below its k-th diagonal, or on it."""
+    rows, columns = x.shape[-2:]
+    return constant(np.tri(rows, columns, _offset(name, k, rows, columns) - strictly, dtype=bool))
+
+
 @named
 def tril(x: ArrayLike, k: int = 0) -> Tensor:
     """Matrices (the last two axes) with zeros above their k-th diagonal.
@@ -136,14 +142,14 @@ def tril(x: ArrayLike, k: int = 0) -> Tensor:
            [1., 1.]])
     """
     x = matrix("tril", x)
-    return where(np.tri(*x.shape[-2:], k=_offset("tril", k, *x.shape[-2:]), dtype=bool), x, 0)
+    return where(_below("tril", x, k), x, 0)
 
 
 @named
 def triu(x: ArrayLike, k: int = 0) -> Tensor:
     """Matrices (the last two axes) with zeros below their k-th diagonal."""
     x = matrix("triu", x)
-    return where(~np.tri(*x.shape[-2:], k=_offset("triu", k, *x.shape[-2:]) - 1, dtype=bool), x, 0)
+    return where(_below("triu", x, k, 1), 0, x)
 
 
 def _indices(name: str, f: Callable, n: int, k: int, m: int | None) -> tuple[Tensor, Tensor]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -12,25 +12,7 @@ import numpy as np
 from ..errors import named
 from ..tape import Array, Tensor, add, as_array, backward, cast, dispatch, mul, register_hook, retain_grad, wrap
 from ..typing import DTypeLike
-from . import elementwise, indexing, linalg, reduce, shape, values
-
-
-def _value(x: Any) -> Any:
-    x = x.item() if isinstance(x, np.generic) else x  # weak, as Python's numbers are
-    return x if isinstance(x, (int, float, complex)) else as_array(x)
-
-
-def _compare(f: Callable) -> Callable:
-    """A comparison gives a boolean tensor: it has no derivative."""
-
-    def compare(a: Any, b: Any) -> Array:
-        return np.asarray(f(a.real, np.real(b)))
-
-    def compared(a: Any, b: Any) -> Tensor:
-        return wrap(dispatch(compare, _value(a), _value(b)))
-
-    compared.__name__ = f.__name__
-    return named(compared)
+from . import by_numpy, elementwise, entries, indexing, linalg, logic, rounding, shape, spelling, values
 
 
 def _reshape(x: Tensor, *sizes: Any) -> Tensor:
@@ -57,23 +39,12 @@ def _argmax(x: Array, axis: int | None) -> Array:
     return np.asarray(x.real.argmax(axis))
 
 
-_NAMES = {"concatenate": "concat", "transpose": "permute_dims", "dot": "matmul", "absolute": "abs"}  # NumPy's, and ours
+def _reflected(f: Callable) -> Callable:
+    return lambda a, b: f(b, a)
 
 
-def _by_numpy(x: Tensor, function: Callable, types: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
-    """What a function of NumPy gives for tensors, if they serve it as arrays; it knows no derivative."""
-    if not all(issubclass(kind, Tensor | np.ndarray) for kind in types):
-        return NotImplemented
-    try:
-        return function._implementation(*args, **kwargs)  # type: ignore[attr-defined]
-    except (TypeError, AttributeError) as error:
-        name = function.__name__
-        ours = _NAMES.get(name, name)
-        there = any(hasattr(module, ours) for module in (elementwise, indexing, linalg, reduce, shape))
-        instead = f"use mg.{ours}, or" if there else "give an array,"
-        raise TypeError(
-            f"np.{name}: a tensor is no array; {instead} np.{name} of x.data, without a derivative"
-        ) from error
+def _bitwise(name: str, sign: str, f: Callable) -> dict[str, Callable]:
+    return {f"__{name}__": f, f"__r{name}__": _reflected(f), f"__i{name}__": values.in_place(sign, f)}
 
 
 _BOUND: dict[str, Callable | property] = {
@@ -96,11 +67,27 @@ _BOUND: dict[str, Callable | property] = {
     "__itruediv__": values.in_place("/", elementwise.div),
     "__ipow__": values.in_place("**", elementwise.power),
     "__imatmul__": values.in_place("@", linalg.matmul),
+    "__floordiv__": rounding.floor_divide,
+    "__rfloordiv__": _reflected(rounding.floor_divide),
+    "__ifloordiv__": values.in_place("//", rounding.floor_divide),
+    "__mod__": rounding.remainder,
+    "__rmod__": _reflected(rounding.remainder),
+    "__imod__": values.in_place("%", rounding.remainder),
+    "__divmod__": lambda a, b: (a // b, a % b),
+    "__rdivmod__": lambda a, b: (b // a, b % a),
+    **_bitwise("and", "&", logic.bitwise_and),
+    **_bitwise("or", "|", logic.bitwise_or),
+    **_bitwise("xor", "^", logic.bitwise_xor),
+    **_bitwise("lshift", "<<", logic.bitwise_left_shift),
+    **_bitwise("rshift", ">>", logic.bitwise_right_shift),
+    "__invert__": logic.bitwise_invert,
+    "__pos__": lambda x: x,
     "__neg__": elementwise.neg,
     "__abs__": elementwise.abs,
     "__getitem__": indexing.getitem,
-    "__array_function__": _by_numpy,
-    "__setitem__": values.refuse_entry,
+    "__array_function__": by_numpy.by_function,
+    "__array_ufunc__": by_numpy.by_ufunc,
+    "__setitem__": entries.assign_entry,
     "__iter__": values.iterate,
     # numbers
     "item": values.item,
@@ -115,48 +102,29 @@ _BOUND: dict[str, Callable | property] = {
     "__bool__": values.truth,
     "__format__": values.text,
     # comparisons
-    "__lt__": _compare(operator.lt),
-    "__le__": _compare(operator.le),
-    "__gt__": _compare(operator.gt),
-    "__ge__": _compare(operator.ge),
-    "__eq__": _compare(operator.eq),
-    "__ne__": _compare(operator.ne),
+    "__lt__": logic.less,
+    "__le__": logic.less_equal,
+    "__gt__": logic.greater,
+    "__ge__": logic.greater_equal,
+    "__eq__": logic.equal,
+    "__ne__": logic.not_equal,
     "__hash__": object.__hash__,
     # methods
-    "exp": elementwise.exp,
-    "log": elementwise.log,
-    "sqrt": elementwise.sqrt,
-    "tanh": elementwise.tanh,
-    "sigmoid": elementwise.sigmoid,
-    "relu": elementwise.relu,
-    "abs": elementwise.abs,
-    "clip": elementwise.clip,
-    "sum": reduce.sum,
-    "mean": reduce.mean,
-    "var": reduce.var,
-    "std": reduce.std,
-    "max": reduce.max,
-    "min": reduce.min,
-    "logsumexp": reduce.logsumexp,
     "argmax": argmax,
     "tolist": values.tolist,
-    "all": reduce.all,
-    "any": reduce.any,
-    "__invert__": lambda x: wrap(dispatch(np.invert, as_array(x))),
-    "__and__": lambda x, y: wrap(dispatch(np.bitwise_and, as_array(x), as_array(y))),
-    "__or__": lambda x, y: wrap(dispatch(np.bitwise_or, as_array(x), as_array(y))),
     "backward": backward,
     "register_hook": register_hook,
     "retain_grad": retain_grad,
     "reshape": _reshape,
-    "flatten": shape.flatten,
-    "squeeze": shape.squeeze,
     "permute_dims": _permute_dims,
     "astype": astype,
+    "at": property(entries.At),
     "T": property(lambda x: shape.permute_dims(x, tuple(reversed(range(x.ndim))))),
     "mT": property(shape.matrix_transpose),
 }
 
 
-for _name, _f in _BOUND.items():
-    setattr(Tensor, _name, _f)
+def bind(modules: list[ModuleType]) -> None:
+    """Give tensors their operators and methods: the list above, and the methods of the tables of names."""
+    for name, f in {**_BOUND, **spelling.methods(modules)}.items():
+        setattr(Tensor, name, f)

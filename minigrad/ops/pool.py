@@ -221,7 +221,7 @@ def _max_pool(
 
 
 def _max_over(x: Tensor, axes: tuple, single: bool, return_indices: bool) -> Any:
-    winners = dispatch(_largest, x._data, axes=axes)
+    winners = dispatch(_largest, x, axes=axes)
     y = _back(_pick(x, winners), single)
     return (y, _back(wrap(winners), single)) if return_indices else y
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..errors import named, shown
 from ..ranges import NUMBER, WHOLE, check
-from ..tape import Tensor, mul
+from ..tape import Tensor, in_floats, mul
 from ..typing import ArrayLike
 from . import reduce
 from .linalg import _matmul, matmul
@@ -25,6 +26,17 @@ __all__ = [
 ]  # fmt: skip
 
 Labels = tuple[Any, ...]  # a name for each axis of a tensor
+
+
+def rounded_once(f: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """f(*tensors, **params), several operations, which where float16 is among the tensors is computed wide, as one."""
+
+    @functools.wraps(f)
+    def once(*xs: Any, **params: Any) -> Tensor:
+        tensors = [as_tensor(x) for x in xs]
+        return in_floats(f, *tensors, **params) if any(x.dtype.char == "e" for x in tensors) else f(*tensors, **params)
+
+    return once
 
 
 def _sizes(*operands: tuple[Tensor, Labels]) -> dict[Any, int]:
@@ -120,7 +132,11 @@ def einsum(subscripts: str, *operands: ArrayLike) -> Tensor:
     """
     if not isinstance(subscripts, str):
         raise TypeError(f"einsum: subscripts is {shown(subscripts)}; it must be text, e.g. 'ij,jk->ik'")
-    xs = [as_tensor(x) for x in operands]
+    return _einsum(*operands, subscripts=subscripts)
+
+
+@rounded_once
+def _einsum(*xs: Tensor, subscripts: str) -> Tensor:
     found, result = _parsed(subscripts, xs)
     sizes: dict[Any, int] = {}
     for x, labels in zip(xs, found):
@@ -195,6 +211,7 @@ def _vector(name: str, x: ArrayLike) -> Tensor:
 
 
 @named
+@rounded_once
 def vecdot(x1: ArrayLike, x2: ArrayLike, /, *, axis: int = -1) -> Tensor:
     """The dot products of vectors that lie along `axis`; other axes broadcast."""
     a, b = _vector("vecdot", x1), _vector("vecdot", x2)
@@ -257,6 +274,7 @@ def kron(a: ArrayLike, b: ArrayLike) -> Tensor:
 
 
 @named
+@rounded_once
 def cross(x1: ArrayLike, x2: ArrayLike, /, *, axis: int = -1) -> Tensor:
     """The cross products of vectors of length 3 that lie along `axis`; other axes broadcast.
 
@@ -304,41 +322,48 @@ def mv(a: ArrayLike, b: ArrayLike) -> Tensor:
     return _product("mv", a, b, 2, 1)
 
 
-def _added(name: str, x: ArrayLike, y: Tensor, beta: float, alpha: float) -> Tensor:
-    """beta · x + alpha · y in the shape of y; where beta is 0, x has no say, be it NaN."""
+def _added(
+    name: str, product: Callable[..., Tensor], x: ArrayLike, a: ArrayLike, b: ArrayLike, beta: float, alpha: float
+) -> Tensor:
+    """beta · x + alpha · product(a, b) in the shape of the product; where beta is 0, x has no say, be it NaN."""
     check(name, NUMBER, beta=beta, alpha=alpha)
-    x = as_tensor(x)
-    if np.broadcast_shapes(x.shape, y.shape) != y.shape:
-        raise ValueError(f"{name}: x of shape {x.shape} does not broadcast to the product's {y.shape}")
-    y = y if alpha == 1 else mul(y, alpha)
-    return y + (x if beta == 1 else mul(x, beta)) if beta else y
+
+    @rounded_once
+    def added(x: Tensor, a: Tensor, b: Tensor) -> Tensor:
+        y = product(a, b)
+        if np.broadcast_shapes(x.shape, y.shape) != y.shape:
+            raise ValueError(f"{name}: x of shape {x.shape} does not broadcast to the product's {y.shape}")
+        y = y if alpha == 1 else mul(y, alpha)
+        return y + (x if beta == 1 else mul(x, beta)) if beta else y
+
+    return added(x, a, b)
 
 
 @named
 def addmm(x: ArrayLike, mat1: ArrayLike, mat2: ArrayLike, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """beta · x + alpha · (mat1 @ mat2), of matrices; x broadcasts."""
-    return _added("addmm", x, mm(mat1, mat2), beta, alpha)
+    return _added("addmm", mm, x, mat1, mat2, beta, alpha)
 
 
 @named
 def addmv(x: ArrayLike, mat: ArrayLike, vec: ArrayLike, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """beta · x + alpha · (mat @ vec), of a matrix and a vector; x broadcasts."""
-    return _added("addmv", x, mv(mat, vec), beta, alpha)
+    return _added("addmv", mv, x, mat, vec, beta, alpha)
 
 
 @named
 def addr(x: ArrayLike, vec1: ArrayLike, vec2: ArrayLike, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """beta · x + alpha · outer(vec1, vec2); x broadcasts."""
-    return _added("addr", x, outer(vec1, vec2), beta, alpha)
+    return _added("addr", outer, x, vec1, vec2, beta, alpha)
 
 
 @named
 def baddbmm(x: ArrayLike, batch1: ArrayLike, batch2: ArrayLike, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """beta · x + alpha · (batch1 @ batch2), of batches of matrices; x broadcasts."""
-    return _added("baddbmm", x, bmm(batch1, batch2), beta, alpha)
+    return _added("baddbmm", bmm, x, batch1, batch2, beta, alpha)
 
 
 @named
 def addbmm(x: ArrayLike, batch1: ArrayLike, batch2: ArrayLike, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """beta · x + alpha · (the sum over the batch of batch1 @ batch2); x broadcasts."""
-    return _added("addbmm", x, reduce.sum(bmm(batch1, batch2), 0), beta, alpha)
+    return _added("addbmm", lambda a, b: reduce.sum(bmm(a, b), 0), x, batch1, batch2, beta, alpha)

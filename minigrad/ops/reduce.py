@@ -29,7 +29,7 @@ def _dropped(y: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor:
 
 
 def _count(name: str, x: Tensor, axes: tuple[int, ...]) -> int:
-    n = x.size if len(axes) == x.ndim else math.prod([x.shape[a] for a in axes])
+    n = math.prod(x.shape) if len(axes) == x.ndim else math.prod([x.shape[a] for a in axes])
     if n == 0:
         raise ValueError(f"{name}: a tensor of shape {x.shape} is empty along axes {axes}; there is nothing to reduce")
     return n

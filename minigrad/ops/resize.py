@@ -22,7 +22,8 @@ from .elementwise import decision, where
 from .indexing import getitem
 from .linalg import matmul
 from .pool import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
-from .shape import MODES, REAL, as_tensor, crop, matrix_transpose, pad, permute_dims, reshape
+from .shape import MODES, REAL, as_tensor, crop, matrix_transpose, permute_dims, reshape
+from .shape import pad as around
 from .taps import along, copied, windowed
 
 __all__ = [
@@ -39,11 +40,11 @@ BEYOND = choice("zeros", "border", "reflection")
 # ---- interpolation -----------------------------------------------------------------------------------------------------
 
 
-def _nearest(size: int, n: int, step: float, exact: bool) -> tuple[int, ...]:
+def _nearest(size: int, n: int, step: float, exact: bool) -> Array:
     """The nearest entry for each of n, in float32 as PyTorch computes it."""
     step = size / n if not exact and n in (size, 2 * size) else step  # so PyTorch has it, whatever scale_factor said
     at = (np.arange(n, dtype=np.float32) + np.float32(0.5 if exact else 0)) * np.float32(step)
-    return tuple(np.minimum(at.astype(int), size - 1).tolist())
+    return np.minimum(at.astype(int), size - 1)
 
 
 def _places(size: int, n: int, step: float | None) -> Array:
@@ -172,7 +173,7 @@ def _interpolated(x: Tensor, *, size: Any, steps: list[Any], mode: str, antialia
 
 def _resized(x: Tensor, axis: int, n: int, mode: str, antialias: bool, step: Any) -> Tensor:
     if mode.startswith("nearest"):
-        return copied(x, axis, _nearest(x.shape[axis], n, step, mode != "nearest"))
+        return copied(x, axis, n, _nearest, step, mode != "nearest")
     if n == x.shape[axis] and (antialias or mode != "bicubic"):
         return x  # as PyTorch, even if a scale_factor said otherwise
     if antialias:
@@ -282,11 +283,8 @@ def pad_last(x: ArrayLike, pad: Any, mode: str = "constant", value: float | None
     most = {"reflect": -1, "circular": 0, "wrap": 0}.get(mode)
     if most is not None and any(max(w) > max(n + most, 0) for n, w in zip(x.shape, more)):
         raise ValueError(f"{name}: pad {widths} in mode {mode!r} is too large for shape {x.shape}")
-    x = _padded(x, more, mode=mode, value=value or 0)
+    x = around(x, more, mode=mode, value=value or 0)
     return x if early else crop(x, less)
-
-
-_padded = pad
 
 
 # ---- sampling on a grid ------------------------------------------------------------------------------------------------

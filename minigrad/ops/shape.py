@@ -79,7 +79,8 @@ def reshape(x: ArrayLike, shape: int | Sequence[int]) -> Tensor:
     x = as_tensor(x)
     shape = _ints("reshape", "shape", shape)
     known = math.prod(n for n in shape if n != -1)
-    fits = x.size == known if -1 not in shape else shape.count(-1) == 1 and known > 0 and x.size % known == 0
+    size = math.prod(x.shape)
+    fits = size == known if -1 not in shape else shape.count(-1) == 1 and known > 0 and size % known == 0
     if not fits or min(shape, default=0) < -1:
         raise ValueError(f"reshape: a tensor of shape {x.shape} has {x.size} entries; they do not fill {shape}")
     return _reshape(x, shape=shape)
@@ -216,9 +217,12 @@ def pad(x: ArrayLike, widths: Any, mode: str = "constant", value: float = 0) -> 
         if any(around):
             if not n:
                 raise ValueError(f"pad: shape {x.shape} has no entries along axis {axis} to pad with in mode {mode!r}")
-            index = np.pad(np.arange(n), around, _NUMPYS.get(mode, mode))  # type: ignore[call-overload]
-            x = copied(x, axis, tuple(index.tolist()))
+            x = copied(x, axis, n + sum(around), _places_around, around, _NUMPYS.get(mode, mode))
     return x
+
+
+def _places_around(size: int, n: int, around: tuple[int, int], mode: Any) -> Array:
+    return np.pad(np.arange(size), around, mode)
 
 
 def _outside(x: Array, widths: tuple[tuple[int, int], ...]) -> Array:

@@ -20,7 +20,7 @@ Table = tuple[Array, Array, Array]  # of all taps: the place in the result, the 
 Rule = tuple[Any, ...]  # a function that makes a table, and its arguments: what can be compared
 
 
-@functools.lru_cache(256)
+@functools.lru_cache(64)
 def _sorted(rule: Rule, size: int, n: int, back: bool) -> Table:
     """The taps of each of n entries, one entry after the other: where they start, their places, their weights."""
     make, *args = rule
@@ -59,12 +59,12 @@ def windowed(index: Array, inside: Array, weights: Any = 1.0) -> Table:
     return to[inside], index[inside], np.broadcast_to(np.asarray(weights, float), index.shape)[inside]
 
 
-def copied(x: Tensor, axis: int, index: tuple[int, ...]) -> Tensor:
-    """The entries of x at these places along an axis: as `getitem`, with an adjoint that goes by taps."""
+def copied(x: Tensor, axis: int, n: int, places: Callable[..., Array], *args: Any) -> Tensor:
+    """The entries of x at places(size, n, *args) along an axis: as `getitem`, with an adjoint that goes by taps."""
     if x.dtype.char not in FLOATS:
-        return getitem(x, (slice(None),) * axis + (list(index),))
-    return along(x, axis, len(index), _copies, index)
+        return getitem(x, (slice(None),) * axis + (places(x.shape[axis], n, *args).tolist(),))
+    return along(x, axis, n, _copies, places, *args)
 
 
-def _copies(size: int, n: int, index: tuple[int, ...]) -> Table:
-    return np.arange(n), np.array(index, int), np.ones(n)
+def _copies(size: int, n: int, places: Callable[..., Array], *args: Any) -> Table:
+    return np.arange(n), places(size, n, *args), np.ones(n)

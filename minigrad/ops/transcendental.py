@@ -265,7 +265,8 @@ def _logistic(x: Array) -> Array:
 
 
 def _ahead(a: Array, b: Array) -> Array:
-    return np.where(a == b, 0, a - b)
+    with np.errstate(invalid="ignore"):
+        return np.where(a == b, 0, a - b)
 
 
 @primitive
@@ -279,7 +280,8 @@ elementwise(logaddexp, lambda y, a, b: _share(a, b), lambda y, a, b: _share(b, a
 
 @primitive
 def _difference(a: Array, b: Array) -> Array:
-    return np.where(np.isinf(a.real) & (a.real == b.real), 0, a - b)
+    with np.errstate(invalid="ignore"):
+        return np.where(np.isinf(a.real) & (a.real == b.real), 0, a - b)
 
 
 elementwise(_difference, 1, -1)

@@ -75,14 +75,6 @@ def iterate(x: Tensor) -> Iterator[Tensor]:
     return (x[i] for i in range(len(x)))
 
 
-def refuse_entry(x: Tensor, index: Any, value: Any) -> None:
-    """x[index] = value."""
-    raise TypeError(
-        "the entries of a tensor cannot be assigned: compute a new one (mg.where, mg.concat, mg.stack), or write into "
-        "the array of a leaf, x.data[...] = value, before it is recorded"
-    )
-
-
 # ---- in place
 
 
@@ -104,15 +96,15 @@ def in_place(sign: str, f: Callable) -> Callable:
         y = f(x, other)
         if y.shape != x.shape:
             raise ValueError(f"{sign}=: the tensor has shape {x.shape}, the result {y.shape}; write x = x {sign} …")
-        effect(_write, x, y._data, sign)
+        effect(write, x, y._data, f"{sign}=")
         return x
 
     return update
 
 
-def _write(x: Tensor, value: Array, sign: str) -> None:
+def write(x: Tensor, value: Array, name: str) -> None:
     """Let x have this value, in its own array where nobody else has that too."""
-    value = converted(value, x.dtype, f"{sign}=")
+    value = converted(value, x.dtype, name)
     if not x.locked and x._data.flags.owndata and x._data.flags.writeable and _holders(x) == _ALONE:
         x._data[...] = value
         x.assign(x._data)

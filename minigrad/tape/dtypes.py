@@ -44,7 +44,8 @@ def in_int64(f: Callable[..., Array]) -> Callable[..., Array]:
     """f, made of sums and products, of arrays of integers: exact, or a TypeError.
 
     int64 computes modulo 2⁶⁴, so a result that fits is right whatever happened on the way. Whether it fits, float64 tells:
-    half of the range is left for its round-off. Numbers of 8 and 16 bits always do.
+    half of the range is left for its round-off, and sums of terms so large that their round-off is larger are refused.
+    Numbers of 8 and 16 bits always do.
     """
 
     @functools.wraps(f)
@@ -52,8 +53,10 @@ def in_int64(f: Callable[..., Array]) -> Callable[..., Array]:
         with np.errstate(over="ignore"):
             y = f(*[a.astype(np.int64) for a in arrays], **params)
         if max(a.itemsize for a in arrays) > 2:
-            size = np.abs(f(*[a.astype(np.float64) for a in arrays], **params)).max(initial=0)
-            if size >= 2.0**62:
+            wide = [a.astype(np.float64) for a in arrays]
+            size, terms = (np.abs(f(*x, **params)).max(initial=0) for x in (wide, [np.abs(a) for a in wide]))
+            if size >= 2.0**62 or terms >= 2.0**92:
+                size = max(size, terms)
                 name, given = f.__name__.strip("_"), " and ".join(str(a.dtype) for a in arrays)
                 raise TypeError(
                     f"{name}: {given} give ±{size:.3g}, too large for int64; use floats, e.g. x.astype('float64')"

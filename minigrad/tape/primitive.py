@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..errors import FORWARD_ERRORS, check_function, declaring, explained, shown
+from ..errors import FORWARD_ERRORS, check_function, declaring, explained, respelt, shown
 from .convert import by_way_of
 from .dtypes import DOUBLE, ENTRIES, INTEGERS, REALS, SINGLE
 from .node import HOME, Node, user_line
@@ -69,6 +69,8 @@ class Primitive:
                     break
             y, saved = self.evaluate(inputs, params)
         except FORWARD_ERRORS as error:
+            if params and isinstance(error, TypeError) and (again := respelt(self, args, params)) is not None:
+                return self(*again[0], **again[1])
             raise explained(error, self.name, map(shown, inputs), params)  # noqa: B904 it has its cause
         y.locked = not self.may_alias or (not self.foreign and all(x.locked for x in inputs))
         if state.recording and not y.requires_grad:

@@ -7,7 +7,8 @@ of arrays returned a tensor by `wrap`. Nothing here knows a derivative.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +21,36 @@ from .node import Freed, Node
 from .stale import content, hand_out
 from .watch import constant, effectful, look, state
 
+if TYPE_CHECKING:
+    from .methods import Methods  # a stub: what ops/operators.py binds
+else:
+    Methods = object
+
 Array = np.ndarray
 _new = object.__new__
 
 
-class Tensor:
+class Size(int):
+    """The number of entries of a tensor; PyTorch's `x.size()` and `x.size(0)` ask it for the shape.
+
+    >>> x = Tensor(np.ones((2, 3)))
+    >>> x.size, x.size(), x.size(-1)
+    (6, (2, 3), 3)
+    """
+
+    shape: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, shape: tuple[int, ...]) -> Size:
+        size = cls(math.prod(shape))
+        size.shape = shape
+        return size
+
+    def __call__(self, dim: int | None = None) -> Any:
+        return self.shape if dim is None else self.shape[dim]
+
+
+class Tensor(Methods):
     """An ndarray that remembers how it was computed.
 
     `data` is the ndarray, `grad` an ndarray of the same shape once a backward walk has reached this leaf (never a
@@ -37,7 +63,6 @@ class Tensor:
     """
 
     __slots__ = ("__weakref__", "_data", "grad", "handed", "locked", "name", "node", "requires_grad", "version")
-    __array_ufunc__ = None  # so that ndarray + Tensor asks Tensor
     pending = False  # whether the value is still to be computed
     _data: Array
     grad: Array | None
@@ -111,55 +136,9 @@ class Tensor:
     shape = property(attrgetter("_data.shape"), doc="The shape, a tuple of ints.")
     dtype = property(attrgetter("_data.dtype"), doc="The NumPy dtype.")
     ndim = property(attrgetter("_data.ndim"), doc="The number of axes.")
-    size = property(attrgetter("_data.size"), doc="The number of entries.")
+    size = property(lambda self: Size.of(self.shape), doc="The number of entries, an int; called, it gives the shape.")
     nbytes = property(attrgetter("_data.nbytes"), doc="The bytes that its value takes.")
     is_leaf = property(lambda self: self.node is None, doc="Whether no recorded operation made this tensor.")
-
-    if TYPE_CHECKING:  # bound by ops/operators.py, and declared here for type checkers only
-
-        def __add__(self, other: Any) -> Tensor: ...
-
-        __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __add__
-        __pow__ = __rpow__ = __matmul__ = __rmatmul__ = __getitem__ = __add__
-
-        def __lt__(self, other: Any) -> Any: ...
-
-        __le__ = __gt__ = __ge__ = __lt__
-
-        def item(self) -> Any: ...
-        def __float__(self) -> float: ...
-        def __int__(self) -> int: ...
-
-        __index__ = __int__
-
-        def __iter__(self) -> Iterator[Tensor]: ...
-        def __round__(self, digits: int | None = None) -> Any: ...
-
-        def exp(self) -> Tensor: ...
-
-        log = sqrt = tanh = sigmoid = relu = abs = __neg__ = __abs__ = exp
-        T: Tensor
-        mT: Tensor
-
-        def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
-
-        mean = max = min = logsumexp = sum
-
-        def var(self, axis: Any = None, keepdims: bool = False, *, correction: float = 0) -> Tensor: ...
-
-        std = var
-
-        def argmax(self, axis: int | None = None) -> Any: ...
-        def reshape(self, *sizes: Any) -> Tensor: ...
-
-        permute_dims = reshape
-
-        def flatten(self, start: int = 0) -> Tensor: ...
-        def squeeze(self, axis: Any) -> Tensor: ...
-        def clip(self, low: float | None = None, high: float | None = None) -> Tensor: ...
-        def astype(self, dtype: Any) -> Tensor: ...
-
-        def backward(self, g: Any = None, *, retain_graph: bool = False) -> None: ...
 
     def detach(self) -> Tensor:
         """A leaf with the same data (shared; a view's are copied) and no history."""

@@ -231,7 +231,9 @@ BLOCKS: dict[str, Callable[[], Steps]] = {
     "conv 3x3 dilation 2, 32": partial(layer, _conv(32, 32, 3, padding=2, dilation=2), (32, 32, 16, 16)),
     "conv 3x3 groups 4, 64": partial(layer, _conv(64, 64, 3, padding=1, groups=4), (32, 64, 16, 16)),
     "conv 3x3 depthwise, 64": partial(layer, _conv(64, 64, 3, padding=1, groups=64), (32, 64, 16, 16)),
-    "transposed conv 4x4 stride 2, 64-32": partial(layer, lambda t: t.ConvTranspose2d(64, 32, 4, 2, 1), (16, 64, 16, 16)),
+    "transposed conv 4x4 stride 2, 64-32": partial(
+        layer, lambda t: t.ConvTranspose2d(64, 32, 4, 2, 1), (16, 64, 16, 16)
+    ),
     "transposed conv 2x2 stride 2, 64-32": partial(layer, lambda t: t.ConvTranspose2d(64, 32, 2, 2), (16, 64, 16, 16)),
     "bilinear upsampling by 2": partial(layer, lambda t: t.Upsample(scale_factor=2, mode="bilinear"), (16, 64, 16, 16)),
     "max-pool 2x2": partial(layer, lambda t: t.MaxPool2d(2), (64, 32, 28, 28)),

@@ -9,34 +9,38 @@ from minigrad import ops
 
 from . import (
     activations,
+    attention,
     decompositions,
     distances,
     elementwise,
+    embedding,
     images,
     indexing,
+    layer_norm,
     linalg,
     loss,
+    losses,
     matrices,
     norm,
     products,
     reduce,
     rounding,
     shape,
+    special,
     transcendental,
 )
 from .base import Case, a, case, pos
 
 CHAPTERS = [
-    elementwise, transcendental, rounding, activations, reduce, shape, indexing, linalg, products, matrices,
-    decompositions, distances, images, norm, loss,
+    elementwise, transcendental, rounding, activations, special, reduce, shape, indexing, linalg, products, matrices,
+    decompositions, distances, images, norm, attention, embedding, loss, losses, layer_norm,
 ]  # fmt: skip
 CASES: list[Case] = [row for chapter in CHAPTERS for row in chapter.CASES]
 
 # public operations whose results are constants: truth, places, neighbours
-CONSTANT = {*ops.logic.__all__, "all", "any", "nextafter", "signbit", "tril_indices", "triu_indices"} - {
-    "conj",
-    "positive",
-    "real",
-}
+CONSTANT = {
+    *ops.logic.__all__, "all", "any", "fft.fftfreq", "fft.rfftfreq", "linalg.matrix_rank", "nextafter", "signbit", "tril_indices",
+    "triu_indices",
+} - {"conj", "positive", "real"}  # fmt: skip
 
 __all__ = ["CASES", "CONSTANT", "Case", "a", "case", "pos"]

@@ -14,12 +14,18 @@ P = Primitive.registry
 def apart(x):
     """A matrix near one that has 1, 2.5, 4, … on its diagonal, whose eigenvalues differ by more than it is away."""
     rows, columns = x.shape[-2:]
-    return mg.tanh(x) * 0.2 + np.eye(rows, columns) * (1 + 1.5 * np.arange(columns))
+    y = mg.tanh(x) * 0.2
+    return y + (np.eye(rows, columns) * (1 + 1.5 * np.arange(columns))).astype(y.dtype)
+
+
+def turned(v):
+    """v with the signs of its columns such that its diagonal is positive, as it is near that of 1."""
+    return v * np.sign(np.diagonal(v.data.real, 0, -2, -1))[..., None, :].astype(v.data.real.dtype)
 
 
 def positive(x):
     y = mg.tanh(x)
-    return y @ y.mT + np.eye(x.shape[-2])
+    return y @ y.mT + np.eye(x.shape[-2]).astype(y.dtype)
 
 
 CASES = [
@@ -50,16 +56,20 @@ CASES = [
     case("cholesky upper", lambda x: linalg.cholesky(positive(x), upper=True), a(3, 3)),
     case("cholesky_solve", lambda x, y: linalg.cholesky_solve(x, apart(y)), a(3, 2), a(3, 3)),
     case("cholesky_inverse", lambda x: linalg.cholesky_inverse(apart(x), upper=True), a(3, 3)),
-    case("eigh", lambda x: mg.concat([linalg.eigh(apart(x))[1], linalg.eigh(apart(x))[0][..., None]], -1), a(3, 3)),
-    case("eigh batched", lambda x: linalg.eigh(apart(x))[1], a(2, 2, 2)),
+    case("eigh", lambda x: mg.concat([turned(linalg.eigh(apart(x))[1]), linalg.eigh(apart(x))[0][..., None]], -1), a(3, 3)),
+    case("eigh batched", lambda x: turned(linalg.eigh(apart(x))[1]), a(2, 2, 2)),
     case("eigvalsh", lambda x: linalg.eigvalsh(apart(x)), a(3, 3)),
-    case("svd U", lambda x: linalg.svd(apart(x), full_matrices=False).U, a(3, 2)),
-    case("svd V", lambda x: linalg.svd(apart(x), full_matrices=False).Vh, a(2, 2, 3)),
+    case("svd U", lambda x: turned(linalg.svd(apart(x), full_matrices=False).U), a(3, 2)),
+    case("svd V", lambda x: turned(linalg.svd(apart(x), full_matrices=False).Vh.mT), a(2, 2, 3)),
     case("svd square", lambda x: mg.concat(linalg.svd(apart(x))[::2]), a(3, 3)),
     case("svdvals", lambda x: linalg.svdvals(apart(x)), a(2, 3)),
     case("qr", lambda x: mg.concat(linalg.qr(apart(x)), -2), a(3, 2)),
     case("qr wide", lambda x: mg.concat(linalg.qr(apart(x)), -1), a(2, 3)),
     case("qr batched", lambda x: mg.concat(linalg.qr(apart(x)), -1), a(2, 2, 2)),
+    case("lu", lambda x: mg.concat(linalg.lu(mg.permute_dims(apart(x), (1, 0)))[1:], -1), a(3, 3)),
+    case("lu tall", lambda x: mg.concat(linalg.lu(apart(x))[1:], -2), a(2, 3, 2)),
+    case("lu wide", lambda x: mg.concat(linalg.lu(apart(x), pivot=False)[1:], -1), a(2, 3)),
+    case("householder_product", lambda x, y: linalg.householder_product(mg.tanh(x), mg.tanh(y)), a(2, 3, 2), a(2, 2)),
     case("cond", lambda x: linalg.cond(apart(x)), a(3, 2)),
     case("cond 1", lambda x: linalg.cond(apart(x), 1), a(2, 2)),
     case("matrix_norm nuc", lambda x: linalg.matrix_norm(apart(x), ord="nuc"), a(2, 3)),

@@ -21,4 +21,7 @@ CASES = [
     case("crop", lambda x: mg.crop(x, [(1, 0), (1, 1)]), a(3, 4)),
     case("concat", lambda *xs: mg.concat(xs, axis=1), a(2, 1), a(2, 3), a(2, 2)),
     case("stack", lambda *xs: mg.stack(xs, axis=-1), a(2, 3), a(2, 3)),
+    # the order of frequencies, of fft.py
+    case("fftshift", mg.fft.fftshift, a(2, 3)),
+    case("ifftshift", lambda x: mg.fft.ifftshift(x, axes=-1), a(2, 3)),
 ]  # fmt: skip

@@ -13,7 +13,15 @@ from minigrad.kernels import plain
 # An exponential multiplies the relative error of its argument by its size, here 4 times a normal number: 24, since none of
 # so few is beyond 6. Ten roundings surround it, a function of the machine's among them.
 TOLERANCE = {dtype: (24 + 10) * 2 * unit(dtype) for dtype in "fd"}
-FUNCTIONS = {"sigmoid": {}, "tanh": {}, "silu": {}, "gelu": {}, "elu": {"alpha": 0.7}, "leaky_relu": {"slope": 0.1}}
+FUNCTIONS = {
+    "sigmoid": {},
+    "tanh": {},
+    "silu": {},
+    "gelu": {},
+    "gelu_erf": {},
+    "elu": {"alpha": 0.7},
+    "leaky_relu": {"slope": 0.1},
+}
 EDGES = [0.0, -0.0, 1e-30, -1e-30, 20.0, -20.0, 90.0, -90.0, 800.0, -800.0, np.nan]
 
 

@@ -21,8 +21,8 @@ def conv(dtype=F64, **options):
 
 # name: a layer from (p, scaling, dtype), and the shape of an input
 LAYERS = {
-    "Dropout": (lambda p, s, d: nn.Dropout(p, s, rng=1), (3, 5)),
-    "Dropout2d": (lambda p, s, d: nn.Dropout2d(p, s, rng=1), (3, 2, 2, 2)),
+    "Dropout": (lambda p, s, d: nn.Dropout(p, scaling=s, rng=1), (3, 5)),
+    "Dropout2d": (lambda p, s, d: nn.Dropout2d(p, scaling=s, rng=1), (3, 2, 2, 2)),
     "linear, batch": (lambda p, s, d: nn.DropConnect(linear(d), p, "batch", s, rng=1), (3, 5)),
     "linear, row": (lambda p, s, d: nn.DropConnect(linear(d), p, "row", s, rng=1), (3, 5)),
     "linear, row, sequences": (lambda p, s, d: nn.DropConnect(linear(d, False), p, "row", s, rng=1), (3, 2, 5)),
@@ -112,7 +112,7 @@ def test_compiled_steps_draw_the_same(name):
 
 def test_the_two_scalings_are_one_layer_up_to_the_factor():
     x = rng.standard_normal((6, 5))
-    inverted, paper = (nn.Dropout(0.2, s, rng=3) for s in SCALINGS)
+    inverted, paper = (nn.Dropout(0.2, scaling=s, rng=3) for s in SCALINGS)
     np.testing.assert_allclose(0.8 * inverted(x).data, paper(x).data, rtol=1e-15)
     np.testing.assert_allclose(0.8 * inverted.eval()(x).data, paper.eval()(x).data, rtol=1e-15)
 
@@ -219,7 +219,7 @@ BAD = {
     "probability": (lambda: nn.Dropout2d(1.0), ValueError, "Dropout2d: p is 1.0; it must be in [0, 1)"),
     "nan": (lambda: nn.Dropout(float("nan")), ValueError, "Dropout: p is nan"),
     "negative": (lambda: nn.DropConnect(linear(), -0.1), ValueError, "DropConnect: p is -0.1"),
-    "scaling": (lambda: nn.Dropout(0.5, "paper"), ValueError, "Dropout: scaling is 'paper'; it must be 'inverted' or 'test'"),
+    "scaling": (lambda: nn.Dropout(0.5, scaling="paper"), ValueError, "Dropout: scaling is 'paper'; it must be 'inverted' or 'test'"),
     "scaling of the function": (lambda: mg.dropout(np.ones(2), scaling="both"), ValueError, "dropout: scaling is 'both'"),
     "integers": (lambda: mg.dropout(np.arange(5)), TypeError, "dropout: x is int64; what survives is scaled"),
     "no image": (lambda: nn.Dropout2d()(np.ones((2, 3))), ValueError, "dropout2d: x has shape (2, 3); it must be (N, C, H, W)"),

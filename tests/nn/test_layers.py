@@ -211,7 +211,7 @@ BAD = {
     "conv: kernel": (lambda: nn.Conv2d(3, 4, 0), ValueError, "Conv2d: kernel_size is 0"),
     "conv: no channels": (lambda: nn.Conv2d(3, 0, 3), ValueError, "Conv2d: out_channels is 0"),
     "dropout": (lambda: nn.Dropout(1.0), ValueError, "Dropout: p is 1.0"),
-    "gelu": (lambda: nn.GELU("none"), ValueError, "GELU: approximate is 'none'"),
+    "gelu": (lambda: nn.GELU("erf"), ValueError, "GELU: approximate is 'erf'"),
     "bn: axes": (
         lambda: nn.BatchNorm2d(4)(np.ones((3, 4), F32)),
         ValueError,

@@ -48,8 +48,8 @@ ONES, CENTRE = np.ones(IMAGE), np.pad(np.ones((8, 1, 1, 1)), ((0, 0), (0, 0), (1
 
 # name: a layer from (p, scaling, rng), an input that shows its mask, and along which axes of the output it is shared
 LAYERS = {
-    "Dropout": (lambda p, s, rng: nn.Dropout(p, s, rng=rng), ONES, ()),
-    "Dropout2d": (lambda p, s, rng: nn.Dropout2d(p, s, rng=rng), ONES, (2, 3)),
+    "Dropout": (lambda p, s, rng: nn.Dropout(p, scaling=s, rng=rng), ONES, ()),
+    "Dropout2d": (lambda p, s, rng: nn.Dropout2d(p, scaling=s, rng=rng), ONES, (2, 3)),
     "DropConnect linear, batch": (lambda *k: dropped_linear("batch", *k), np.eye(7), ()),
     "DropConnect linear, batch, samples": (lambda *k: dropped_linear("batch", *k), np.eye(1, 7).repeat(8, 0), (0,)),
     "DropConnect linear, row": (lambda *k: dropped_linear("row", *k), np.eye(1, 7).repeat(8, 0), ()),

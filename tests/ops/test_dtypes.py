@@ -206,3 +206,10 @@ def test_comparisons_take_numbers_as_weak():
     x = mg.tensor([0.1, 0.2], dtype="float32")
     assert (x == np.float64(0.1)).tolist() == (x == 0.1).tolist() == [True, False]
     assert (mg.tensor(np.array([200], np.uint8)) > -1).all()
+
+
+def test_large_products_that_cancel_in_float64_are_refused():
+    large = np.array([2**62, 1, 2**62])
+    with pytest.raises(TypeError, match="matmul: int64 and int64 give"):
+        mg.matmul(large, np.array([2**62, 2**63 - 1, -(2**62)]) * np.array([1, 1, 1]))
+    assert mg.matmul(large, np.array([1, 5, -1])).data == 5

@@ -281,7 +281,73 @@ def test_sequences():
         len(mg.tensor(3.0))
 
 
-def test_entries_cannot_be_assigned():
-    x = mg.tensor([1.0, 2.0])
-    with pytest.raises(TypeError, match=r"cannot be assigned: .*mg\.where.*x\.data\[\.\.\.\] = value"):
-        x[0] = 5.0
+def test_entries_are_written_under_no_grad_or_of_constants():
+    p, c = nn.Parameter(np.arange(4.0).reshape(2, 2)), mg.tensor([1.0, 2.0, 3.0])
+    c[[0, 0]] = [5.0, 6.0]
+    c[c > 5] = 7
+    assert c.data.tolist() == [7.0, 2.0, 3.0] and c.version == 2
+    loss = (p * p).sum()
+    with mg.no_grad():
+        p[0] = 9.0
+        p[:, 1] = np.array([1.0, 2.0])
+        assert p[1].zero_().data.tolist() == [0.0, 0.0]
+    assert p.data.tolist() == [[9.0, 1.0], [2.0, 2.0]] and p.requires_grad
+    with pytest.raises(RuntimeError, match="was changed after it was recorded"):
+        loss.backward()
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda p: p.__setitem__(0, 1.0),
+        lambda p: (p * 2.0).__setitem__(0, 1.0),
+        lambda p: mg.tensor([1.0, 2.0]).__setitem__(0, p[0]),
+        lambda p: p.zero_(),
+        lambda p: mg.grad(lambda x: x.__setitem__(0, 1.0))(p),
+    ],
+)
+def test_entries_on_a_tape_cannot_be_written(write):
+    with pytest.raises(TypeError, match=r"x\.at\[index\]\.set\(value\), or \.add\(value\)"):
+        write(nn.Parameter(np.ones(2)))
+
+
+def test_writing_keeps_shape_and_dtype():
+    x, n = mg.tensor([1.0, 2.0]), mg.tensor([1, 2])
+    with pytest.raises(ValueError, match=r"set_at: values of shape \(3,\) do not fill x\[index\], of shape \(2,\)"):
+        x[:] = np.ones(3)
+    with pytest.raises(TypeError, match="cannot hold"):
+        n[0] = 0.5
+    with pytest.raises(IndexError, match="set_at"):
+        x[5] = 1.0
+    assert x.data.tolist() == [1.0, 2.0] and n.data.tolist() == [1, 2]
+
+
+INDICES = {
+    "int": 1, "negative": -1, "slice": slice(None, None, 2), "ellipsis": (..., 0), "None": (None, 1), "ints": [0, 2, 0],
+    "grid": (np.array([[0], [2]]), np.array([1, 1])), "mask": np.array([True, False, True]), "all": ..., "both": (0, 1),
+    "mixed": (slice(1, None), [3, 0]), "reversed": slice(None, None, -1), "empty": slice(0, 0),
+}  # fmt: skip
+
+
+@cases(60)
+@given(st.sampled_from(sorted(INDICES)), st.integers(0, 99), st.booleans())
+def test_at_is_what_numpy_writes(which, seed, scalar):
+    rng = np.random.default_rng(seed)
+    index, a = INDICES[which], rng.standard_normal((3, 4))
+    v = np.array(1.5) if scalar else rng.standard_normal(a[index].shape)
+    want, added = a.copy(), a.copy()
+    want[index] = v
+    np.add.at(added, index, v)
+    assert np.array_equal(mg.tensor(a).at[index].set(v).data, want)
+    assert np.allclose(mg.tensor(a).at[index].add(v).data, added)
+    for f in (
+        lambda x, u: (x.at[index].set(u) ** 2 * want).sum(),
+        lambda x, u: (x.at[index].add(u) ** 2 * added).sum(),
+    ):
+        assert mg.gradcheck(f, a, v, order=2).ok
+
+
+def test_of_values_for_one_place_the_last_has_the_gradient():
+    v = mg.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    mg.set_at(np.zeros(3), [0, 2, 2], v).sum().backward()
+    assert v.grad.tolist() == [1.0, 0.0, 1.0]

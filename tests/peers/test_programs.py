@@ -25,7 +25,7 @@ COUNT = 625 if SECONDS else 5  # of a part and turn; fuzzing takes two turns at 
 
 UNARY = {  # ours by name, or both
     name: (name, getattr(torch, name, None) or getattr(F, name))
-    for name in "tanh sin cos sigmoid relu abs silu square expm1 asinh atan neg".split()
+    for name in ["tanh", "sin", "cos", "sigmoid", "relu", "abs", "silu", "square", "expm1", "asinh", "atan", "neg"]
 } | {
     "exp": (lambda x: mg.exp(mg.tanh(x)), lambda x: torch.exp(torch.tanh(x))),
     "log": (lambda x: mg.log(mg.abs(x) + 0.5), lambda x: torch.log(torch.abs(x) + 0.5)),
@@ -292,10 +292,10 @@ class Program:
         rng, (_, _, h, w) = self.rng, self.values[i].shape
         kind = rng.integers(4)
         if kind == 0:
-            k, l = int(rng.integers(1, min(h, 3) + 1)), int(rng.integers(1, min(w, 3) + 1))
+            k, n = int(rng.integers(1, min(h, 3) + 1)), int(rng.integers(1, min(w, 3) + 1))
             s, p = int(rng.integers(1, 3)), int(rng.integers(0, 2))
-            f = lambda m: lambda x: m(x, x[:2, :, :k, :l] * 0.3, stride=s, padding=p)  # noqa: E731
-            return f(mg.conv2d), f(F.conv2d), (i,), f"conv2d {k}×{l} stride {s} padding {p}"
+            f = lambda m: lambda x: m(x, x[:2, :, :k, :n] * 0.3, stride=s, padding=p)  # noqa: E731
+            return f(mg.conv2d), f(F.conv2d), (i,), f"conv2d {k}×{n} stride {s} padding {p}"
         if h < 2 or w < 2:
             return None
         s = int(rng.integers(1, 3))

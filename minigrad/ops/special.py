@@ -1,0 +1,240 @@
+"""Special functions. SciPy gives their values, but for erf and erfc; each derivative is a line, in closed form.
+
+Of complex numbers they know steps only (`stepped`), so beside the complex step the tests hold them against central
+differences and against PyTorch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import kernels
+from ..errors import named
+from ..extras import extra
+from ..ranges import COUNT, INDEX, check
+from ..tape import Array, Tensor, as_tensor, dispatch, elementwise, general, primitive
+from ..typing import ArrayLike
+from .elementwise import decision, exp, log
+from .transcendental import stepped
+
+__all__ = ["digamma", "erf", "erfc", "lgamma"]
+
+_PEAK = 2 / math.sqrt(math.pi)
+
+
+def _scipy(name: str) -> Callable:
+    """SciPy's function of this name, in the dtype of its last argument."""
+
+    def value(*xs: Any) -> Array:
+        f = getattr(extra("scipy.special", f"mg.special ({name})"), name)
+        return np.asarray(f(*xs)).astype(xs[-1].dtype, copy=False)
+
+    return value
+
+
+def _bell(x: Array) -> Array:
+    return _PEAK * np.exp(-x * x)
+
+
+# ---- errors and the normal distribution ---------------------------------------------------------------------------------
+
+
+@primitive
+def erf(x: Array) -> Array:
+    """2/√π · ∫₀ˣ e^(−t²) dt."""
+    return stepped(kernels.erf, _bell)(x)
+
+
+@primitive
+def erfc(x: Array) -> Array:
+    """1 − erf(x), without cancellation."""
+    return stepped(kernels.erfc, lambda x: -_bell(x))(x)
+
+
+@primitive
+def erfinv(x: Array) -> Array:
+    """The number whose erf is x, of (−1, 1); ±∞ at ±1."""
+    return stepped(_scipy("erfinv"), lambda x: np.exp(_scipy("erfinv")(x) ** 2) / _PEAK)(x)
+
+
+@primitive
+def erfcx(x: Array) -> Array:
+    """e^(x²) · erfc(x), without overflow."""
+    return stepped(_scipy("erfcx"), lambda x: 2 * x * _scipy("erfcx")(x) - _PEAK)(x)
+
+
+elementwise(erf, lambda y, x: _PEAK * exp(-x * x))
+elementwise(erfc, lambda y, x: -_PEAK * exp(-x * x))
+elementwise(erfinv, lambda y, x: exp(y * y) / _PEAK)
+elementwise(erfcx, lambda y, x: 2 * x * y - _PEAK)
+
+
+@named
+def ndtr(x: ArrayLike) -> Tensor:
+    """The normal distribution, ∫ of its density from −∞ to x."""
+    return 0.5 * erfc(as_tensor(x) * -math.sqrt(0.5))
+
+
+@primitive
+def log_ndtr(x: Array) -> Array:
+    """log ndtr(x), without underflow."""
+    return stepped(_scipy("log_ndtr"), lambda x: math.sqrt(2 / math.pi) / _scipy("erfcx")(x * -math.sqrt(0.5)))(x)
+
+
+@primitive
+def ndtri(x: Array) -> Array:
+    """The number whose ndtr is x, of (0, 1)."""
+    return stepped(_scipy("ndtri"), lambda x: math.sqrt(2 * math.pi) * np.exp(_scipy("ndtri")(x) ** 2 / 2))(x)
+
+
+@primitive
+def entr(x: Array) -> Array:
+    """−x log x, 0 at 0, −∞ below."""
+    return stepped(_scipy("entr"), lambda x: -1 - np.log(x))(x)
+
+
+elementwise(log_ndtr, lambda y, x: math.sqrt(2 / math.pi) / erfcx(x * -math.sqrt(0.5)))
+elementwise(ndtri, lambda y, x: math.sqrt(2 * math.pi) * exp(y * y / 2))
+elementwise(entr, lambda y, x: -1 - log(x))
+
+
+# ---- the gamma function --------------------------------------------------------------------------------------------------
+
+
+@primitive
+def lgamma(x: Array) -> Array:
+    """log |Γ(x)|."""
+    return stepped(_scipy("gammaln"), _scipy("digamma"))(x)
+
+
+@primitive
+def _polygamma(x: Array, *, n: int) -> Array:
+    def of(n: int) -> Callable:
+        return _scipy("digamma") if n == 0 else lambda x: _scipy("polygamma")(n, x)
+
+    return stepped(of(n), of(n + 1))(x)
+
+
+elementwise(lgamma, lambda y, x: _polygamma(x, n=0))
+elementwise(_polygamma, lambda y, x, *, n: _polygamma(x, n=n + 1))
+
+
+@named
+def digamma(x: ArrayLike) -> Tensor:
+    """The derivative of lgamma."""
+    return _polygamma(x, n=0)
+
+
+@named
+def polygamma(n: int, x: ArrayLike) -> Tensor:
+    """The n-th derivative of digamma."""
+    check("polygamma", INDEX, n=n)
+    return _polygamma(x, n=int(n))
+
+
+@named
+def multigammaln(x: ArrayLike, p: int) -> Tensor:
+    """The logarithm of the gamma function of dimension p."""
+    check("multigammaln", COUNT, p=p)
+    x = as_tensor(x)
+    terms = [lgamma(x - j / 2) for j in range(p)]
+    return sum(terms[1:], start=terms[0]) + p * (p - 1) / 4 * math.log(math.pi)
+
+
+def _no_rule(*_: Any, **__: Any) -> Tensor:
+    raise NotImplementedError("gammainc: its derivative in a is not known here; give a as a constant (detach it)")
+
+
+@primitive
+def gammainc(a: Array, x: Array) -> Array:
+    """The part of Γ(a) that is ∫₀ˣ t^(a−1) e^(−t) dt; it has a derivative in x only."""
+    return stepped(_scipy("gammainc"), _no_rule, _gamma_density)(a, x)
+
+
+@primitive
+def gammaincc(a: Array, x: Array) -> Array:
+    """1 − gammainc(a, x), without cancellation."""
+    return stepped(_scipy("gammaincc"), _no_rule, lambda a, x: -_gamma_density(a, x))(a, x)
+
+
+def _gamma_density(a: Array, x: Array) -> Array:
+    return np.exp((a - 1) * np.log(x) - x - _scipy("gammaln")(a))
+
+
+def _density(a: Tensor, x: Tensor) -> Tensor:
+    return exp((a - 1) * log(x) - x - lgamma(a))
+
+
+general(
+    gammainc,
+    [_no_rule, lambda g, y, a, x: g * _density(a, x)],
+    [_no_rule, lambda t, y, a, x: t * _density(a, x)],
+)
+general(
+    gammaincc,
+    [_no_rule, lambda g, y, a, x: -g * _density(a, x)],
+    [_no_rule, lambda t, y, a, x: -t * _density(a, x)],
+)
+
+
+# ---- Bessel's functions --------------------------------------------------------------------------------------------------
+
+# C′ₙ = below · Cₙ₋₁ + above · Cₙ₊₁ + same · Cₙ, where for n = 0 the first two are one: C₋₁ is ±C₁
+_BESSEL = {
+    "jv": (0.5, -0.5, 0.0, -1),
+    "yv": (0.5, -0.5, 0.0, -1),
+    "iv": (0.5, 0.5, 0.0, 1),
+    "kv": (-0.5, -0.5, 0.0, 1),
+    "kve": (-0.5, -0.5, 1.0, 1),
+    "ive": (0.5, 0.5, None, 1),  # −sign x
+}
+
+
+def _sign(x: Array) -> Array:
+    return np.sign(x.real)
+
+
+@primitive
+def _bessel(x: Array, *, kind: str, n: int) -> Array:
+    def of(n: int) -> Callable:
+        return lambda x: _scipy(kind)(n, x)
+
+    def slope(x: Array) -> Array:
+        below, above, same, mirror = _BESSEL[kind]
+        first = mirror * of(1)(x) if n == 0 else of(n - 1)(x)
+        return below * first + above * of(n + 1)(x) + (-_sign(x) if same is None else same) * of(n)(x)
+
+    return stepped(of(n), slope)(x)
+
+
+def _bessel_slope(y: Tensor, x: Tensor, *, kind: str, n: int) -> Tensor:
+    below, above, same, mirror = _BESSEL[kind]
+    first = mirror * _bessel(x, kind=kind, n=1) if n == 0 else _bessel(x, kind=kind, n=n - 1)
+    slope = below * first + above * _bessel(x, kind=kind, n=n + 1)
+    return slope + (-decision(dispatch(_sign, x), x) if same is None else same) * y
+
+
+elementwise(_bessel, _bessel_slope)
+
+
+def _of_bessel(name: str, kind: str, n: int, doc: str) -> Callable[[ArrayLike], Tensor]:
+    def function(x: ArrayLike) -> Tensor:
+        return _bessel(x, kind=kind, n=n)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"{doc} of order {n}."
+    return named(function)
+
+
+bessel_j0, bessel_j1 = (_of_bessel(f"bessel_j{n}", "jv", n, "Bessel's function of the first kind") for n in (0, 1))
+bessel_y0, bessel_y1 = (_of_bessel(f"bessel_y{n}", "yv", n, "Bessel's function of the second kind") for n in (0, 1))
+i0, i1 = (_of_bessel(f"i{n}", "iv", n, "The modified Bessel function of the first kind") for n in (0, 1))
+i0e, i1e = (
+    _of_bessel(f"i{n}e", "ive", n, "e^(−|x|) times the modified Bessel function of the first kind") for n in (0, 1)
+)
+k0, k1 = (_of_bessel(f"k{n}", "kv", n, "The modified Bessel function of the second kind") for n in (0, 1))
+k0e, k1e = (_of_bessel(f"k{n}e", "kve", n, "eˣ times the modified Bessel function of the second kind") for n in (0, 1))

@@ -1,0 +1,50 @@
+"""Special functions: of errors, gamma and Bessel, and logarithms that come with them. Their values are SciPy's.
+
+>>> import numpy as np
+>>> erf(np.array([0.0, 1.0])).data.round(4)
+array([0.    , 0.8427])
+"""
+
+from .ops.elementwise import expm1, log1p
+from .ops.elementwise import sigmoid as expit
+from .ops.loss import log_softmax, softmax
+from .ops.reduce import logsumexp
+from .ops.rounding import round
+from .ops.special import (
+    bessel_j0,
+    bessel_j1,
+    bessel_y0,
+    bessel_y1,
+    digamma,
+    entr,
+    erf,
+    erfc,
+    erfcx,
+    erfinv,
+    gammainc,
+    gammaincc,
+    i0,
+    i0e,
+    i1,
+    i1e,
+    k0,
+    k0e,
+    k1,
+    k1e,
+    log_ndtr,
+    multigammaln,
+    ndtr,
+    ndtri,
+    polygamma,
+)
+from .ops.special import lgamma as gammaln
+from .ops.transcendental import exp2, logit, sinc, xlog1py, xlogy
+
+psi = digamma
+
+__all__ = [
+    "bessel_j0", "bessel_j1", "bessel_y0", "bessel_y1", "digamma", "entr", "erf", "erfc", "erfcx", "erfinv", "exp2", "expit",
+    "expm1", "gammainc", "gammaincc", "gammaln", "i0", "i0e", "i1", "i1e", "k0", "k0e", "k1", "k1e", "log1p", "log_ndtr",
+    "log_softmax", "logit", "logsumexp", "multigammaln", "ndtr", "ndtri", "polygamma", "psi", "round", "sinc", "softmax",
+    "xlog1py", "xlogy",
+]  # fmt: skip
