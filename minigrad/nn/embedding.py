@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ops import embedding
+from ..ops import lookup
 from ..ranges import COUNT, POSITIVE, SWITCH, WHOLE, check, choice
 from ..tape import Tensor
 from ..typing import ArrayLike, DTypeLike, Rng
@@ -57,7 +57,7 @@ class Embedding(Module):
         self.weight = Parameter(weight)
 
     def forward(self, x: ArrayLike) -> Tensor:
-        return embedding.embedding(x, self.weight, self.padding_idx)
+        return lookup.embedding(x, self.weight, self.padding_idx)
 
 
 class EmbeddingBag(Module):
@@ -96,4 +96,4 @@ class EmbeddingBag(Module):
     def forward(self, x: ArrayLike, offsets: Any = None, per_sample_weights: Any = None) -> Tensor:
         more: dict[str, Any] = {"include_last_offset": self.include_last_offset, "padding_idx": self.padding_idx}
         weights = per_sample_weights
-        return embedding.embedding_bag(x, self.weight, offsets, mode=self.mode, per_sample_weights=weights, **more)
+        return lookup.embedding_bag(x, self.weight, offsets, mode=self.mode, per_sample_weights=weights, **more)

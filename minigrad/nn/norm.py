@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from ..declared import Number
-from ..ops import conv, layer_norm, norm, shape
+from ..ops import conv, norm, rownorm, shape
 from ..ranges import COUNT, POSITIVE, SWITCH, UNIT, check
 from ..tape import Array, Tensor, constant, effect, real_dtype, snapshot
 from ..typing import ArrayLike, DTypeLike
@@ -163,7 +163,7 @@ class _InstanceNorm(_BatchNorm):
                 each = norm.channel_moments(shape.reshape(images, (1, n * c, pixels, 1)))
                 mean, var = (m.reshape(n, c).mean(0) for m in each)
                 effect(self._track, mean, var, pixels)
-            y = layer_norm.instance_norm(images, None, None, gamma, beta, True, 0.0, self.eps)
+            y = rownorm.instance_norm(images, None, None, gamma, beta, True, 0.0, self.eps)
         else:
             flat = shape.reshape(images, (n, c, pixels, 1))
             moments = snapshot(self.running_mean), snapshot(self.running_var)
@@ -246,7 +246,7 @@ class LayerNorm(_OverLastAxes):
         self.bias = Parameter(np.zeros(self.normalized_shape, dtype)) if elementwise_affine and bias else None
 
     def forward(self, x: ArrayLike) -> Tensor:
-        return layer_norm.layer_norm(self._taken(x), self.normalized_shape, self.weight, self.bias, self.eps)
+        return rownorm.layer_norm(self._taken(x), self.normalized_shape, self.weight, self.bias, self.eps)
 
 
 class RMSNorm(_OverLastAxes):
@@ -272,7 +272,7 @@ class RMSNorm(_OverLastAxes):
         self.weight = Parameter(np.ones(self.normalized_shape, dtype)) if elementwise_affine else None
 
     def forward(self, x: ArrayLike) -> Tensor:
-        return layer_norm.rms_norm(self._taken(x), self.normalized_shape, self.weight, self.eps)
+        return rownorm.rms_norm(self._taken(x), self.normalized_shape, self.weight, self.eps)
 
 
 class GroupNorm(Module):
@@ -309,10 +309,10 @@ class GroupNorm(Module):
             raise ValueError(f"GroupNorm: x has shape {x.shape}; it must be (N, {self.num_channels}, …)")
         if self.weight is not None:
             conv.same_dtype("GroupNorm", x, self.weight)
-        return layer_norm.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
+        return rownorm.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
 
 
-class LocalResponseNorm(Function, f=layer_norm.local_response_norm):
+class LocalResponseNorm(Function, f=rownorm.local_response_norm):
     """x / (k + alpha · mean of x² over `size` neighbouring channels)^beta (Krizhevsky et al. 2012)."""
 
     size: Annotated[int, COUNT]
