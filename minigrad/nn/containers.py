@@ -80,7 +80,8 @@ class _Row(_Holder):
         return self
 
     def _new(self, modules: list[Any]) -> Any:
-        return type(self)(modules)
+        kind: Any = type(self)
+        return kind(modules)
 
     def __iter__(self) -> Iterator[Any]:
         return iter([m for _, m in self._held()])

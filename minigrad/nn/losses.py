@@ -78,7 +78,7 @@ class BCEWithLogitsLoss(_Weighted, f="binary_cross_entropy_with_logits"):
     pos_weight: Weights = None
 
 
-class KLDivLoss(_Loss, f="kl_div"):
+class KLDivLoss(Function, f="kl_div"):
     """t · (log t − x) for log-probabilities x; 'batchmean' divides the sum by the number of samples."""
 
     _: KW_ONLY

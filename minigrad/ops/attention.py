@@ -55,8 +55,9 @@ def scaled_dot_product_attention(
     if is_causal and attn_mask is not None:
         raise ValueError(f"{name}: give a mask or is_causal, not both")
     if any(x.dtype.char not in FLOATS for x in (q, k, v)):
-        options: dict[str, Any] = {"scale": scale, "enable_gqa": enable_gqa, "rng": rng, "is_causal": is_causal}
-        return in_floats(lambda *xs: scaled_dot_product_attention(*xs, attn_mask, dropout_p, **options), q, k, v)
+        options: dict[str, Any] = {"is_causal": is_causal, "scale": scale, "enable_gqa": enable_gqa, "rng": rng}
+        options |= {"attn_mask": attn_mask, "dropout_p": dropout_p}
+        return in_floats(scaled_dot_product_attention, q, k, v, **options)
     if enable_gqa:
         k, v = (_shared(name, x, q) for x in (k, v))
     scores = matmul(q * (1 / math.sqrt(q.shape[-1]) if scale is None else scale), swapped(k))
@@ -85,7 +86,7 @@ def _for_some(scores: Tensor, sees: Array | None) -> Tensor:
 
 
 def _sees_none(sees: Array) -> Array:
-    return ~sees.any(axis=-1, keepdims=True)
+    return np.logical_not(sees.any(axis=-1, keepdims=True))
 
 
 def _above_minus_infinity(mask: Array) -> Array:
