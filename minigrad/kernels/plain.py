@@ -288,13 +288,13 @@ def gelu_backward(g: Array, x: Array):
     return g * (s * (1 + x * (1 - s) * (8 / np.pi) ** 0.5 * (1 + 3 * 0.044715 * x * x)))
 
 
-def _each(f):
+def _by_number(f):
     """A function of Python's numbers as one of arrays, in their dtype."""
     every = np.vectorize(f, otypes=[np.float64])
     return lambda x: every(x).astype(x.dtype)
 
 
-_erf, _erfc = _each(math.erf), _each(math.erfc)
+_erf, _erfc = _by_number(math.erf), _by_number(math.erfc)
 
 
 def erf(x: Array):

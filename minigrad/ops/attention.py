@@ -56,7 +56,7 @@ def scaled_dot_product_attention(
         raise ValueError(f"{name}: is_causal and attn_mask are both given; give one of them")
     if enable_gqa:
         k, v = (_for_heads(name, a, q) for a in (k, v))
-    mask = attn_mask if not is_causal else constant(np.tri(q.shape[-2], k.shape[-2], dtype=bool))
+    mask: Any = attn_mask if not is_causal else constant(np.tri(q.shape[-2], k.shape[-2], dtype=bool))
     if mask is not None:
         mask = as_tensor(mask)
         try:
@@ -88,7 +88,7 @@ def scaled_dot_product_attention(
 
 def _nowhere(mask: Array) -> Array:
     """Queries that may look at no key: of them zeros are made, and their scores are left as they are."""
-    return ~(mask if mask.dtype == bool else mask.real != -np.inf).any(-1, keepdims=True)
+    return np.logical_not((mask if mask.dtype == bool else mask.real != -np.inf).any(-1, keepdims=True))
 
 
 def _added(mask: Tensor, dead: Array, dtype: np.dtype) -> Any:

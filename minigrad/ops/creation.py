@@ -48,7 +48,9 @@ def _new(name: str, array: Array, device: Any, requires_grad: builtins.bool) -> 
     return x
 
 
-def _filled(name: str, shape: Any, value: Any, dtype: DTypeLike, device: Any, requires_grad: builtins.bool) -> Tensor:
+def _filled(
+    name: str, shape: Any, value: Any, dtype: DTypeLike | None, device: Any, requires_grad: builtins.bool
+) -> Tensor:
     size = _ints(name, "shape", shape)
     if min(size, default=0) < 0:
         raise ValueError(f"{name}: shape is {size}; sizes are ≥ 0")
@@ -56,7 +58,9 @@ def _filled(name: str, shape: Any, value: Any, dtype: DTypeLike, device: Any, re
 
 
 @named
-def asarray(obj: Any, /, *, dtype: DTypeLike = None, device: Any = None, copy: builtins.bool | None = None) -> Tensor:
+def asarray(
+    obj: Any, /, *, dtype: DTypeLike | None = None, device: Any = None, copy: builtins.bool | None = None
+) -> Tensor:
     """obj, an array, number or nested list, as a tensor. A tensor stays itself, with its derivative, copied if asked for.
 
     An array is shared unless `copy`. Raises ValueError where `copy` is False and there must be one.
@@ -95,7 +99,7 @@ def arange(
     stop: float | None = None,
     step: float = 1,
     *,
-    dtype: DTypeLike = None,
+    dtype: DTypeLike | None = None,
     device: Any = None,
     requires_grad: builtins.bool = False,
 ) -> Tensor:
@@ -107,7 +111,7 @@ def arange(
     low, high = (0, start) if stop is None else (start, stop)
     if step == 0:
         raise ValueError("arange: step is 0; it must lead from start to stop")
-    return _new("arange", np.arange(low, high, step, dtype), device, requires_grad)
+    return _new("arange", np.arange(low, high, step, dtype=dtype), device, requires_grad)
 
 
 @named
@@ -117,7 +121,7 @@ def linspace(
     /,
     num: int = 50,
     *,
-    dtype: DTypeLike = None,
+    dtype: DTypeLike | None = None,
     device: Any = None,
     endpoint: builtins.bool = True,
     requires_grad: builtins.bool = False,
@@ -135,7 +139,7 @@ def eye(
     /,
     *,
     k: int = 0,
-    dtype: DTypeLike = None,
+    dtype: DTypeLike | None = None,
     device: Any = None,
     requires_grad: builtins.bool = False,
 ) -> Tensor:
@@ -150,7 +154,7 @@ def full(
     shape: int | Sequence[int],
     fill_value: float,
     *,
-    dtype: DTypeLike = None,
+    dtype: DTypeLike | None = None,
     device: Any = None,
     requires_grad: builtins.bool = False,
 ) -> Tensor:
@@ -160,7 +164,11 @@ def full(
 
 @named
 def zeros(
-    shape: int | Sequence[int], *, dtype: DTypeLike = None, device: Any = None, requires_grad: builtins.bool = False
+    shape: int | Sequence[int],
+    *,
+    dtype: DTypeLike | None = None,
+    device: Any = None,
+    requires_grad: builtins.bool = False,
 ) -> Tensor:
     """A tensor of zeros, float64 by default."""
     return _filled("zeros", shape, 0, float64 if dtype is None else dtype, device, requires_grad)
@@ -168,7 +176,11 @@ def zeros(
 
 @named
 def ones(
-    shape: int | Sequence[int], *, dtype: DTypeLike = None, device: Any = None, requires_grad: builtins.bool = False
+    shape: int | Sequence[int],
+    *,
+    dtype: DTypeLike | None = None,
+    device: Any = None,
+    requires_grad: builtins.bool = False,
 ) -> Tensor:
     """A tensor of ones, float64 by default."""
     return _filled("ones", shape, 1, float64 if dtype is None else dtype, device, requires_grad)
@@ -176,33 +188,37 @@ def ones(
 
 @named
 def empty(
-    shape: int | Sequence[int], *, dtype: DTypeLike = None, device: Any = None, requires_grad: builtins.bool = False
+    shape: int | Sequence[int],
+    *,
+    dtype: DTypeLike | None = None,
+    device: Any = None,
+    requires_grad: builtins.bool = False,
 ) -> Tensor:
     """A tensor of zeros: what is not set has a value here, too."""
     return _filled("empty", shape, 0, float64 if dtype is None else dtype, device, requires_grad)
 
 
 @named
-def full_like(x: ArrayLike, /, fill_value: float, *, dtype: DTypeLike = None, device: Any = None) -> Tensor:
+def full_like(x: ArrayLike, /, fill_value: float, *, dtype: DTypeLike | None = None, device: Any = None) -> Tensor:
     """A tensor of x's shape and dtype, all of one number."""
     x = as_tensor(x)
     return _filled("full_like", x.shape, fill_value, x.dtype if dtype is None else dtype, device, False)
 
 
 @named
-def zeros_like(x: ArrayLike, /, *, dtype: DTypeLike = None, device: Any = None) -> Tensor:
+def zeros_like(x: ArrayLike, /, *, dtype: DTypeLike | None = None, device: Any = None) -> Tensor:
     """Zeros of x's shape and dtype."""
     return full_like(x, 0, dtype=dtype, device=device)
 
 
 @named
-def ones_like(x: ArrayLike, /, *, dtype: DTypeLike = None, device: Any = None) -> Tensor:
+def ones_like(x: ArrayLike, /, *, dtype: DTypeLike | None = None, device: Any = None) -> Tensor:
     """Ones of x's shape and dtype."""
     return full_like(x, 1, dtype=dtype, device=device)
 
 
 @named
-def empty_like(x: ArrayLike, /, *, dtype: DTypeLike = None, device: Any = None) -> Tensor:
+def empty_like(x: ArrayLike, /, *, dtype: DTypeLike | None = None, device: Any = None) -> Tensor:
     """Zeros of x's shape and dtype."""
     return full_like(x, 0, dtype=dtype, device=device)
 

@@ -115,7 +115,8 @@ def rot90(x: ArrayLike, k: int = 1, axes: Sequence[int] = (0, 1)) -> Tensor:
     k %= 4
     if k in (1, 3):
         x = swapaxes(x, *plane)
-    return flip(x, axis={0: (), 1: plane[0], 2: plane, 3: plane[1]}[k]) if k else x
+    turned: Any = {1: plane[0], 2: plane, 3: plane[1]}
+    return flip(x, axis=turned[k]) if k else x
 
 
 @named

@@ -198,7 +198,7 @@ def instance_norm(
         raise ValueError(f"instance_norm: x has shape {x.shape}; it must be (N, C, L, …)")
     n, c = x.shape[:2]
     pixels = math.prod(x.shape[2:])
-    running = [running_mean, running_var]
+    running: list[Any] = [running_mean, running_var]
     for what, r in zip(("running_mean", "running_var"), running):
         if (r is None and not use_input_stats) or (r is not None and np.shape(r) != (c,)):
             raise ValueError(f"instance_norm: {what} is {shown(r)}; it must be of shape ({c},)")
@@ -206,14 +206,14 @@ def instance_norm(
         ones, zeros = (Tensor(_filled(v, (1, c), real_dtype(x.dtype))) for v in (1.0, 0.0))
         gamma = reshape(ones, c) if weight is None else weight
         beta = reshape(zeros, c) if bias is None else bias
-        flat = norm.normalize(reshape(x, (n, c, pixels, 1)), running_mean, running_var, gamma, beta, eps=eps)
+        flat = norm.normalize(reshape(x, (n, c, pixels, 1)), running[0], running[1], gamma, beta, eps=eps)
         return reshape(flat, x.shape)
     if pixels < 2:
         raise ValueError(f"instance_norm: x has shape {x.shape}; a channel needs more than one value")
     if any(r is not None for r in running):
         if not all(isinstance(r, Tensor) for r in running):
             raise TypeError("instance_norm: running_mean and running_var must both be tensors, which follow x, or None")
-        effect(_follow, running_mean, running_var, x._data, momentum)
+        effect(_follow, running[0], running[1], x._data, momentum)
     return _in_groups("instance_norm", x, c, weight, bias, eps)
 
 

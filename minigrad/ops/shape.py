@@ -33,7 +33,7 @@ def _ints(name: str, what: str, given: Any) -> tuple[int, ...]:
     try:
         # True is an int, but no axis and no length: it was meant for another parameter
         entries: Any = given if several else (given,)
-        return tuple([operator.index(None if type(n) is bool else n) for n in entries])
+        return tuple([operator.index(None if type(n) is bool else n) for n in entries])  # type: ignore[arg-type]
     except TypeError:
         raise TypeError(f"{name}: {what} is {shown(given)}; it must be an int or a sequence of ints") from None
 

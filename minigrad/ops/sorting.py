@@ -188,7 +188,7 @@ def _quantile(name: str, x: Any, q: Any, axis: Any, keepdims: bool, method: str,
     low, high, part = dispatch(_between_places, rows, qs.reshape(-1), method, skip_nan)
     order = dispatch(_order, rows, rows.ndim - 1, False)
     ends = [take_along_axis(rows, dispatch(np.take_along_axis, order, at, -1), axis=-1) for at in (low, high)]
-    y = ends[0] if method in ("lower", "higher", "nearest") else lerp(*ends, part.astype(ends[0].dtype))
+    y = ends[0] if method in ("lower", "higher", "nearest") else lerp(ends[0], ends[1], part.astype(ends[0].dtype))
     if not skip_nan:
         y = where(dispatch(_has_nan, rows), np.nan, y)
     y = moveaxis(y, -1, 0) if qs.ndim else reshape(y, y.shape[:-1])

@@ -107,7 +107,6 @@ FUNCTIONS: dict[str, Any] = {
     "erfinv": "special.erfinv",
     "eq": lambda input, other: Tensor.__eq__(as_tensor(input), other),
     "from_numpy": lambda ndarray: Tensor(ndarray),
-    "gather": lambda input, dim, index: mg.take_along_axis(input, index, axis=dim),
     "ge": lambda input, other: as_tensor(input) >= other,
     "ger": lambda input, vec2: mg.reshape(input, (-1, 1)) * mg.reshape(vec2, (1, -1)),
     "gt": lambda input, other: as_tensor(input) > other,
@@ -136,13 +135,11 @@ FUNCTIONS: dict[str, Any] = {
     ),
     "randn": lambda *size, dtype=None, requires_grad=False: _drawn("standard_normal", size, dtype, requires_grad),
     "randperm": lambda n: _integers("permutation", n),
-    "ravel": lambda input: mg.reshape(input, -1),
     "rsqrt": lambda input: 1 / mg.sqrt(input),
     "select": lambda input, dim, index: _at(input, dim, index),
     "set_grad_enabled": lambda mode: _Recording(mode),
     "sgn": "sign",
     "slogdet": "linalg.slogdet",
-    "swapaxes": lambda input, axis0, axis1: swapped_axes(input, axis0, axis1),
     "swapdims": lambda input, dim0, dim1: swapped_axes(input, dim0, dim1),
     "t": lambda input: _turned(input),
     "transpose": lambda input, dim0, dim1: swapped_axes(input, dim0, dim1),
@@ -168,7 +165,7 @@ def _turned(x: Any) -> Any:
 # ---- methods -----------------------------------------------------------------------------------------------------
 
 SAME = (  # methods that are the function of this name: `x.sin()` is `mg.sin(x)`
-    "abs acos acosh addbmm addcdiv addcmul addmm addmv addr all allclose any argmax argmin argsort asin asinh atan atan2 atanh baddbmm bitwise_and bitwise_not bitwise_or "
+    "gather ravel swapaxes abs acos acosh addbmm addcdiv addcmul addmm addmv addr all allclose any argmax argmin argsort asin asinh atan atan2 atanh baddbmm bitwise_and bitwise_not bitwise_or "
     "bitwise_xor bmm cbrt ceil clip copysign cos cosh count_nonzero cumulative_prod cumulative_sum deg2rad det diag diagonal "
     "diff digamma dist div dot equal erf erfc exp exp2 expm1 flatten flip float_power floor floor_divide fmax fmin fmod "
     "frac hypot imag inner isclose isfinite isinf isnan lgamma log log10 log1p log2 log_softmax logaddexp logaddexp2 logcumsumexp "
@@ -180,9 +177,9 @@ SAME = (  # methods that are the function of this name: `x.sin()` is `mg.sin(x)`
 )
 ALSO = (  # those of FUNCTIONS
     "absolute amax amin arccos arccosh arcsin arcsinh arctan arctan2 arctanh "
-    "chunk clamp clamp_max clamp_min clone cumprod cumsum erfinv eq gather ge ger gt index_select inverse le lerp "
-    "logdet lt masked_fill masked_select matrix_power movedim narrow ne numel pinverse ravel rsqrt select "
-    "sgn slogdet swapaxes swapdims t true_divide unbind unsqueeze"
+    "chunk clamp clamp_max clamp_min clone cumprod cumsum erfinv eq ge ger gt index_select inverse le lerp "
+    "logdet lt masked_fill masked_select matrix_power movedim narrow ne numel pinverse rsqrt select "
+    "sgn slogdet swapdims t true_divide unbind unsqueeze"
 )
 
 

@@ -35,13 +35,13 @@ def _rows(x: Tensor, axes: tuple[int, ...]) -> Tensor:
     return reshape(permute_dims(x, (*rest, *axes)), (*(x.shape[a] for a in rest), math.prod(x.shape[a] for a in axes)))
 
 
-def _converted(x: ArrayLike, dtype: DTypeLike) -> Tensor:
+def _converted(x: ArrayLike, dtype: DTypeLike | None) -> Tensor:
     x = as_tensor(x)
     return x if dtype is None else astype(x, dtype)
 
 
 @named
-def prod(x: ArrayLike, /, *, axis: Axis = None, dtype: DTypeLike = None, keepdims: bool = False) -> Tensor:
+def prod(x: ArrayLike, /, *, axis: Axis = None, dtype: DTypeLike | None = None, keepdims: bool = False) -> Tensor:
     """The product over `axis` (all axes by default); its derivatives are right where entries are 0, at every order.
 
     A tree of products of two, so that none is divided by.
@@ -92,7 +92,7 @@ def _with_initial(y: Tensor, axis: int, value: float) -> Tensor:
 
 @named
 def cumulative_sum(
-    x: ArrayLike, /, *, axis: int | None = None, dtype: DTypeLike = None, include_initial: bool = False
+    x: ArrayLike, /, *, axis: int | None = None, dtype: DTypeLike | None = None, include_initial: bool = False
 ) -> Tensor:
     """The sums of the first entries along `axis`, which a vector need not name; with `include_initial`, of none first.
 
@@ -120,7 +120,7 @@ def _scanned(f: Callable[[Tensor, Tensor], Tensor], x: Tensor, axis: int) -> Ten
 
 @named
 def cumulative_prod(
-    x: ArrayLike, /, *, axis: int | None = None, dtype: DTypeLike = None, include_initial: bool = False
+    x: ArrayLike, /, *, axis: int | None = None, dtype: DTypeLike | None = None, include_initial: bool = False
 ) -> Tensor:
     """The products of the first entries along `axis`; derivatives as of `prod`."""
     x = _converted(x, dtype)
@@ -271,16 +271,17 @@ def corrcoef(x: ArrayLike) -> Tensor:
     return y if x.ndim == 2 else reshape(y, ())
 
 
-def _steps(name: str, y: Tensor, x: Any, dx: float, axis: int) -> tuple[Tensor, Any]:
+def _steps(name: str, y: Tensor, x: Any, dx: Any, axis: int) -> tuple[Tensor, Any]:
     """Means of neighbours along an axis, and the distances of their places."""
     axis = normal_axis(name, axis, y.ndim)
     if x is not None:
         x = as_tensor(x)
-        d = diff(x if x.ndim == y.ndim else reshape(x, tuple(-1 if a == axis else 1 for a in range(y.ndim))), axis=axis)
+        dx = diff(
+            x if x.ndim == y.ndim else reshape(x, tuple(-1 if a == axis else 1 for a in range(y.ndim))), axis=axis
+        )
     else:
         check(name, NUMBER, dx=dx)
-        d = dx
-    return (along(y, axis, slice(1, None)) + along(y, axis, slice(0, -1 if y.shape[axis] else None))) / 2, d
+    return (along(y, axis, slice(1, None)) + along(y, axis, slice(0, -1 if y.shape[axis] else None))) / 2, dx
 
 
 @named
