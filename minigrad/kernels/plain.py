@@ -447,7 +447,7 @@ def row_norm_backward(g: Array, x: Array, scale: Array, stats: Array, *, centred
     return gx, (g * xhat).reshape(-1, *scale.shape).sum(0), g.reshape(-1, *scale.shape).sum(0)
 
 
-def add_rows(g: Array, index: Array, size: int):
+def add_rows(g: Array, index, size: int):  # (M,K), (M,) ints -> (size,K)
     """Zeros (size,K) to which row i of g is added at index[i]."""
     out = np.zeros((size, g.shape[1]), g.dtype)
     np.add.at(out, index, g)

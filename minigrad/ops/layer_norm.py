@@ -222,14 +222,17 @@ def local_response_norm(x: ArrayLike, size: int, alpha: float = 1e-4, beta: floa
     check("local_response_norm", COUNT, size=size)
     check("local_response_norm", NUMBER, alpha=alpha, beta=beta, k=k)
     n, c, pixels = _images("local_response_norm", x)
-    squares = pad(reshape(x * x, (n, 1, c, 1, pixels)), [0, 0, (size // 2, (size - 1) // 2), 0, 0])
-    means = reshape(avg_pool3d(squares, (size, 1, 1), 1), x.shape) if x.size else x
-    return x / power(means * alpha + k, beta)
+
+    def normed(x: Tensor) -> Tensor:
+        squares = pad(reshape(x * x, (n, 1, c, 1, pixels)), [0, 0, (size // 2, (size - 1) // 2), 0, 0])
+        means = reshape(avg_pool3d(squares, (size, 1, 1), 1), x.shape) if x.size else x
+        return x / power(means * alpha + k, beta)
+
+    return in_floats(normed, x)
 
 
 @named
 def lp_normalize(x: ArrayLike, p: float = 2.0, axis: int = 1, eps: float = 1e-12) -> Tensor:
     """x / max(‖x‖, eps), with the norm of order p over `axis`: PyTorch's `functional.normalize`."""
-    x = as_tensor(x)
     check("lp_normalize", POSITIVE, eps=eps)
-    return x / maximum(vector_norm(x, axis=axis, keepdims=True, ord=p), eps)
+    return in_floats(lambda x: x / maximum(vector_norm(x, axis=axis, keepdims=True, ord=p), eps), as_tensor(x))
