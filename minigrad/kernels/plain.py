@@ -344,6 +344,50 @@ def leaky_relu_backward(g: Array, x: Array, *, slope: float):
     return np.where(x.real > 0, g, slope * g).astype(x.dtype)
 
 
+# Normalisation of rows: y = (x - mean) / sqrt(variance + eps) * weight + bias, or with the mean square, not centred.
+# weight and bias are (R,K) for R rows after each other, an entry serving F/K numbers in a row.
+
+
+def normalize_rows(x: Array, weight: Array, bias: Array, *, eps: float, centred: bool):  # (M,F) -> y (M,F), stats (M,2)
+    """Rows normalised, scaled and shifted; and their means and 1 / sqrt(variance + eps), which the gradients need."""
+    mean = x.mean(axis=1, keepdims=True) * centred
+    istd = (np.square(x - mean).mean(axis=1, keepdims=True) + x.dtype.type(eps)) ** -0.5
+    w, b = (_each(v, x) for v in (weight, bias))
+    return ((x - mean) * istd * w + b).astype(x.dtype), np.concatenate([mean, istd], 1).astype(x.dtype)
+
+
+def normalize_rows_backward(g: Array, x: Array, weight: Array, stats: Array, *, centred: bool):
+    """The gradients of x, weight and bias."""
+    mean, istd = stats[:, :1], stats[:, 1:]
+    y, h = (x - mean) * istd, g * _each(weight, x)
+    gx = istd * (h - h.mean(axis=1, keepdims=True) * centred - y * (h * y).mean(axis=1, keepdims=True))
+    parts = -1, *weight.shape, x.shape[1] // weight.shape[1]
+    return gx.astype(x.dtype), (g * y).reshape(parts).sum(axis=(0, 3)), g.reshape(parts).sum(axis=(0, 3))
+
+
+def _each(v, x):
+    """(R,K) repeated to x's shape."""
+    return np.tile(np.repeat(v, x.shape[1] // v.shape[1], 1), (len(x) // len(v), 1))
+
+
+def softmax_rows(x: Array):
+    """Over the last axis."""
+    z = np.exp(from_top(x, x.ndim - 1))
+    return z / z.sum(-1, keepdims=True)
+
+
+def softmax_rows_backward(g: Array, y: Array):
+    """The gradient of softmax, whose value is y, over the last axis."""
+    return y * (g - (g * y).sum(-1, keepdims=True))
+
+
+def add_rows(g: Array, ids, *, rows: int):  # (N,F), ids (N,) -> (rows,F)
+    """Row ids[i] of the result is the sum of all rows g[i]."""
+    out = np.zeros((rows, g.shape[1]), g.dtype)
+    np.add.at(out, ids, g)
+    return out
+
+
 # Softmax cross-entropy: loss = -sum(target * log softmax(logits)), target = (1 - smoothing) * onehot + smoothing / K
 
 
@@ -425,6 +469,7 @@ def _channels_last(y):
 def matmul(a: Array, b: Array):
     """a @ b."""
     return a @ b
+<<<<<<< HEAD
 
 
 def row_norm(x: Array, scale: Array, shift: Array, *, eps: float, centred: bool):
@@ -452,3 +497,5 @@ def add_rows(g: Array, index, size: int):  # (M,K), (M,) ints -> (size,K)
     out = np.zeros((size, g.shape[1]), g.dtype)
     np.add.at(out, index, g)
     return out
+=======
+>>>>>>> main

@@ -97,7 +97,7 @@ class MultiheadAttention(Module):
             self.bias_k = Parameter(init.xavier_normal((1, 1, embed_dim), **draw))
             self.bias_v = Parameter(init.xavier_normal((1, 1, embed_dim), **draw))
         self.out_proj = Linear(embed_dim, embed_dim, bias, **draw)
-        if bias:
+        if self.out_proj.bias is not None:
             self.out_proj.bias.data = np.zeros(embed_dim, dtype)
 
     def forward(

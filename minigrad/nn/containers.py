@@ -80,7 +80,12 @@ class _Row(_Holder):
         return self
 
     def _new(self, modules: list[Any]) -> Any:
-        return type(self)(modules)
+<<<<<<< HEAD
+        return type(self)(modules)  # type: ignore[call-arg]
+=======
+        kind: Any = type(self)
+        return kind(modules)
+>>>>>>> lint
 
     def __iter__(self) -> Iterator[Any]:
         return iter([m for _, m in self._held()])

@@ -12,7 +12,6 @@ from typing import Annotated, Any, ClassVar, dataclass_transform
 
 import numpy as np
 
-from .. import ops
 from ..declared import Hyperparameter, declare
 from ..ranges import COUNT, INDEX, WHOLE, Range, check
 from ..tape import Tensor
@@ -39,18 +38,17 @@ Weights = Annotated[Any, ANY_ARRAY]  # kept as a buffer
 _AS = {"dim": "axis", "keepdim": "keepdims"}  # PyTorch's name of a setting, and the function's
 
 
+<<<<<<< HEAD
+=======
 def _found(name: str) -> Callable[..., Any]:
     """The public function of `ops` of that name."""
     for module in ops.__all__:
         if name in getattr(getattr(ops, module), "__all__", ()):
             return getattr(getattr(ops, module), name)
-
-    def missing(*_: Any, **__: Any) -> Any:
-        raise NotImplementedError(f"{name}: not offered yet")
-
-    return missing
+    raise LookupError(f"{name} is no function of ops")
 
 
+>>>>>>> lint
 @dataclass_transform()
 class Function(Module):
     """A layer that is a function: `forward(x, …)` is f(x, …, **settings).
@@ -62,11 +60,9 @@ class Function(Module):
     f: ClassVar[Callable[..., Any]]
     hyperparameters: ClassVar[dict[str, Hyperparameter]]
     _takes: ClassVar[dict[str, str]]  # the function's name for what it takes of the layer's attributes
-    _unknown: ClassVar[dict[str, Any]] = {}
     _many: ClassVar[int] = 0  # how many numbers a setting has, if it has one for each axis (…2d)
 
-    def __init_subclass__(cls, f: Callable[..., Any] | str | None = None, **options: Any) -> None:
-        f = _found(f) if isinstance(f, str) else f
+    def __init_subclass__(cls, f: Callable[..., Any] | None = None, **options: Any) -> None:
         if cls.__module__.startswith(__package__):  # a user's class is as it is
             declare(cls, "Settings")
         super().__init_subclass__(**options)
@@ -74,22 +70,21 @@ class Function(Module):
             cls._many = int(cls.__name__[-2]) * (2 if "Pad" in cls.__name__ else 1)
         if f is not None:
             known = inspect.signature(f).parameters
-            known_or_kept = set(known) | set(_AS) | {"inplace", "rng"}
-            cls._unknown = (
-                {}
-                if f.__name__ == "missing"
-                else {h.name: h.default for h in cls.hyperparameters.values() if h.name not in known_or_kept}
-            )
+<<<<<<< HEAD
+            unknown = {*cls.hyperparameters} - {*known, *_AS, "inplace", "rng"}
+            if unknown:
+                raise TypeError(f"{cls.__name__}: {f} takes no {', '.join(sorted(unknown))}")
             named = {
-                name: name if name in known else _AS.get(name) for name in (*cls.hyperparameters, "training", "rng")
+                name: name if name in known else _AS.get(name, "") for name in (*cls.hyperparameters, "training", "rng")
             }
+=======
+            named = {n: n if n in known else _AS.get(n, "") for n in (*cls.hyperparameters, "training", "rng")}
+>>>>>>> lint
             cls.f, cls._takes = staticmethod(f), {name: to for name, to in named.items() if to in known}
 
     def __post_init__(self) -> None:
         for h in self.hyperparameters.values():
             value = getattr(self, h.name)
-            if h.name in self._unknown and value is not h.default and repr(value) != repr(h.default):
-                raise ValueError(f"{type(self).__name__}: {h.name} is {value!r}; only {h.default!r} is offered yet")
             check(type(self).__name__, h.range, **{h.name: value})
             if self._many and isinstance(value, tuple | list) and len(value) not in (1, self._many):
                 check(

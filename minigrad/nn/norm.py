@@ -9,7 +9,11 @@ from typing import Annotated, Any
 import numpy as np
 
 from ..declared import Number
-from ..ops import conv, elementwise, norm, reduce, shape
+<<<<<<< HEAD
+from ..ops import conv, norm, rownorm, shape
+=======
+from ..ops import conv, layer_norm, norm, shape
+>>>>>>> lint
 from ..ranges import COUNT, POSITIVE, SWITCH, UNIT, check
 from ..tape import Array, Tensor, constant, effect, real_dtype, snapshot
 from ..typing import ArrayLike, DTypeLike
@@ -155,18 +159,36 @@ class _InstanceNorm(_BatchNorm):
     def forward(self, x: ArrayLike) -> Tensor:
         x, gamma, beta = self._taken(x)
         images = x if x.ndim == self.axes[1] else shape.expand_dims(x, 0)
-        n, c, pixels = *images.shape[:2], math.prod(images.shape[2:])
+<<<<<<< HEAD
+        n, c, pixels = images.shape[0], images.shape[1], math.prod(images.shape[2:])
         if self.training or self.running_mean is None:
             if pixels < 2:
                 raise ValueError(f"{type(self).__name__}: x has shape {x.shape}; a channel needs more than one value")
             if self.running_mean is not None:
                 each = norm.channel_moments(shape.reshape(images, (1, n * c, pixels, 1)))
-                effect(self._track, *(m.reshape(n, c).mean(0) for m in each), pixels)
-            y = _affine(_rows(images, 2, self.eps), *(_by_channel(v, images) for v in (gamma, beta)))
+                mean, var = (m.reshape(n, c).mean(0) for m in each)
+                effect(self._track, mean, var, pixels)
+            y = rownorm.instance_norm(images, None, None, gamma, beta, True, 0.0, self.eps)
         else:
             flat = shape.reshape(images, (n, c, pixels, 1))
-            y = norm.normalize(flat, snapshot(self.running_mean), snapshot(self.running_var), gamma, beta, eps=self.eps)
+            moments = snapshot(self.running_mean), snapshot(self.running_var)
+            y = norm.normalize(flat, *moments, gamma, beta, eps=self.eps)
+=======
+        own = self.training or self.running_mean is None
+        if own and self.running_mean is not None and math.prod(images.shape[2:]) > 1:
+            n, c = images.shape[:2]
+            pixels = math.prod(images.shape[2:])
+            each = norm.channel_moments(shape.reshape(images, (1, n * c, pixels, 1)))
+            effect(self._track_mean, *each, n, pixels)
+        running = (None, None) if own else (self.running_mean, self.running_var)
+        y = layer_norm.instance_norm(images, *running, gamma, beta, own, eps=self.eps)
+>>>>>>> lint
         return shape.reshape(y, x.shape)
+
+    def _track_mean(self, mean: Array, var: Array, n: int, pixels: int) -> None:
+        """Move the running statistics towards the mean over n samples."""
+        mean, var = (m.reshape(n, -1).mean(0) for m in (mean, var))
+        self._track(mean, var, pixels)
 
 
 class InstanceNorm1d(_InstanceNorm):
@@ -198,22 +220,7 @@ def _normalized(name: str, normalized_shape: Any) -> tuple[int, ...]:
     return tuple(map(int, size))
 
 
-def _rows(x: Tensor, axis: int, eps: float) -> Tensor:
-    """x normalised over its axes from `axis` on: batch norm of rows that are taken for channels."""
-    rows = math.prod(x.shape[:axis])
-    ones, zeros = (Tensor(constant(f(rows, real_dtype(x.dtype)))) for f in (np.ones, np.zeros))
-    return shape.reshape(norm.batch_norm(shape.reshape(x, (1, rows, -1, 1)), ones, zeros, eps=eps), x.shape)
-
-
-def _by_channel(v: Tensor, x: Tensor) -> Tensor:
-    return shape.reshape(v, (-1, *[1] * (x.ndim - 2)))
-
-
-def _affine(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
-    x = x if weight is None else x * weight
-    return x if bias is None else x + bias
-
-
+<<<<<<< HEAD
 class _OverLastAxes(Module):
     normalized_shape: tuple[int, ...]
     weight: Any
@@ -231,6 +238,9 @@ class _OverLastAxes(Module):
 
 
 class LayerNorm(_OverLastAxes):
+=======
+class LayerNorm(Module):
+>>>>>>> lint
     """Each sample normalised over its last axes, of `normalized_shape`, then scaled and shifted entry by entry.
 
     Ba, Kiros, Hinton 2016. The variance is the biased one.
@@ -260,10 +270,14 @@ class LayerNorm(_OverLastAxes):
         self.bias = Parameter(np.zeros(self.normalized_shape, dtype)) if elementwise_affine and bias else None
 
     def forward(self, x: ArrayLike) -> Tensor:
-        return _affine(_rows(self._taken(x), -len(self.normalized_shape), self.eps), self.weight, self.bias)
+<<<<<<< HEAD
+        return rownorm.layer_norm(self._taken(x), self.normalized_shape, self.weight, self.bias, self.eps)
+=======
+        return layer_norm.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
+>>>>>>> lint
 
 
-class RMSNorm(_OverLastAxes):
+class RMSNorm(Module):
     """Each sample divided by the root of its mean square over its last axes, then scaled entry by entry.
 
     Zhang, Sennrich 2019. eps is added to the mean square; None is the smallest step of the dtype at 1.
@@ -286,11 +300,11 @@ class RMSNorm(_OverLastAxes):
         self.weight = Parameter(np.ones(self.normalized_shape, dtype)) if elementwise_affine else None
 
     def forward(self, x: ArrayLike) -> Tensor:
-        x = self._taken(x)
-        axes = tuple(range(-len(self.normalized_shape), 0))
-        eps = float(np.finfo(x.dtype).eps) if self.eps is None else self.eps
-        y = x * elementwise.power(reduce.mean(x * x, axes, keepdims=True) + eps, -0.5)
-        return _affine(y, self.weight, None)
+<<<<<<< HEAD
+        return rownorm.rms_norm(self._taken(x), self.normalized_shape, self.weight, self.eps)
+=======
+        return layer_norm.rms_norm(x, self.normalized_shape, self.weight, self.eps)
+>>>>>>> lint
 
 
 class GroupNorm(Module):
@@ -325,14 +339,16 @@ class GroupNorm(Module):
         x = shape.as_tensor(x)
         if x.ndim < 2 or x.shape[1] != self.num_channels:
             raise ValueError(f"GroupNorm: x has shape {x.shape}; it must be (N, {self.num_channels}, …)")
+<<<<<<< HEAD
         if self.weight is not None:
             conv.same_dtype("GroupNorm", x, self.weight)
-        groups = shape.reshape(x, (x.shape[0], self.num_groups, -1))
-        y = shape.reshape(_rows(groups, 2, self.eps), x.shape)
-        return _affine(y, *(None if v is None else _by_channel(v, x) for v in (self.weight, self.bias)))
+        return rownorm.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
+=======
+        return layer_norm.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
+>>>>>>> lint
 
 
-class LocalResponseNorm(Function, f="local_response_norm"):
+class LocalResponseNorm(Function, f=rownorm.local_response_norm):
     """x / (k + alpha · mean of x² over `size` neighbouring channels)^beta (Krizhevsky et al. 2012)."""
 
     size: Annotated[int, COUNT]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -123,7 +124,7 @@ def embedding_bag(
 def _bags(rows: Tensor, ends: Array, counts: Array, of: Any, weight: Tensor) -> Tensor:
     empty = as_tensor(np.zeros(weight.shape[1], weight.dtype))
     bags = []
-    for lo, hi in zip(ends[:-1], ends[1:]):
+    for lo, hi in itertools.pairwise(ends):
         places = np.flatnonzero(counts[lo:hi]) + lo
         bags.append(of(rows[places], axis=0) if len(places) else empty)
     return stack(bags) if bags else reshape(empty[:0], (0, weight.shape[1]))

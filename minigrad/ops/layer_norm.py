@@ -18,7 +18,6 @@ from ..tape import (
     FLOATS,
     Array,
     Tensor,
-    as_array,
     as_tensor,
     broadcast_to,
     constant,
@@ -200,18 +199,21 @@ def instance_norm(
             raise ValueError(f"{name}: without use_input_stats it needs running_mean and running_var")
         scale, shift = (as_tensor(np.full(c, f, x.dtype)) if v is None else v for v, f in ((weight, 1), (bias, 0)))
         flat = reshape(x, (n, c, pixels, 1))
-        stats = [snapshot(as_tensor(v)) for v in (running_mean, running_var)]
-        return reshape(normalize(flat, *stats, scale, shift, eps=eps or float(np.finfo(x.dtype).tiny)), x.shape)
+        mu, var = (snapshot(as_tensor(v)) for v in (running_mean, running_var))  # which go on moving
+        return reshape(normalize(flat, mu, var, scale, shift, eps=eps or float(np.finfo(x.dtype).tiny)), x.shape)
     if pixels < 2:
         raise ValueError(f"{name}: x has shape {x.shape}; a channel needs more than one value to have a variance")
     if isinstance(running_mean, Tensor) and isinstance(running_var, Tensor):
-        moments = [as_array(m).reshape(n, c).mean(0) for m in channel_moments(reshape(x, (1, n * c, pixels, 1)))]
-        effect(_track, (running_mean, running_var), moments, momentum, pixels)
+        moments = channel_moments(reshape(x, (1, n * c, pixels, 1)))
+        effect(_track, running_mean, running_var, *moments, momentum, n, pixels)
     return _normalized(name, x, n * c, (c, 1, pixels), weight, bias, eps)
 
 
-def _track(running: tuple[Tensor, Tensor], moments: Sequence[Array], momentum: float, pixels: int) -> None:
-    for x, new in zip(running, (moments[0], moments[1] * (pixels / (pixels - 1)))):
+def _track(
+    running_mean: Tensor, running_var: Tensor, mean: Array, var: Array, momentum: float, n: int, pixels: int
+) -> None:
+    for x, new in ((running_mean, mean), (running_var, var * (pixels / (pixels - 1)))):
+        new = new.real.reshape(n, -1).mean(0)  # the imaginary part of a complex step is not data
         x.assign(((1 - momentum) * x._data + momentum * new).astype(x.dtype))
 
 

@@ -32,7 +32,8 @@ def _ints(name: str, what: str, given: Any) -> tuple[int, ...]:
     several = isinstance(given, (tuple, list, range)) or (isinstance(given, np.ndarray) and given.ndim)
     try:
         # True is an int, but no axis and no length: it was meant for another parameter
-        return tuple([operator.index(n if type(n) is not bool else None) for n in (given if several else (given,))])
+        entries: Any = given if several else (given,)
+        return tuple([operator.index(None if type(n) is bool else n) for n in entries])
     except TypeError:
         raise TypeError(f"{name}: {what} is {shown(given)}; it must be an int or a sequence of ints") from None
 

@@ -12,11 +12,12 @@ from typing import Annotated, Any
 
 import numpy as np  # noqa: F401 (for the examples, as is Tensor)
 
+from ..declared import Fraction, NotNegative
 from ..kernels import rules
 from ..ranges import POSITIVE, Range, two
 from ..tape import Tensor  # noqa: F401
 from .first_order import Arithmetic, Elementwise, Options
-from .hyperparameters import Betas, Decay, Decoupled, DecoupledDecay, Epsilon, EpsInside, Fraction, NotNegative, Rate
+from .hyperparameters import Betas, Decay, Decoupled, DecoupledDecay, Epsilon, EpsInside, Rate
 
 _ETAS = Range(
     lambda v: two(POSITIVE, "").holds(v) and v[0] < 1 < v[1], "two numbers, one below 1 and one above", (tuple, list)

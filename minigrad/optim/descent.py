@@ -13,11 +13,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..declared import Declared
 from ..ranges import check
 from ..tape import Array
 from . import directions, line_search
 from .directions import norm
-from .hyperparameters import Curvature, Damping, Declared, Forcing, History, OnReject, Products
+from .hyperparameters import Curvature, Damping, Forcing, History, OnReject, Products
 from .line_search import Trial
 from .vector import Exhausted, Objective, Point
 

@@ -14,9 +14,10 @@ from typing import Annotated, Any
 import numpy as np
 
 from .. import kernels
+from ..declared import ONCE, NotNegative, Number
 from ..kernels import rules
 from ..tape import Array, Tensor, effect
-from .hyperparameters import ONCE, Betas, Decay, Decoupled, DecoupledDecay, Maximize, NotNegative, Number, Rate
+from .hyperparameters import Betas, Decay, Decoupled, DecoupledDecay, Maximize, Rate
 from .optimizer import Closure, Optimizer, Params
 
 Options = SimpleNamespace

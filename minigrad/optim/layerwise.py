@@ -9,12 +9,13 @@ from typing import Annotated, Any
 import numpy as np
 
 from .. import kernels
+from ..declared import Count, NotNegative, Positive
 from ..kernels import rules
 from ..ranges import NOT_NEGATIVE, number, two
 from ..tape import Array, Tensor  # noqa: F401 (doctests)
 from .adaptive import corrections, running
 from .first_order import entries
-from .hyperparameters import Betas, Count, DecoupledDecay, Epsilon, Maximize, NotNegative, Positive, Rate
+from .hyperparameters import Betas, DecoupledDecay, Epsilon, Maximize, Rate
 from .optimizer import Optimizer
 
 

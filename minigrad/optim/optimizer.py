@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..declared import Declared
 from ..errors import shown
 from ..ranges import INDEX, NOT_NEGATIVE, SWITCH, check
 from ..tape import Array, Freed, Tensor, effect, effectful, history, pull, recording
-from .hyperparameters import Declared
 
 Params = Iterable[Tensor] | Iterable[dict[str, Any]]
 Closure = Callable[[], Tensor]

@@ -20,22 +20,12 @@ from typing import Annotated, Any, Literal
 import numpy as np
 
 from .. import random
+from ..declared import ONCE, Count, CountOrNone, NotNegative
 from ..errors import named, shown, warn
 from ..ranges import check, instance
 from ..tape import Array, Tensor, effectful
 from . import descent
-from .hyperparameters import (
-    ONCE,
-    Count,
-    CountOrNone,
-    Curvature,
-    Damping,
-    Forcing,
-    History,
-    NotNegative,
-    OnReject,
-    Products,
-)
+from .hyperparameters import Curvature, Damping, Forcing, History, OnReject, Products
 from .optimizer import Optimizer, Params, entries
 from .vector import Closure, Counts, Loss, Point, flat, split
 

@@ -12,24 +12,13 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 
 from ..calculus import linearize_ggn, linearize_grad
+from ..declared import Count, Fraction, NotNegative, Positive
 from ..errors import shown
 from ..ops.loss import cross_entropy
 from ..tape import Array, Tensor, effect, history, pull, recording
 from .curvature import placed, sample_labels, signs
 from .directions import accept, two_loop
-from .hyperparameters import (
-    Betas,
-    Count,
-    DecoupledDecay,
-    Epsilon,
-    Every,
-    Fraction,
-    NotNegative,
-    Positive,
-    Power,
-    Rate,
-    Seed,
-)
+from .hyperparameters import Betas, DecoupledDecay, Epsilon, Every, Power, Rate, Seed
 from .optimizer import Closure, Optimizer, Params, entries
 from .vector import flat, split
 

@@ -41,6 +41,7 @@ MEANT = [
     Meant("Adagrad", r"after step", "`eps` is 1e-7 unless set; in PyTorch 1e-10"),
     Meant("LBFGS", r"after step|unexpected keyword", "another line search: a strong Wolfe one by default, steps are not `lr`"),
     Meant("Muon", r"after step", "PyTorch iterates in bfloat16, ours in the parameters' dtype"),
+    Meant("nn.functional.hardsigmoid", r"gradient: ", "PyTorch's slope is 1/6 rounded to float32, in float64, too"),
 ]  # fmt: skip
 
 
@@ -75,31 +76,29 @@ def left_out(name: str) -> str | None:
 KEPT: set[str] = set()
 
 # what is drawn: shapes and dtypes only
-RANDOM = set(
-    [
-        "bernoulli",
-        "cauchy",
-        "exponential",
-        "geometric",
-        "log_normal",
-        "multinomial",
-        "normal",
-        "uniform",
-        "rand_like",
-        "randn_like",
-        "randint_like",
-        "randint",
-        "randn",
-        "nn.functional.dropout",
-        "nn.functional.dropout2d",
-        "nn.functional.dropout3d",
-        "nn.functional.alpha_dropout",
-        "nn.functional.feature_alpha_dropout",
-        "nn.functional.fractional_max_pool2d",
-        "nn.functional.fractional_max_pool3d",
-        "nn.functional.rrelu",
-    ]
-)
+RANDOM = {
+    "bernoulli",
+    "cauchy",
+    "exponential",
+    "geometric",
+    "log_normal",
+    "multinomial",
+    "normal",
+    "uniform",
+    "rand_like",
+    "randn_like",
+    "randint_like",
+    "randint",
+    "randn",
+    "nn.functional.dropout",
+    "nn.functional.dropout2d",
+    "nn.functional.dropout3d",
+    "nn.functional.alpha_dropout",
+    "nn.functional.feature_alpha_dropout",
+    "nn.functional.fractional_max_pool2d",
+    "nn.functional.fractional_max_pool3d",
+    "nn.functional.rrelu",
+}
 
 
 def draws(name: str, module: Any) -> bool:
@@ -107,7 +106,7 @@ def draws(name: str, module: Any) -> bool:
     return "Dropout" in name or "RReLU" in name or "Fractional" in name or bool(getattr(module, "dropout", 0))
 
 
-CONVERTING = set(["double", "float", "half", "to", "type_as"])  # into a dtype that is named
+CONVERTING = {"double", "float", "half", "to", "type_as"}  # into a dtype that is named
 
 ADAPTED: dict[str, Callable] = {}
 

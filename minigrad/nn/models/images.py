@@ -112,7 +112,7 @@ class MobileNetV2(Module):
             raise ValueError(f"MobileNetV2: blocks is {told}; it must be rows (expansion, channels, how many, stride)")
         rng = own_generator(rng)
         made: dict[str, Any] = {"dtype": dtype, "rng": rng}
-        layers = [Sequential(*_conv(in_channels, 32, 3, ReLU6, **made))]
+        layers: list[Module] = [Sequential(*_conv(in_channels, 32, 3, ReLU6, **made))]
         channels = 32
         for expand, width, many, stride in blocks:
             for i in range(many):
