@@ -469,33 +469,3 @@ def _channels_last(y):
 def matmul(a: Array, b: Array):
     """a @ b."""
     return a @ b
-<<<<<<< HEAD
-
-
-def row_norm(x: Array, scale: Array, shift: Array, *, eps: float, centred: bool):
-    """(x - mean) / sqrt(mean of squares + eps) of each row (M,K), times scale plus shift (P,K), which repeat; and the
-    means and 1 / roots (M,2)."""
-    mean = x.mean(1, keepdims=True) if centred else np.zeros((len(x), 1), x.dtype)
-    c = x - mean
-    istd = 1 / np.sqrt((c * c).mean(1, keepdims=True) + x.dtype.type(eps))
-    y = (c * istd).reshape(-1, *scale.shape) * scale + shift
-    return y.reshape(x.shape), np.concatenate([mean, istd], 1)
-
-
-def row_norm_backward(g: Array, x: Array, scale: Array, stats: Array, *, centred: bool):
-    """The gradients of x, scale and shift."""
-    mean, istd = stats[:, :1], stats[:, 1:]
-    xhat = (x - mean) * istd
-    a = (g.reshape(-1, *scale.shape) * scale).reshape(x.shape)
-    middle = a.mean(1, keepdims=True) if centred else 0
-    gx = istd * (a - middle - xhat * (a * xhat).mean(1, keepdims=True))
-    return gx, (g * xhat).reshape(-1, *scale.shape).sum(0), g.reshape(-1, *scale.shape).sum(0)
-
-
-def add_rows(g: Array, index, size: int):  # (M,K), (M,) ints -> (size,K)
-    """Zeros (size,K) to which row i of g is added at index[i]."""
-    out = np.zeros((size, g.shape[1]), g.dtype)
-    np.add.at(out, index, g)
-    return out
-=======
->>>>>>> main
