@@ -80,12 +80,7 @@ class _Row(_Holder):
         return self
 
     def _new(self, modules: list[Any]) -> Any:
-<<<<<<< HEAD
         return type(self)(modules)  # type: ignore[call-arg]
-=======
-        kind: Any = type(self)
-        return kind(modules)
->>>>>>> lint
 
     def __iter__(self) -> Iterator[Any]:
         return iter([m for _, m in self._held()])

@@ -38,17 +38,6 @@ Weights = Annotated[Any, ANY_ARRAY]  # kept as a buffer
 _AS = {"dim": "axis", "keepdim": "keepdims"}  # PyTorch's name of a setting, and the function's
 
 
-<<<<<<< HEAD
-=======
-def _found(name: str) -> Callable[..., Any]:
-    """The public function of `ops` of that name."""
-    for module in ops.__all__:
-        if name in getattr(getattr(ops, module), "__all__", ()):
-            return getattr(getattr(ops, module), name)
-    raise LookupError(f"{name} is no function of ops")
-
-
->>>>>>> lint
 @dataclass_transform()
 class Function(Module):
     """A layer that is a function: `forward(x, …)` is f(x, …, **settings).
@@ -70,16 +59,12 @@ class Function(Module):
             cls._many = int(cls.__name__[-2]) * (2 if "Pad" in cls.__name__ else 1)
         if f is not None:
             known = inspect.signature(f).parameters
-<<<<<<< HEAD
             unknown = {*cls.hyperparameters} - {*known, *_AS, "inplace", "rng"}
             if unknown:
                 raise TypeError(f"{cls.__name__}: {f} takes no {', '.join(sorted(unknown))}")
             named = {
                 name: name if name in known else _AS.get(name, "") for name in (*cls.hyperparameters, "training", "rng")
             }
-=======
-            named = {n: n if n in known else _AS.get(n, "") for n in (*cls.hyperparameters, "training", "rng")}
->>>>>>> lint
             cls.f, cls._takes = staticmethod(f), {name: to for name, to in named.items() if to in known}
 
     def __post_init__(self) -> None:

@@ -79,11 +79,7 @@ class BCEWithLogitsLoss(_Weighted, f=losses.binary_cross_entropy_with_logits):
     pos_weight: Weights = None
 
 
-<<<<<<< HEAD
 class KLDivLoss(Function, f=losses.kl_div):
-=======
-class KLDivLoss(Function, f="kl_div"):
->>>>>>> lint
     """t · (log t − x) for log-probabilities x; 'batchmean' divides the sum by the number of samples."""
 
     _: KW_ONLY

@@ -9,11 +9,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from ..declared import Number
-<<<<<<< HEAD
 from ..ops import conv, norm, rownorm, shape
-=======
-from ..ops import conv, layer_norm, norm, shape
->>>>>>> lint
 from ..ranges import COUNT, POSITIVE, SWITCH, UNIT, check
 from ..tape import Array, Tensor, constant, effect, real_dtype, snapshot
 from ..typing import ArrayLike, DTypeLike
@@ -159,7 +155,6 @@ class _InstanceNorm(_BatchNorm):
     def forward(self, x: ArrayLike) -> Tensor:
         x, gamma, beta = self._taken(x)
         images = x if x.ndim == self.axes[1] else shape.expand_dims(x, 0)
-<<<<<<< HEAD
         n, c, pixels = images.shape[0], images.shape[1], math.prod(images.shape[2:])
         if self.training or self.running_mean is None:
             if pixels < 2:
@@ -173,22 +168,7 @@ class _InstanceNorm(_BatchNorm):
             flat = shape.reshape(images, (n, c, pixels, 1))
             moments = snapshot(self.running_mean), snapshot(self.running_var)
             y = norm.normalize(flat, *moments, gamma, beta, eps=self.eps)
-=======
-        own = self.training or self.running_mean is None
-        if own and self.running_mean is not None and math.prod(images.shape[2:]) > 1:
-            n, c = images.shape[:2]
-            pixels = math.prod(images.shape[2:])
-            each = norm.channel_moments(shape.reshape(images, (1, n * c, pixels, 1)))
-            effect(self._track_mean, *each, n, pixels)
-        running = (None, None) if own else (self.running_mean, self.running_var)
-        y = layer_norm.instance_norm(images, *running, gamma, beta, own, eps=self.eps)
->>>>>>> lint
         return shape.reshape(y, x.shape)
-
-    def _track_mean(self, mean: Array, var: Array, n: int, pixels: int) -> None:
-        """Move the running statistics towards the mean over n samples."""
-        mean, var = (m.reshape(n, -1).mean(0) for m in (mean, var))
-        self._track(mean, var, pixels)
 
 
 class InstanceNorm1d(_InstanceNorm):
@@ -220,7 +200,6 @@ def _normalized(name: str, normalized_shape: Any) -> tuple[int, ...]:
     return tuple(map(int, size))
 
 
-<<<<<<< HEAD
 class _OverLastAxes(Module):
     normalized_shape: tuple[int, ...]
     weight: Any
@@ -238,9 +217,6 @@ class _OverLastAxes(Module):
 
 
 class LayerNorm(_OverLastAxes):
-=======
-class LayerNorm(Module):
->>>>>>> lint
     """Each sample normalised over its last axes, of `normalized_shape`, then scaled and shifted entry by entry.
 
     Ba, Kiros, Hinton 2016. The variance is the biased one.
@@ -270,14 +246,10 @@ class LayerNorm(Module):
         self.bias = Parameter(np.zeros(self.normalized_shape, dtype)) if elementwise_affine and bias else None
 
     def forward(self, x: ArrayLike) -> Tensor:
-<<<<<<< HEAD
         return rownorm.layer_norm(self._taken(x), self.normalized_shape, self.weight, self.bias, self.eps)
-=======
-        return layer_norm.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
->>>>>>> lint
 
 
-class RMSNorm(Module):
+class RMSNorm(_OverLastAxes):
     """Each sample divided by the root of its mean square over its last axes, then scaled entry by entry.
 
     Zhang, Sennrich 2019. eps is added to the mean square; None is the smallest step of the dtype at 1.
@@ -300,11 +272,7 @@ class RMSNorm(Module):
         self.weight = Parameter(np.ones(self.normalized_shape, dtype)) if elementwise_affine else None
 
     def forward(self, x: ArrayLike) -> Tensor:
-<<<<<<< HEAD
         return rownorm.rms_norm(self._taken(x), self.normalized_shape, self.weight, self.eps)
-=======
-        return layer_norm.rms_norm(x, self.normalized_shape, self.weight, self.eps)
->>>>>>> lint
 
 
 class GroupNorm(Module):
@@ -339,13 +307,9 @@ class GroupNorm(Module):
         x = shape.as_tensor(x)
         if x.ndim < 2 or x.shape[1] != self.num_channels:
             raise ValueError(f"GroupNorm: x has shape {x.shape}; it must be (N, {self.num_channels}, …)")
-<<<<<<< HEAD
         if self.weight is not None:
             conv.same_dtype("GroupNorm", x, self.weight)
         return rownorm.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
-=======
-        return layer_norm.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
->>>>>>> lint
 
 
 class LocalResponseNorm(Function, f=rownorm.local_response_norm):

@@ -9,13 +9,11 @@ from . import (
     decompositions,
     distances,
     elementwise,
-    embedding,
     entries,
     fusion,
     gather,
     indexing,
     interchange,
-    layer_norm,
     layout,
     linalg,
     logic,
@@ -44,9 +42,8 @@ from . import (
 
 __all__ = [
     "activations", "attention", "by_numpy", "conv", "creation", "decompositions", "distances", "elementwise",
-    "embedding", "entries", "fusion", "gather", "indexing", "interchange", "layer_norm", "layout", "linalg", "logic",
-    "lookup", "loss", "losses", "matrices", "noise", "norm", "operators", "pool", "products", "reduce", "resize",
-    "rounding", "rownorm", "shape", "sorting", "special", "spelling", "statistics", "taps", "transcendental",
-    "values",
+    "entries", "fusion", "gather", "indexing", "interchange", "layout", "linalg", "logic", "lookup", "loss", "losses",
+    "matrices", "noise", "norm", "operators", "pool", "products", "reduce", "resize", "rounding", "rownorm", "shape",
+    "sorting", "special", "spelling", "statistics", "taps", "transcendental", "values",
 ]  # fmt: skip
 operators.bind([m for m in list(vars().values()) if isinstance(m, type(operators))])

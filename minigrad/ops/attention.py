@@ -53,15 +53,7 @@ def scaled_dot_product_attention(
             f"{name}: query is {q.shape}, key {k.shape}, value {v.shape}; they must be (…, L, E), (…, S, E), (…, S, V)"
         )
     if is_causal and attn_mask is not None:
-<<<<<<< HEAD
         raise ValueError(f"{name}: is_causal and attn_mask are both given; give one of them")
-=======
-        raise ValueError(f"{name}: give a mask or is_causal, not both")
-    if any(x.dtype.char not in FLOATS for x in (q, k, v)):
-        options: dict[str, Any] = {"is_causal": is_causal, "scale": scale, "enable_gqa": enable_gqa, "rng": rng}
-        options |= {"attn_mask": attn_mask, "dropout_p": dropout_p}
-        return in_floats(scaled_dot_product_attention, q, k, v, **options)
->>>>>>> lint
     if enable_gqa:
         k, v = (_for_heads(name, a, q) for a in (k, v))
     mask = attn_mask if not is_causal else constant(np.tri(q.shape[-2], k.shape[-2], dtype=bool))
@@ -99,17 +91,12 @@ def _nowhere(mask: Array) -> Array:
     return ~(mask if mask.dtype == bool else mask.real != -np.inf).any(-1, keepdims=True)
 
 
-<<<<<<< HEAD
 def _added(mask: Tensor, dead: Array, dtype: np.dtype) -> Any:
     """What is added to scores; a pass less than choosing, and none on the way back."""
     if mask.dtype == bool:
         return dispatch(_infinite, mask._data, dead, dtype)
     mask = mask if mask.dtype == dtype or mask.dtype.kind == "c" else mask.astype(dtype)
     return where(dead, 0.0, mask)
-=======
-def _sees_none(sees: Array) -> Array:
-    return np.logical_not(sees.any(axis=-1, keepdims=True))
->>>>>>> lint
 
 
 def _infinite(mask: Array, dead: Array, dtype: np.dtype) -> Array:

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Annotated, Literal
 
 from .. import ranges
-<<<<<<< HEAD
 from ..declared import ONCE as ONCE
 from ..declared import Count as Count
 from ..declared import CountOrNone as CountOrNone
@@ -20,9 +19,6 @@ from ..declared import Hyperparameter as Hyperparameter
 from ..declared import NotNegative as NotNegative
 from ..declared import Number as Number
 from ..declared import Positive as Positive
-=======
-from ..declared import Count, CountOrNone, Fraction, NotNegative
->>>>>>> lint
 from ..ranges import FRACTION, INDEX, NOT_NEGATIVE, UNIT, Range
 
 # hyperparameters of many rules

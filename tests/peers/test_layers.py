@@ -47,11 +47,7 @@ LAYERS = {
     # norms
     "BatchNorm1d(4)": SIGNAL, "BatchNorm3d(4)": VOLUME, "BatchNorm2d(4, bias=False)": IMAGE,
     "LayerNorm((6, 5))": IMAGE, "LayerNorm(5, 1e-3, bias=False)": IMAGE, "LayerNorm(5, elementwise_affine=False)": IMAGE,
-<<<<<<< HEAD
     "GroupNorm(2, 4)": IMAGE, "GroupNorm(4, 4, affine=False)": (5, 4, 3), "RMSNorm((6, 5))": IMAGE, "RMSNorm(4, 0.1)": ROWS,
-=======
-    "GroupNorm(2, 4)": IMAGE, "GroupNorm(4, 4, affine=False)": (*ROWS, 3), "RMSNorm((6, 5))": IMAGE, "RMSNorm(4, 0.1)": ROWS,
->>>>>>> lint
     "InstanceNorm1d(4)": SIGNAL, "InstanceNorm2d(4, affine=True, track_running_stats=True)": IMAGE, "InstanceNorm3d(4, affine=True)": VOLUME,
     "LocalResponseNorm(3, k=2.0)": IMAGE,
     # activations

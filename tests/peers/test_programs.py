@@ -292,17 +292,10 @@ class Program:
         rng, (_, _, h, w) = self.rng, self.values[i].shape
         kind = rng.integers(4)
         if kind == 0:
-<<<<<<< HEAD
             k, n = int(rng.integers(1, min(h, 3) + 1)), int(rng.integers(1, min(w, 3) + 1))
             s, p = int(rng.integers(1, 3)), int(rng.integers(0, 2))
             f = lambda m: lambda x: m(x, x[:2, :, :k, :n] * 0.3, stride=s, padding=p)  # noqa: E731
             return f(mg.conv2d), f(F.conv2d), (i,), f"conv2d {k}×{n} stride {s} padding {p}"
-=======
-            kh, kw = int(rng.integers(1, min(h, 3) + 1)), int(rng.integers(1, min(w, 3) + 1))
-            s, p = int(rng.integers(1, 3)), int(rng.integers(0, 2))
-            f = lambda m: lambda x: m(x, x[:2, :, :kh, :kw] * 0.3, stride=s, padding=p)  # noqa: E731
-            return f(mg.conv2d), f(F.conv2d), (i,), f"conv2d {kh}×{kw} stride {s} padding {p}"
->>>>>>> lint
         if h < 2 or w < 2:
             return None
         s = int(rng.integers(1, 3))
