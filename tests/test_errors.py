@@ -191,7 +191,7 @@ CASES = {
     "exp: text": (lambda: mg.exp("x"), TypeError, ["exp:", "'x' (str)"]),
     "tensor: ragged": (lambda: mg.tensor([[1], [1, 2]]), ValueError, ["tensor: [[1], [1, 2]] (list) makes no array"]),
     "tensor: None": (lambda: mg.tensor(None), TypeError, ["tensor:", "None", "not numeric"]),
-    "less: shapes": (lambda: t(2) < t(3), ValueError, ["lt:", "(2,)", "(3,)"]),
+    "less: shapes": (lambda: t(2) < t(3), ValueError, ["less:", "(2,)", "(3,)"]),
     "reshape: a float": (lambda: t(4).reshape(2.0, 2), TypeError, ["reshape: shape is (2.0, 2) (tuple)", "ints"]),
     "reshape: two unknown": (lambda: t(4).reshape(-1, -1), ValueError, ["reshape", "4 entries", "(-1, -1)"]),
     "reshape: negative": (lambda: t(6).reshape(-2, -3), ValueError, ["reshape", "(-2, -3)"]),

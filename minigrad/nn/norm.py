@@ -161,8 +161,8 @@ class _InstanceNorm(_BatchNorm):
             pixels = math.prod(images.shape[2:])
             each = norm.channel_moments(shape.reshape(images, (1, n * c, pixels, 1)))
             effect(self._track_mean, *each, n, pixels)
-        running = (None, None) if own else (self.running_mean, self.running_var)
-        y = layer_norm.instance_norm(images, *running, gamma, beta, own, eps=self.eps)
+        mean, var = (None, None) if own else (self.running_mean, self.running_var)
+        y = layer_norm.instance_norm(images, mean, var, gamma, beta, own, eps=self.eps)
         return shape.reshape(y, x.shape)
 
     def _track_mean(self, mean: Array, var: Array, n: int, pixels: int) -> None:
