@@ -175,6 +175,32 @@ AWAITED = {  # methods, and the function that they call: until it is there, they
 }  # fmt: skip
 METHODS = {n: row for n, row in METHODS.items() if hasattr(mg.Tensor, n) and hasattr(mg, AWAITED.get(n, "tensor"))}
 
+LAYERS: dict[str, tuple] = {  # by what they are made with
+    "BCELoss BCEWithLogitsLoss CTCLoss CosineEmbeddingLoss CosineSimilarity GaussianNLLLoss HingeEmbeddingLoss HuberLoss": (),
+    "KLDivLoss L1Loss MarginRankingLoss MultiLabelMarginLoss MultiLabelSoftMarginLoss MultiMarginLoss NLLLoss": (),
+    "PairwiseDistance PoissonNLLLoss SmoothL1Loss SoftMarginLoss TripletMarginLoss TripletMarginWithDistanceLoss": (),
+    "CELU GLU Hardshrink Hardsigmoid Hardswish Hardtanh LogSigmoid Mish PReLU RReLU ReLU6 SELU Softmax2d Softmin": (),
+    "Softshrink Softsign Tanhshrink ModuleDict ModuleList ParameterDict ParameterList": (),
+    "Threshold": (0.1, 2.0),
+    "AdaptiveAvgPool1d AdaptiveAvgPool3d AdaptiveMaxPool1d AdaptiveMaxPool2d AdaptiveMaxPool3d AvgPool1d AvgPool3d": (
+        2,
+    ),
+    "MaxPool1d MaxPool3d MaxUnpool1d MaxUnpool2d MaxUnpool3d ChannelShuffle PixelShuffle PixelUnshuffle Unfold": (2,),
+    "CircularPad1d CircularPad2d CircularPad3d ReflectionPad1d ReflectionPad2d ReflectionPad3d ReplicationPad1d": (1,),
+    "ReplicationPad2d ReplicationPad3d ZeroPad1d ZeroPad2d ZeroPad3d": (1,),
+    "ConstantPad1d ConstantPad2d ConstantPad3d": (1, 0.5),
+    "LPPool1d LPPool2d LPPool3d": (2, 2),
+    "Fold": (4, 2),
+    "Unflatten": (1, (2, 2)),
+    "Upsample UpsamplingBilinear2d UpsamplingNearest2d": (4,),
+    "Conv1d Conv3d ConvTranspose1d ConvTranspose2d ConvTranspose3d Bilinear": (2, 3, 2),
+    "BatchNorm3d InstanceNorm1d InstanceNorm2d InstanceNorm3d LayerNorm LocalResponseNorm RMSNorm": (3,),
+    "GroupNorm": (2, 4),
+    "Embedding GRU GRUCell LSTM LSTMCell RNN RNNCell": (3, 4),
+    "MultiheadAttention": (4, 2),
+    "TransformerDecoderLayer TransformerEncoderLayer": (4, 2, 8),
+}
+
 CALLS: dict[str, Callable[[], Call]] = {
     # creation
     "arange": lambda: call(mg.arange, 0, 4, 1),
@@ -293,15 +319,7 @@ CALLS: dict[str, Callable[[], Call]] = {
     "fold": lambda: call(mg.fold, x(1, 1, 2, 2, 3, 3), 4),
     "fractional_max_pool2d": lambda: call(mg.fractional_max_pool2d, x(*IMAGE), 2, rng=0),
     "global_avg_pool2d": lambda: call(mg.global_avg_pool2d, x(*IMAGE)),
-    "layer_norm": lambda: call(mg.layer_norm, x(2, 3), 3, x(3), x(3)),
-    "rms_norm": lambda: call(mg.rms_norm, x(2, 3), 3, x(3)),
-    "group_norm": lambda: call(mg.group_norm, x(2, 4, 3), 2, x(4), x(4)),
-    "instance_norm": lambda: call(mg.instance_norm, x(2, 4, 3), None, None, x(4), x(4)),
-    "local_response_norm": lambda: call(mg.local_response_norm, x(2, 4, 3), 2),
     "lp_normalize": lambda: call(mg.lp_normalize, x(2, 3)),
-    "embedding": lambda: call(mg.embedding, np.array([1, 0]), x(3, 2)),
-    "embedding_bag": lambda: call(mg.embedding_bag, np.array([[1, 0]]), x(3, 2)),
-    "scaled_dot_product_attention": lambda: call(mg.scaled_dot_product_attention, x(3, 2), x(4, 2), x(4, 2)),
     "log_softmax": lambda: call(mg.log_softmax, x(2, 3), -1),
     "matmul": lambda: call(mg.matmul, x(2, 3), x(3, 4)),
     "matrix_transpose": lambda: call(mg.matrix_transpose, x(2, 3)),
@@ -516,6 +534,10 @@ CALLS: dict[str, Callable[[], Call]] = {
     "nn.TransformerEncoder.__call__": lambda: call(nn.TransformerEncoder(nn.TransformerEncoderLayer(4, 2, 4, 0.0, dtype="d"), 1), x(3, 4)),
     "nn.TransformerDecoder.__call__": lambda: call(nn.TransformerDecoder(nn.TransformerDecoderLayer(4, 2, 4, 0.0, dtype="d"), 1), x(3, 4), x(2, 4)),
     "nn.Unflatten": lambda: call(nn.Unflatten, 1, (2, 1)),
+    **{f"nn.{n}": lambda n=n: call(getattr(nn, n)) for n in ["GELU", "Identity", "LogSoftmax", "ReLU", "SiLU", "Sigmoid", "Softmax", "Tanh"]},
+    **{f"nn.{n}": lambda n=n, args=args: call(getattr(nn, n), *args) for names, args in LAYERS.items() for n in names.split()},
+    "nn.AdaptiveAvgPool2d": lambda: call(nn.AdaptiveAvgPool2d, 1),
+    "nn.AvgPool2d": lambda: call(nn.AvgPool2d, 2),
     "nn.BatchNorm1d": lambda: call(nn.BatchNorm1d, 3),
     "nn.BatchNorm2d": lambda: call(nn.BatchNorm2d, 3),
     "nn.Buffer": lambda: call(nn.Buffer, np.ones(3)),
