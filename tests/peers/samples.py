@@ -59,6 +59,8 @@ def counterpart(name: str) -> Callable | None:
     """What minigrad has under PyTorch's name: in the same namespace, or in mg itself, or as a method."""
     if name in meant.ADAPTED:
         return meant.ADAPTED[name]
+    if name.endswith("_copy") and name != "index_copy":  # a view that is copied: there are no views here
+        return counterpart(name.removesuffix("_copy"))
     *space, last = name.split(".")
     public = not last.startswith("_") and name not in NO_OPERATIONS and (space or hasattr(torch, last))
     found = _walk(mg, name) if public else None
