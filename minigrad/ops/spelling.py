@@ -821,8 +821,24 @@ def _batch_norm(
     return mg.batch_norm(x, weight, bias, eps=eps)
 
 
-def _dropped(name: str, x: Any, p: float, training: bool) -> Any:
-    return getattr(mg, name)(x, p, training=training)
+def _dropped(name: str, x: Any, p: float, training: bool, axes: int | None) -> Any:
+    """Dropout of entries, or of whole channels of (N, C, …); p = 1 leaves nothing. `axes` is those of one example."""
+    x = as_tensor(x)
+    if p == 1 and training:
+        return x * 0
+    if axes is None:
+        return mg.ops.noise.drop(name, x, x.shape, p, "inverted", training, None)
+    if x.ndim < 2:
+        raise ValueError(f"{name}: x has shape {x.shape}; it must be (N, C, …)")
+    lead = 1 if x.ndim == axes and name != "dropout2d" else 2  # an example without a batch has its channels first
+    return mg.ops.noise.drop(name, x, (*x.shape[:lead], *[1] * (x.ndim - lead)), p, "inverted", training, None)
+
+
+def _alpha_dropped(layer: str, x: Any, p: float, training: bool) -> Any:
+    if p == 1 and training:
+        return as_tensor(x) * 0
+    f = getattr(mg.nn, layer)(p)
+    return f.train(training)(x)
 
 
 def _bilinear(x1: Any, x2: Any, weight: Any, bias: Any) -> Tensor:
@@ -847,6 +863,12 @@ def _linear_cross_entropy(x: Any, weight: Any, target: Any, bias: Any, ignore_in
 
 
 FUNCTIONAL: dict[str, Any] = {
+    "alpha_dropout": lambda input, p=0.5, training=False, inplace=False: _alpha_dropped(
+        "AlphaDropout", input, p, training
+    ),
+    "feature_alpha_dropout": lambda input, p=0.5, training=False, inplace=False: _alpha_dropped(
+        "FeatureAlphaDropout", input, p, training
+    ),
     "bilinear": lambda input1, input2, weight, bias=None: _bilinear(input1, input2, weight, bias),
     "linear_cross_entropy": lambda input, linear_weight, target, *, linear_bias=None, weight=None, reduction="mean", ignore_index=None, label_smoothing=0.0: (
         _linear_cross_entropy(
@@ -865,10 +887,10 @@ FUNCTIONAL: dict[str, Any] = {
     "batch_norm": lambda input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-05: (
         _batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
     ),
-    "dropout": lambda input, p=0.5, training=True, inplace=False: _dropped("dropout", input, p, training),
-    "dropout1d": lambda input, p=0.5, training=True, inplace=False: _dropped("dropout1d", input, p, training),
-    "dropout2d": lambda input, p=0.5, training=True, inplace=False: _dropped("dropout2d", input, p, training),
-    "dropout3d": lambda input, p=0.5, training=True, inplace=False: _dropped("dropout3d", input, p, training),
+    "dropout": lambda input, p=0.5, training=True, inplace=False: _dropped("dropout", input, p, training, None),
+    "dropout1d": lambda input, p=0.5, training=True, inplace=False: _dropped("dropout1d", input, p, training, 2),
+    "dropout2d": lambda input, p=0.5, training=True, inplace=False: _dropped("dropout2d", input, p, training, 3),
+    "dropout3d": lambda input, p=0.5, training=True, inplace=False: _dropped("dropout3d", input, p, training, 4),
     "fold": "fold_columns",
     "linear": lambda input, weight, bias=None: _linear(input, weight, bias),
     "pad": "pad_last",

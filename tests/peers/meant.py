@@ -43,7 +43,7 @@ MEANT = [
     Meant("Adagrad", r"after step", "`eps` is 1e-7 unless set; in PyTorch 1e-10"),
     Meant("LBFGS", r"after step|unexpected keyword", "another line search: a strong Wolfe one by default, steps are not `lr`"),
     Meant("Muon", r"after step", "PyTorch iterates in bfloat16, ours in the parameters' dtype"),
-    Meant("nn.functional.ctc_loss nn.CTCLoss", r"gradient: |second order: ", "PyTorch's derivative holds only behind a log_softmax (behind one it agrees)"),
+    Meant("nn.CTCLoss", r"gradient: |second order: ", "PyTorch's derivative holds only behind a log_softmax (behind one it agrees: see nn.functional.ctc_loss)"),
     Meant("special.bessel_* special.modified_bessel_* special.scaled_modified_bessel_*", r"value: |gradient: |second order: ", "PyTorch's has 7 digits; ours are SciPy's"),
     Meant("linalg.norm linalg.vector_norm", r"(second order|gradient): .*nan", "0 at zero, where PyTorch has NaN"),
     Meant("median nanmedian", r"\): (value|result 0|gradient|second order)|results, PyTorch", "the mean of the two middle entries, as in NumPy; values alone"),
@@ -303,6 +303,11 @@ def _transposed(x: Any) -> Any:
 
 PREPARED = {  # PyTorch's own wrappers of what only holds on symmetric input
     "gradcheck_wrapper_hermitian_input": _with_first(lambda x: x + _transposed(x)),
+}
+
+
+BEHIND = {  # what is given to a function first, so that its derivative is what PyTorch says it is
+    "nn.functional.ctc_loss": lambda x: x.log_softmax(-1),
 }
 
 

@@ -450,6 +450,8 @@ def tally_op(op: Any) -> Tally:
         return op.op(x, *args, **kwargs)
 
     here, there = (f, g) if prepared is None else (prepared(f), prepared(g))
+    if op.name in meant.BEHIND:
+        here, there = map(meant._with_first(meant.BEHIND[op.name]), (here, there))
     here, there = (meant.invariant(op.name, h) for h in (here, there))
     for n, sample in enumerate(spread(samples)):
         tally["tried"] += 1
