@@ -173,9 +173,11 @@ FUNCTIONS: dict[str, Any] = {
     "igammac": "special.gammaincc",
     "index_put": lambda input, indices, values, accumulate=False: _put_at(input, indices, values, accumulate),
     "lcm": lambda input, other: _whole("lcm", input, other),
-    "logspace": lambda start, end, steps, base=10.0, *, dtype=None: _logspace(start, end, steps, base, dtype),
+    "logspace": lambda start, end, steps, base=10.0, *, dtype=None, requires_grad=False: mg.tensor(
+        _logspace(start, end, steps, base, dtype), requires_grad=requires_grad
+    ),
     "masked_scatter": lambda input, mask, source: _masked_scatter(input, mask, source),
-    "matrix_exp": "linalg.matrix_exp",
+    "matrix_exp": lambda A: mg.linalg.matrix_exp(A),
     "multinomial": lambda input, num_samples, replacement=False: _multinomial(input, num_samples, replacement),
     "mvlgamma": lambda input, p: mg.special.multigammaln(input, p),
     "normal": lambda mean, std=1.0, size=None: _normal(mean, std, size),
@@ -220,7 +222,7 @@ FUNCTIONS: dict[str, Any] = {
         mg.tensor(a) for a in np.unravel_index(as_tensor(indices)._data, shape)
     ),
     "unsafe_chunk": lambda input, chunks, dim=0: _chunk(input, chunks, dim),
-    "unsafe_split": lambda tensor, split_size, dim=0: _pieces(tensor, split_size, dim),
+    "unsafe_split": lambda tensor, split_size_or_sections, dim=0: _pieces(tensor, split_size_or_sections, dim),
     "vsplit": lambda input, indices_or_sections: _split_stack("vsplit", input, indices_or_sections, 1),
     # dtypes
     "double": np.dtype("float64"),
@@ -382,14 +384,14 @@ def _whole(name: str, a: Any, b: Any) -> Tensor:
     return mg.tensor(getattr(np, name)(a, b))
 
 
-def _logspace(start: Any, end: Any, steps: int, base: float, dtype: Any) -> Tensor:
+def _logspace(start: Any, end: Any, steps: int, base: float, dtype: Any) -> Any:
     if steps < 0:
         raise ValueError(f"logspace: steps is {steps}; it must be ≥ 0")
     ends = [as_tensor(v)._data for v in (start, end)]
     if any(v.ndim for v in ends):
         raise ValueError(f"logspace: start and end have shapes {[v.shape for v in ends]}; they must be numbers")
     found = np.logspace(float(ends[0]), float(ends[1]), int(steps), base=float(base))
-    return mg.tensor(found.astype(np.float32 if dtype is None else dtype))
+    return found.astype(np.float32 if dtype is None else dtype)
 
 
 def _gradient(x: Any, spacing: Any, dim: Any, edge_order: int) -> tuple:
