@@ -385,8 +385,8 @@ def _whole(name: str, a: Any, b: Any) -> Tensor:
 
 
 def _logspace(start: Any, end: Any, steps: int, base: float, dtype: Any) -> Any:
-    if steps < 0:
-        raise ValueError(f"logspace: steps is {steps}; it must be ≥ 0")
+    if not isinstance(steps, (int, np.integer)) or steps < 0:
+        raise TypeError(f"logspace: steps is {steps}; it must be a whole number ≥ 0")
     ends = [as_tensor(v)._data for v in (start, end)]
     if any(v.ndim for v in ends):
         raise ValueError(f"logspace: start and end have shapes {[v.shape for v in ends]}; they must be numbers")
@@ -398,6 +398,9 @@ def _gradient(x: Any, spacing: Any, dim: Any, edge_order: int) -> tuple:
     """Central differences, one-sided at the ends, along each axis; spacing: a step, one for each, or places."""
     x = as_tensor(x)
     axes = range(x.ndim) if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
+    if any(not -x.ndim <= a < x.ndim for a in axes) or len({a % x.ndim for a in axes}) < len(axes):
+        raise IndexError(f"gradient: dim is {dim}; it must be axes of {x.shape}, each once")
+    spacing = 1 if spacing is None else spacing
     steps = list(spacing) if isinstance(spacing, (list, tuple)) else [spacing] * len(axes)
     if len(steps) != len(axes) or edge_order not in (1, 2):
         raise ValueError(f"gradient: {len(steps)} spacings for {len(axes)} axes, edge_order {edge_order}")
@@ -899,7 +902,7 @@ FUNCTIONAL: dict[str, Any] = {
     "unfold": "unfold_columns",
     **dict(zip(FUNCTIONAL_SAME.split(), FUNCTIONAL_SAME.split())),
 }
-IGNORED = {"inplace", "_stacklevel"}  # what changes no value
+IGNORED = {"inplace", "options", "_stacklevel"}  # what changes no value
 OLD = {"size_average", "reduce"}  # PyTorch's old spellings of `reduction`
 
 
