@@ -302,7 +302,10 @@ def _masked_select(x: Any, mask: Any) -> Tensor:
 
 
 def _narrow(x: Any, dim: int, start: Any, length: int) -> Any:
-    x, start = as_tensor(x), int(start)
+    x = as_tensor(x)
+    if as_tensor(start).dtype.kind not in "iu":
+        raise TypeError(f"narrow: start is {start}; it must be a whole number")
+    start = int(start)
     if not -x.ndim <= dim < x.ndim:
         raise IndexError(f"narrow: dim is {dim}; x has shape {x.shape}")
     n = x.shape[dim]
@@ -473,6 +476,8 @@ def _integers_like(x: Any, low: int, high: int | None, dtype: Any) -> Tensor:
 
 def _multinomial(x: Any, n: int, again: bool) -> Tensor:
     p = as_tensor(x)._data
+    if p.dtype.kind != "f" or n < 1:
+        raise ValueError(f"multinomial: {n} draws by weights of dtype {p.dtype}; at least one, by floats")
     rows = np.atleast_2d(p)
     if p.ndim not in (1, 2) or (rows < 0).any() or (rows.sum(1) <= 0).any():
         raise ValueError(f"multinomial: weights of shape {p.shape}; they must be ≥ 0, some of each row above 0")

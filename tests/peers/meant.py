@@ -44,6 +44,8 @@ MEANT = [
     Meant("Adagrad", r"after step", "`eps` is 1e-7 unless set; in PyTorch 1e-10"),
     Meant("LBFGS", r"after step|unexpected keyword", "another line search: a strong Wolfe one by default, steps are not `lr`"),
     Meant("Muon", r"after step", "PyTorch iterates in bfloat16, ours in the parameters' dtype"),
+    Meant("polygamma special.polygamma matrix_exp", r"gradient: |second order: ", "values of 1e7 and more: the sine that is taken of them magnifies their round-off"),
+    Meant("mvlgamma special.multigammaln", r"second order: ", "PyTorch's trigamma has 9 digits"),
     Meant("cholesky_inverse cholesky_solve", r"(gradient|second order): 0, ", "the other triangle is not read: no derivative there; PyTorch has one"),
     Meant("nn.functional.linear_cross_entropy", r"functions with out=", "PyTorch's chunked form has no derivative there"),
     Meant("normal", r"std is -2", "a standard deviation is not negative; PyTorch's in-place form takes one"),
@@ -135,7 +137,7 @@ def draws(name: str, module: Any) -> bool:
     return "Dropout" in name or "RReLU" in name or "Fractional" in name or bool(getattr(module, "dropout", 0))
 
 
-CONVERTING = {"double", "float", "half", "to", "type_as"}  # into a dtype that is named
+CONVERTING = {"float_power", "double", "float", "half", "to", "type_as"}  # into a dtype that is named
 
 
 def _reduction(f: Callable) -> Callable:
@@ -265,7 +267,7 @@ ADAPTED: dict[str, Callable] = {  # PyTorch's form of the call, and ours
     "repeat": lambda x, *sizes: mg.tile(x, spelling._sizes(sizes)),
     "nonzero": lambda x, *, as_tuple=False: mg.nonzero(x) if as_tuple else mg.argwhere(x),
     "squeeze": lambda x, dim=None: mg.squeeze(x, tuple(i for i, n in enumerate(x.shape) if n == 1 and (dim is None or i in {d % x.ndim for d in ((dim,) if isinstance(dim, int) else dim)}))) if x.ndim else x,
-    "where": lambda condition, x, y: mg.where(condition.astype(bool), x, y),
+    "where": lambda x, condition, y: mg.where(condition.astype(bool), x, y),
     "meshgrid": lambda *xs, indexing="ij": mg.meshgrid(*(xs[0] if isinstance(xs[0], (list, tuple)) else xs), indexing=indexing),
     **{n: _many(getattr(mg, n)) for n in ("atleast_1d", "atleast_2d", "atleast_3d")},
     "to": lambda x, *args, copy=False, **k: x.to(next((a for a in args if isinstance(a, (mg.Tensor, np.dtype))), None), **k),
@@ -328,6 +330,7 @@ def _of_svd(r: Any) -> Any:
 
 
 INVARIANT: dict[str, Callable] = {
+    "svd": lambda r: _of_svd((r[0], r[1], r[2].mT)),
     "linalg.svd": _of_svd,
     "linalg.lstsq": lambda r: r[0] if isinstance(r, tuple) else r,
 }  # functions of the results that do not depend on signs
