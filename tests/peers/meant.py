@@ -25,7 +25,7 @@ MEANT = [
     Meant("nn.functional.conv?d", r"int64.*float64 \(.,\)\) \[should be the same\]: no error",
           "integers go with floats: the result has the floats' dtype"),
     Meant("neg", r"bool \(2,\).*no error", "booleans are counted: an operation on them is one on integers"),
-    Meant("mean", r"int64 .*no error", "the mean of integers is a float"),
+    Meant("mean", r"int64.*no error", "the mean of integers is a float"),
     Meant("nn.functional.max_pool?d", r"\(float32 \(0, .*no error", "an image may have no channels: the result is as empty"),
     Meant("nn.functional.max_unpool?d", r"gradient: 0, PyTorch", "where entries go to one place, the last one stays, and it "
           "alone has a derivative; PyTorch's backward counts those that were overwritten, too"),
@@ -284,6 +284,7 @@ ADAPTED: dict[str, Callable] = {  # PyTorch's form of the call, and ours
     "linalg.cross": lambda x, y, *, dim=-1: mg.linalg.cross(x, y, axis=dim),
     "cross": lambda x, y, dim=-1: mg.cross(x, y, axis=dim),
     "linalg.lstsq": lambda a, b, rcond=None, *, driver=None: mg.linalg.lstsq(a, b, rtol=rcond)[0],
+    "linalg.pinv": lambda a, b=None, *, rtol=None: mg.linalg.pinv(a if b is None else a @ b.mT, rtol=rtol),
     "linalg.qr": lambda x, mode="reduced": mg.linalg.qr(x, mode=mode),
     "linalg.diagonal": lambda x, *, offset=0, dim1=-2, dim2=-1: mg.diagonal(x, offset, dim1, dim2),
     "diagonal": lambda x, offset=0, dim1=0, dim2=1: mg.diagonal(x, offset, dim1, dim2),
