@@ -47,7 +47,7 @@ MEANT = [
     Meant("polygamma special.polygamma matrix_exp", r"gradient: |second order: ", "values of 1e7 and more: the sine that is taken of them magnifies their round-off"),
     Meant("mvlgamma special.multigammaln", r"second order: ", "PyTorch's trigamma has 9 digits"),
     Meant("cholesky_inverse cholesky_solve", r"(gradient|second order): 0, ", "the other triangle is not read: no derivative there; PyTorch has one"),
-    Meant("nn.functional.linear_cross_entropy", r"functions with out=", "PyTorch's chunked form has no derivative there"),
+    Meant("nn.functional.linear_cross_entropy", r"functions with out=|options=.*second order: ", "PyTorch's chunked form has no derivative, or another second one than its plain form, with which ours agrees"),
     Meant("normal", r"std is -2", "a standard deviation is not negative; PyTorch's in-place form takes one"),
     Meant("nn.NLLLoss", r"float16 .*no error", "dtypes promote"),
     Meant("Muon", r"only support 2D parameters.*no error", "what is not a matrix goes by AdamW"),
@@ -290,7 +290,7 @@ ADAPTED: dict[str, Callable] = {  # PyTorch's form of the call, and ours
     "diagonal": lambda x, offset=0, dim1=0, dim2=1: mg.diagonal(x, offset, dim1, dim2),
     "diag_embed": lambda x, offset=0, dim1=-2, dim2=-1: mg.diag_embed(x, offset, dim1, dim2),
     "diagflat": lambda x, offset=0: mg.diagflat(x, offset),
-    "linspace": lambda start, end, steps, *, dtype=None: mg.linspace(start, end, steps) if dtype is None else mg.linspace(start, end, steps).astype(dtype),
+    "linspace": lambda start, end, steps, *, dtype=None: mg.linspace(start, end, steps) if dtype is None else mg.linspace(*(as_tensor(v).astype("d") for v in (start, end)), steps).astype(dtype),
     "polygamma": lambda x, n: mg.polygamma(n, x), "special.polygamma": lambda x, n: mg.special.polygamma(n, x),
     **{n: (lambda name: lambda x, q, dim=None, keepdim=False, *, interpolation="linear": getattr(mg, name)(x, q, dim, keepdim, method=interpolation))(n) for n in ("quantile", "nanquantile")},
     "softmax": lambda x, dim, dtype=None: mg.nn.functional.softmax(x, dim, dtype),
@@ -331,6 +331,7 @@ def _of_svd(r: Any) -> Any:
 
 
 INVARIANT: dict[str, Callable] = {
+    "linalg.eigh": lambda r: (r[0], r[1] * r[1]),
     "svd": lambda r: _of_svd((r[0], r[1], r[2].mT)),
     "linalg.svd": _of_svd,
     "linalg.lstsq": lambda r: r[0] if isinstance(r, tuple) else r,
