@@ -30,8 +30,8 @@ coverage: .venv/dev ## run the tests twice as slowly, and list the lines and bra
 below: .venv/dev ## run what depends on the processor with fewer vector features than it has
 	$(BIN)/python tests/processor.py $(PYTEST) $(PARALLEL) -m processor
 
-fuzz: .venv/dev  ## draw new cases for FUZZ_SECONDS, from FUZZ_SEED on
-	FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_SEED=$(FUZZ_SEED) $(PYTEST) $(PARALLEL) -m generated
+fuzz: .venv/peers  ## draw new cases for FUZZ_SECONDS, from FUZZ_SEED on
+	FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_SEED=$(FUZZ_SEED) $(PYTEST) $(PARALLEL) -m generated --keep-duplicates minigrad tests tests/peers/test_programs.py
 
 peers: .venv/peers  ## compare with PyTorch
 	$(PYTEST) $(PARALLEL) tests/peers

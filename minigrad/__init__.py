@@ -32,13 +32,15 @@ from .kernels import get_num_threads, set_num_threads
 from .ops.activations import *
 from .ops.attention import *
 from .ops.conv import *
+from .ops.creation import *
 from .ops.distances import *
 from .ops.elementwise import *
-from .ops.embedding import *
 from .ops.entries import *
-from .ops.layer_norm import *
+from .ops.gather import *
+from .ops.layout import *
 from .ops.linalg import *
 from .ops.logic import *
+from .ops.lookup import *
 from .ops.loss import *
 from .ops.losses import *
 from .ops.matrices import *
@@ -49,8 +51,11 @@ from .ops.products import *
 from .ops.reduce import *
 from .ops.resize import *
 from .ops.rounding import *
+from .ops.rownorm import *
 from .ops.shape import *
+from .ops.sorting import *
 from .ops.special import *
+from .ops.statistics import *
 from .ops.transcendental import *
 from .random import seed
 from .recompute import checkpoint
@@ -82,13 +87,15 @@ __all__ = [
 __all__ += ops.activations.__all__
 __all__ += ops.attention.__all__
 __all__ += ops.conv.__all__
+__all__ += ops.creation.__all__
 __all__ += ops.elementwise.__all__
-__all__ += ops.layer_norm.__all__
-__all__ += ops.embedding.__all__
+__all__ += ops.layout.__all__
+__all__ += ops.gather.__all__
 __all__ += ops.entries.__all__
 __all__ += ops.linalg.__all__
 __all__ += ops.logic.__all__
 __all__ += ops.rounding.__all__
+__all__ += ops.sorting.__all__
 __all__ += ops.transcendental.__all__
 __all__ += ops.loss.__all__
 __all__ += ops.losses.__all__
@@ -96,13 +103,18 @@ __all__ += ops.noise.__all__
 __all__ += ops.norm.__all__
 __all__ += ops.pool.__all__
 __all__ += ops.reduce.__all__
+__all__ += ops.lookup.__all__
+__all__ += ops.rownorm.__all__
 __all__ += ops.resize.__all__
 __all__ += ops.shape.__all__
+__all__ += ops.statistics.__all__
 __all__ += ops.special.__all__
 __all__ += ops.distances.__all__
 __all__ += ops.matrices.__all__
 __all__ += ops.products.__all__
 __version__ = "0.1.0"
+__array_api_version__ = ops.interchange.VERSION
+__array_namespace_info__ = ops.interchange.Info
 _SUBPACKAGES = ("data", "fft", "lab", "linalg", "nn", "optim", "special", "train", "viz")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import MISSING
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy as np
 
 import minigrad as mg
 from minigrad import data, fft, lab, linalg, nn, optim, train, viz
+from minigrad.nn.function import Function
 
 F32 = np.float32
 Call = tuple[Callable, tuple, dict[str, Any]]
@@ -64,6 +66,10 @@ def leaf() -> mg.Tensor:
 
 def square(p: Any) -> mg.Tensor:
     return mg.sum(mg.mul(p, p))
+
+
+def print_nothing(*_: Any) -> None:
+    pass
 
 
 def run(transform: Any) -> Any:
@@ -169,33 +175,63 @@ AWAITED = {  # methods, and the function that they call: until it is there, they
 }  # fmt: skip
 METHODS = {n: row for n, row in METHODS.items() if hasattr(mg.Tensor, n) and hasattr(mg, AWAITED.get(n, "tensor"))}
 
-LAYERS: dict[str, tuple] = {  # by what they are made with
-    "BCELoss BCEWithLogitsLoss CTCLoss CosineEmbeddingLoss CosineSimilarity GaussianNLLLoss HingeEmbeddingLoss HuberLoss": (),
-    "KLDivLoss L1Loss MarginRankingLoss MultiLabelMarginLoss MultiLabelSoftMarginLoss MultiMarginLoss NLLLoss": (),
-    "PairwiseDistance PoissonNLLLoss SmoothL1Loss SoftMarginLoss TripletMarginLoss TripletMarginWithDistanceLoss": (),
-    "CELU GLU Hardshrink Hardsigmoid Hardswish Hardtanh LogSigmoid Mish PReLU RReLU ReLU6 SELU Softmax2d Softmin": (),
-    "Softshrink Softsign Tanhshrink ModuleDict ModuleList ParameterDict ParameterList": (),
-    "Threshold": (0.1, 2.0),
-    "AdaptiveAvgPool1d AdaptiveAvgPool3d AdaptiveMaxPool1d AdaptiveMaxPool2d AdaptiveMaxPool3d AvgPool1d AvgPool3d": (
-        2,
-    ),
-    "MaxPool1d MaxPool3d MaxUnpool1d MaxUnpool2d MaxUnpool3d ChannelShuffle PixelShuffle PixelUnshuffle Unfold": (2,),
-    "CircularPad1d CircularPad2d CircularPad3d ReflectionPad1d ReflectionPad2d ReflectionPad3d ReplicationPad1d": (1,),
-    "ReplicationPad2d ReplicationPad3d ZeroPad1d ZeroPad2d ZeroPad3d": (1,),
-    "ConstantPad1d ConstantPad2d ConstantPad3d": (1, 0.5),
-    "LPPool1d LPPool2d LPPool3d": (2, 2),
-    "Fold": (4, 2),
-    "Unflatten": (1, (2, 2)),
-    "Upsample UpsamplingBilinear2d UpsamplingNearest2d": (4,),
-    "Conv1d Conv3d ConvTranspose1d ConvTranspose2d ConvTranspose3d Bilinear": (2, 3, 2),
-    "BatchNorm3d InstanceNorm1d InstanceNorm2d InstanceNorm3d LayerNorm LocalResponseNorm RMSNorm": (3,),
-    "GroupNorm": (2, 4),
-    "Embedding GRU GRUCell LSTM LSTMCell RNN RNNCell": (3, 4),
-    "MultiheadAttention": (4, 2),
-    "TransformerDecoderLayer TransformerEncoderLayer": (4, 2, 8),
-}
-
 CALLS: dict[str, Callable[[], Call]] = {
+    # creation
+    "arange": lambda: call(mg.arange, 0, 4, 1),
+    "asarray": lambda: call(mg.asarray, np.ones(2)),
+    "astype": lambda: call(mg.astype, x(2), "float32"),
+    "can_cast": lambda: call(mg.can_cast, np.float32, np.float64),
+    "eye": lambda: call(mg.eye, 2, 3, k=1),
+    "finfo": lambda: call(mg.finfo, np.float32),
+    "from_dlpack": lambda: call(mg.from_dlpack, np.ones(2)),
+    "full": lambda: call(mg.full, (2, 3), 1.5),
+    "full_like": lambda: call(mg.full_like, x(2), 1.5),
+    "iinfo": lambda: call(mg.iinfo, np.int32),
+    "isdtype": lambda: call(mg.isdtype, np.dtype("f4"), "real floating"),
+    "linspace": lambda: call(mg.linspace, 0.0, 1.0, 3),
+    "meshgrid": lambda: call(mg.meshgrid, x(2), x(3)),
+    "result_type": lambda: call(mg.result_type, np.float32, x(2)),
+    **{n: lambda n=n: call(getattr(mg, n), (2, 3)) for n in ["zeros", "ones", "empty"]},
+    **{n: lambda n=n: call(getattr(mg, n), x(2, 3)) for n in ["zeros_like", "ones_like", "empty_like"]},
+    # layout
+    **{n: lambda n=n: call(getattr(mg, n), x(2, 3)) for n in ["atleast_1d", "atleast_2d", "atleast_3d", "flip", "fliplr", "flipud", "ravel", "rot90"]},
+    **{n: lambda n=n: call(getattr(mg, n), [x(2, 3), x(2, 3)]) for n in ["column_stack", "dstack", "hstack", "vstack"]},
+    "broadcast_arrays": lambda: call(mg.broadcast_arrays, x(2, 1), x(3)),
+    "broadcast_shapes": lambda: call(mg.broadcast_shapes, (2, 1), (3,)),
+    "moveaxis": lambda: call(mg.moveaxis, x(2, 3), 0, 1),
+    "repeat": lambda: call(mg.repeat, x(2, 3), 2, axis=0),
+    "roll": lambda: call(mg.roll, x(2, 3), 1, axis=0),
+    "split": lambda: call(mg.split, x(2, 4), 2, 1),
+    "swapaxes": lambda: call(mg.swapaxes, x(2, 3), 0, 1),
+    "tile": lambda: call(mg.tile, x(2, 3), (2, 1)),
+    "unflatten": lambda: call(mg.unflatten, x(2, 4), 1, (2, 2)),
+    "unstack": lambda: call(mg.unstack, x(2, 3), axis=1),
+    # places
+    "gather": lambda: call(mg.gather, x(2, 3), 1, np.array([[0], [2]])),
+    "index_add": lambda: call(mg.index_add, x(2, 3), 1, np.array([0, 2]), x(2, 2)),
+    "index_copy": lambda: call(mg.index_copy, x(2, 3), 1, np.array([0, 2]), x(2, 2)),
+    "index_fill": lambda: call(mg.index_fill, x(2, 3), 1, np.array([0, 2]), 0.5),
+    "one_hot": lambda: call(mg.one_hot, np.array([0, 2]), 3),
+    "scatter": lambda: call(mg.scatter, x(2, 3), 1, np.array([[0], [2]]), x(2, 1)),
+    "scatter_add": lambda: call(mg.scatter_add, x(2, 3), 1, np.array([[0], [2]]), x(2, 1)),
+    "take": lambda: call(mg.take, x(2, 3), np.array([0, 1]), axis=1),
+    "take_along_axis": lambda: call(mg.take_along_axis, x(2, 3), np.array([[0], [2]]), axis=1),
+    # order
+    **{n: lambda n=n: call(getattr(mg, n), x(2, 3)) for n in ["argsort", "sort", "msort", "nonzero", "argwhere", "count_nonzero", "mode", "unique_all", "unique_counts", "unique_inverse", "unique_values"]},
+    **{n: lambda n=n: call(getattr(mg, n), x(2, 3), 1) for n in ["argmax", "argmin", "median", "nanmedian"]},
+    **{n: lambda n=n: call(getattr(mg, n), x(2, 3), 0.3, 1) for n in ["quantile", "nanquantile"]},
+    "bincount": lambda: call(mg.bincount, np.array([0, 2, 2])),
+    "bucketize": lambda: call(mg.bucketize, x(2, 3), np.array([0.3, 0.6])),
+    "isin": lambda: call(mg.isin, x(2, 3), x(2)),
+    "kthvalue": lambda: call(mg.kthvalue, x(2, 3), 2, 1),
+    "searchsorted": lambda: call(mg.searchsorted, np.array([0.3, 0.6]), x(2, 3)),
+    "topk": lambda: call(mg.topk, x(2, 3), 2, 1),
+    # statistics
+    **{n: lambda n=n: call(getattr(mg, n), x(2, 3)) for n in ["aminmax", "average", "cov", "corrcoef", "prod", "trapezoid", "cumulative_trapezoid", "diff"]},
+    **{n: lambda n=n: call(getattr(mg, n), x(2, 3), 1) for n in ["cummax", "cummin", "logcumsumexp", "nanmean", "nansum", "std_mean", "var_mean"]},
+    "cumulative_sum": lambda: call(mg.cumulative_sum, x(2, 3), axis=1),
+    "cumulative_prod": lambda: call(mg.cumulative_prod, x(2, 3), axis=1),
+    "renorm": lambda: call(mg.renorm, x(2, 3), 2.0, 0, 0.5),
     "embedding": lambda: call(mg.embedding, np.array([1, 0]), x(3, 2), 0),
     "embedding_bag": lambda: call(mg.embedding_bag, np.array([[1, 0]]), x(3, 2)),
     "group_norm": lambda: call(mg.group_norm, x(2, 4, 3), 2, x(4), x(4), 1e-5),
@@ -257,6 +293,15 @@ CALLS: dict[str, Callable[[], Call]] = {
     "fold": lambda: call(mg.fold, x(1, 1, 2, 2, 3, 3), 4),
     "fractional_max_pool2d": lambda: call(mg.fractional_max_pool2d, x(*IMAGE), 2, rng=0),
     "global_avg_pool2d": lambda: call(mg.global_avg_pool2d, x(*IMAGE)),
+    "layer_norm": lambda: call(mg.layer_norm, x(2, 3), 3, x(3), x(3)),
+    "rms_norm": lambda: call(mg.rms_norm, x(2, 3), 3, x(3)),
+    "group_norm": lambda: call(mg.group_norm, x(2, 4, 3), 2, x(4), x(4)),
+    "instance_norm": lambda: call(mg.instance_norm, x(2, 4, 3), None, None, x(4), x(4)),
+    "local_response_norm": lambda: call(mg.local_response_norm, x(2, 4, 3), 2),
+    "lp_normalize": lambda: call(mg.lp_normalize, x(2, 3)),
+    "embedding": lambda: call(mg.embedding, np.array([1, 0]), x(3, 2)),
+    "embedding_bag": lambda: call(mg.embedding_bag, np.array([[1, 0]]), x(3, 2)),
+    "scaled_dot_product_attention": lambda: call(mg.scaled_dot_product_attention, x(3, 2), x(4, 2), x(4, 2)),
     "log_softmax": lambda: call(mg.log_softmax, x(2, 3), -1),
     "matmul": lambda: call(mg.matmul, x(2, 3), x(3, 4)),
     "matrix_transpose": lambda: call(mg.matrix_transpose, x(2, 3)),
@@ -385,6 +430,7 @@ CALLS: dict[str, Callable[[], Call]] = {
     **{f"Tensor.{n}": lambda n=n: call(getattr(mg.Tensor, n), x(2, 3), axis=1) for n in REDUCE.split()},
     "Tensor.argmax": lambda: call(mg.Tensor.argmax, x(2, 3), 1),
     "Tensor.astype": lambda: call(mg.Tensor.astype, x(2, 3), "float32"),
+    "Tensor.register_hook": lambda: call(mg.Tensor.register_hook, x(2, 3), print_nothing),
     "Tensor.backward": lambda: call(mg.Tensor.backward, x(2, 3) * 2, np.ones((2, 3))),
     "Tensor.clip": lambda: call(mg.Tensor.clip, x(3), 0.3, 0.6),
     "Tensor.flatten": lambda: call(mg.Tensor.flatten, x(2, 3), 0),
@@ -411,33 +457,79 @@ CALLS: dict[str, Callable[[], Call]] = {
     "add_at": lambda: call(mg.add_at, x(2, 3), [0, 0], x(2, 3)),
     "set_at": lambda: call(mg.set_at, x(2, 3), (0, slice(1, 3)), x(2)),
     # layers
-    **{f"nn.{n}": lambda n=n: call(getattr(nn, n)) for n in ["GELU", "Identity", "LogSoftmax", "ReLU", "SiLU", "Sigmoid", "Softmax", "Tanh"]},
-    **{f"nn.{n}": lambda n=n, args=args: call(getattr(nn, n), *args) for names, args in LAYERS.items() for n in names.split()},
-    "nn.Transformer": lambda: call(nn.Transformer, 4, 2, num_encoder_layers=1, num_decoder_layers=1, dim_feedforward=8),
-    "nn.TransformerDecoder": lambda: call(nn.TransformerDecoder, nn.TransformerDecoderLayer(4, 2, 8), num_layers=2),
-    "nn.TransformerEncoder": lambda: call(nn.TransformerEncoder, nn.TransformerEncoderLayer(4, 2, 8), num_layers=2),
-    "nn.AdaptiveAvgPool2d": lambda: call(nn.AdaptiveAvgPool2d, 1),
-    "nn.AvgPool2d": lambda: call(nn.AvgPool2d, 2),
+    **{f"nn.{kind.__name__}": lambda kind=kind: call(kind, *[2] * sum(h.default is MISSING for h in kind.hyperparameters.values()))
+       for kind in vars(nn).values() if isinstance(kind, type) and issubclass(kind, Function)},
+    **{f"nn.{type(made).__name__}.__call__": lambda made=made, given=given: call(made, *(x(*size) for size in given)) for made, *given in [
+        *((made, (2, 3)) for made in (
+            nn.CELU(), nn.GLU(0), nn.Hardshrink(), nn.Hardsigmoid(), nn.Hardswish(), nn.Hardtanh(), nn.LogSigmoid(), nn.Mish(), nn.PReLU(dtype="d"),
+            nn.RReLU(rng=0), nn.ReLU6(), nn.SELU(), nn.Softmin(), nn.Softshrink(), nn.Softsign(), nn.Tanhshrink(), nn.Threshold(0.5, 1.0),
+            nn.LayerNorm(3, dtype="d"), nn.RMSNorm(3, dtype="d"), nn.ModuleList([nn.ReLU()]), nn.Unflatten(1, (3, 1)), nn.RNNCell(3, 2, dtype="d"),
+            nn.GRUCell(3, 2, dtype="d"), nn.LSTMCell(3, 2, dtype="d"), nn.RNN(3, 2, dtype="d"), nn.GRU(3, 2, dtype="d"), nn.LSTM(3, 2, dtype="d"),
+            nn.TransformerEncoderLayer(3, 1, 4, 0.0, dtype="d")) if not isinstance(made, nn.ModuleList)),
+        *((made, IMAGE) for made in (
+            nn.AdaptiveMaxPool2d(1), nn.ChannelShuffle(2), nn.CircularPad2d(1), nn.ConstantPad2d(1, 0.5), nn.ConvTranspose2d(2, 2, 2, dtype="d"),
+            nn.GroupNorm(2, 2, dtype="d"), nn.InstanceNorm2d(2), nn.LPPool2d(2, 2), nn.PixelUnshuffle(2), nn.ReflectionPad2d(1),
+            nn.ReplicationPad2d(1), nn.Softmax2d(), nn.Unfold(2), nn.Upsample(scale_factor=2), nn.UpsamplingBilinear2d(scale_factor=2),
+            nn.UpsamplingNearest2d(scale_factor=2), nn.ZeroPad2d(1))),
+        *((made, (2, 2, 4)) for made in (
+            nn.AdaptiveAvgPool1d(2), nn.AdaptiveMaxPool1d(2), nn.AvgPool1d(2), nn.CircularPad1d(1), nn.ConstantPad1d(1, 0.5), nn.Conv1d(2, 2, 2, dtype="d"),
+            nn.ConvTranspose1d(2, 2, 2, dtype="d"), nn.InstanceNorm1d(2), nn.LPPool1d(2, 2), nn.MaxPool1d(2), nn.ReflectionPad1d(1),
+            nn.ReplicationPad1d(1), nn.ZeroPad1d(1))),
+        *((made, (1, 2, 2, 2, 2)) for made in (
+            nn.AdaptiveAvgPool3d(2), nn.AdaptiveMaxPool3d(2), nn.AvgPool3d(2), nn.BatchNorm3d(2, dtype="d"), nn.CircularPad3d(1), nn.ConstantPad3d(1, 0.5),
+            nn.Conv3d(2, 2, 2, dtype="d"), nn.ConvTranspose3d(2, 2, 2, dtype="d"), nn.InstanceNorm3d(2), nn.LPPool3d(2, 2), nn.MaxPool3d(2),
+            nn.ReflectionPad3d(1), nn.ReplicationPad3d(1), nn.ZeroPad3d(1))),
+        (nn.Bilinear(3, 2, 2, dtype="d"), (2, 3), (2, 2)), (nn.PixelShuffle(2), (1, 4, 2, 2)), (nn.Fold(3, 2), (1, 4, 4)),
+        (nn.MultiheadAttention(4, 2, dtype="d"), (3, 4), (2, 4), (2, 4)), (nn.TransformerDecoderLayer(4, 2, 4, 0.0, dtype="d"), (3, 4), (2, 4)),
+        (nn.Transformer(4, 2, 1, 1, 4, 0.0, dtype="d"), (3, 4), (2, 4)),
+    ]},
+    **{f"nn.MaxUnpool{d}d.__call__": lambda d=d: call(getattr(nn, f"MaxUnpool{d}d")(2), x(1, 1, *[1] * d), np.zeros((1, 1, *[1] * d), int)) for d in (1, 2, 3)},
+    **{f"nn.{kind}": lambda kind=kind: call(getattr(nn, kind), 2, 2, 1) for kind in ("Bilinear", "Conv1d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d")},
+    **{f"nn.{kind}": lambda kind=kind: call(getattr(nn, kind), 3) for kind in (
+        "BatchNorm3d", "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d", "LayerNorm", "RMSNorm", "PReLU")},
+    **{f"nn.{kind}": lambda kind=kind: call(getattr(nn, kind), 3, 2) for kind in ("RNNCell", "LSTMCell", "GRUCell", "RNN", "LSTM", "GRU", "Embedding")},
+    **{f"nn.{kind}": lambda kind=kind: call(getattr(nn, kind), 4, 2) for kind in ("MultiheadAttention", "TransformerEncoderLayer", "TransformerDecoderLayer")},
+    **{f"nn.{kind}": lambda kind=kind: call(getattr(nn, kind), 0.5) for kind in ("Dropout1d", "Dropout3d", "AlphaDropout", "FeatureAlphaDropout")},
+    "nn.AlphaDropout.__call__": lambda: call(nn.AlphaDropout(0.5, rng=0), x(2, 3)),
+    "nn.FeatureAlphaDropout.__call__": lambda: call(nn.FeatureAlphaDropout(0.5, rng=0), x(2, 3)),
+    "nn.Dropout1d.__call__": lambda: call(nn.Dropout1d(0.5, rng=0), x(2, 2, 3)),
+    "nn.Dropout3d.__call__": lambda: call(nn.Dropout3d(0.5, rng=0), x(1, 2, 2, 1, 2)),
+    "nn.EmbeddingBag": lambda: call(nn.EmbeddingBag, 5, 2),
+    "nn.EmbeddingBag.__call__": lambda: call(nn.EmbeddingBag(5, 2, dtype="d"), np.array([[1, 4]])),
+    **{f"nn.{type(made).__name__}.__call__": lambda made=made: call(made, x(2, 3), x(2, 3)) for made in (
+        nn.L1Loss(), nn.SmoothL1Loss(), nn.HuberLoss(), nn.BCELoss(), nn.BCEWithLogitsLoss(), nn.KLDivLoss(), nn.PoissonNLLLoss(), nn.CosineSimilarity(),
+        nn.PairwiseDistance(), nn.MultiLabelSoftMarginLoss())},
+    "nn.NLLLoss.__call__": lambda: call(nn.NLLLoss(), x(4, 3), np.array([2, 0, 1, 2])),
+    "nn.MultiMarginLoss.__call__": lambda: call(nn.MultiMarginLoss(), x(4, 3), np.array([2, 0, 1, 2])),
+    "nn.TripletMarginLoss.__call__": lambda: call(nn.TripletMarginLoss(), x(2, 3), x(2, 3), x(2, 3)),
+    "nn.Embedding.__call__": lambda: call(nn.Embedding(5, 2, dtype="d"), np.array([1, 4])),
+    "nn.GroupNorm": lambda: call(nn.GroupNorm, 1, 2),
+    "nn.Identity": lambda: call(nn.Identity),
+    "nn.ModuleDict": lambda: call(nn.ModuleDict, {"a": nn.ReLU()}),
+    "nn.ModuleList": lambda: call(nn.ModuleList, [nn.ReLU()]),
+    "nn.ParameterDict": lambda: call(nn.ParameterDict, {"a": np.ones(2)}),
+    "nn.ParameterList": lambda: call(nn.ParameterList, [np.ones(2)]),
+    "nn.Softmax2d": lambda: call(nn.Softmax2d),
+    "nn.Transformer": lambda: call(nn.Transformer, 4, 2, num_encoder_layers=1, num_decoder_layers=1, dim_feedforward=4),
+    "nn.TransformerDecoder": lambda: call(nn.TransformerDecoder, nn.TransformerDecoderLayer(4, 2, 4), num_layers=2),
+    "nn.TransformerEncoder": lambda: call(nn.TransformerEncoder, nn.TransformerEncoderLayer(4, 2, 4), num_layers=2),
+    "nn.TransformerEncoder.__call__": lambda: call(nn.TransformerEncoder(nn.TransformerEncoderLayer(4, 2, 4, 0.0, dtype="d"), 1), x(3, 4)),
+    "nn.TransformerDecoder.__call__": lambda: call(nn.TransformerDecoder(nn.TransformerDecoderLayer(4, 2, 4, 0.0, dtype="d"), 1), x(3, 4), x(2, 4)),
+    "nn.Unflatten": lambda: call(nn.Unflatten, 1, (2, 1)),
     "nn.BatchNorm1d": lambda: call(nn.BatchNorm1d, 3),
     "nn.BatchNorm2d": lambda: call(nn.BatchNorm2d, 3),
     "nn.Buffer": lambda: call(nn.Buffer, np.ones(3)),
     "nn.Conv2d": lambda: call(nn.Conv2d, 2, 3, 3),
-    "nn.CrossEntropyLoss": lambda: call(nn.CrossEntropyLoss),
     "nn.DropConnect": lambda: call(nn.DropConnect, nn.Linear(3, 2), 0.5),
     "nn.Dropout": lambda: call(nn.Dropout, 0.5),
     "nn.Dropout2d": lambda: call(nn.Dropout2d, 0.5),
-    "nn.ELU": lambda: call(nn.ELU, 1.0),
     "nn.Flatten": lambda: call(nn.Flatten, 1),
     "nn.FractionalMaxPool2d": lambda: call(nn.FractionalMaxPool2d, 2),
-    "nn.LeakyReLU": lambda: call(nn.LeakyReLU, 0.1),
     "nn.Linear": lambda: call(nn.Linear, 3, 2),
-    "nn.MSELoss": lambda: call(nn.MSELoss),
-    "nn.MaxPool2d": lambda: call(nn.MaxPool2d, 2),
     "nn.Module": lambda: call(nn.Module),
     "nn.Parameter": lambda: call(nn.Parameter, np.ones(3)),
     "nn.Residual": lambda: call(nn.Residual, nn.Linear(3, 3)),
     "nn.Sequential": lambda: call(nn.Sequential, nn.Linear(3, 3), nn.ReLU()),
-    "nn.Softplus": lambda: call(nn.Softplus, 1.0),
     "nn.StochasticDepth": lambda: call(nn.StochasticDepth, 0.5),
     **{f"nn.{type(made).__name__}.__call__": lambda made=made: call(made, x(2, 3)) for made in [
         nn.GELU(), nn.Identity(), nn.LogSoftmax(), nn.ReLU(), nn.SiLU(), nn.Sigmoid(), nn.Softmax(), nn.Tanh(), nn.ELU(), nn.LeakyReLU(),
@@ -450,6 +542,15 @@ CALLS: dict[str, Callable[[], Call]] = {
     ]},
     "nn.CrossEntropyLoss.__call__": lambda: call(nn.CrossEntropyLoss(), x(4, 3), np.array([2, 0, 1, 2])),
     "nn.MSELoss.__call__": lambda: call(nn.MSELoss(), x(2, 3), x(2, 3)),
+    "nn.Module.add_module": lambda: call(net().add_module, "more", nn.ReLU()),
+    "nn.Module.apply": lambda: call(net().apply, print_nothing),
+    "nn.Module.get_submodule": lambda: call(net().get_submodule, "1"),
+    "nn.Module.register_buffer": lambda: call(net().register_buffer, "more", np.ones(2)),
+    "nn.Module.register_parameter": lambda: call(net().register_parameter, "more", nn.Parameter(np.ones(2))),
+    **{f"nn.Module.{n}": lambda n=n: call(getattr(net(), n), print_nothing) for n in (
+        "register_forward_hook", "register_forward_pre_hook", "register_full_backward_hook", "register_full_backward_pre_hook")},
+    "nn.Module.to": lambda: call(net().to, "float64"),
+    "nn.Module.zero_grad": lambda: call(net().zero_grad, False),
     "nn.Module.astype": lambda: call(net().astype, "float64"),
     "nn.Module.load_state_dict": lambda: call(net().load_state_dict, net().state_dict()),
     "nn.Module.requires_grad_": lambda: call(net().requires_grad_, False),
@@ -484,6 +585,11 @@ CALLS: dict[str, Callable[[], Call]] = {
         f"nn.init.{n}": lambda n=n: call(getattr(nn.init, n), (3, 2), rng=0, dtype="float32")
         for n in ["uniform", "normal", "xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal"]
     },
+    "nn.models.ImageNetResNet": lambda: call(nn.models.ImageNetResNet, (1, 1, 1, 1), 2),
+    "nn.models.MobileNetV2": lambda: call(nn.models.MobileNetV2, 2, blocks=((1, 2, 1, 1),), last=2),
+    "nn.models.TextTransformer": lambda: call(nn.models.TextTransformer, 5, width=4, heads=2, layers=1),
+    "nn.models.UNet": lambda: call(nn.models.UNet, 2, width=1, depth=1),
+    "nn.models.vgg": lambda: call(nn.models.vgg, 2, blocks=((2,),)),
     "nn.models.LeNet": lambda: call(nn.models.LeNet, 10, image_size=8),
     "nn.models.ResNet": lambda: call(nn.models.ResNet, 1, width=2),
     "nn.models.Subsample": lambda: call(nn.models.Subsample, 4, 2),

@@ -54,9 +54,7 @@ class Compiled(Wrapper):
         self.refused: str | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if (
-            self.refused is not None or state.watcher is not None or state.traced or any(listeners.values())
-        ):  # who is outside sees all of it
+        if self.refused is not None or state.watcher is not None or state.traced:  # who is outside sees all of it
             return self.f(*args, **kwargs)
         plain = not (kwargs or [a for a in args if type(a) is not np.ndarray and not isinstance(a, Tensor)])
         flat = args if plain else tree.flatten((args, kwargs))[0]
@@ -68,8 +66,9 @@ class Compiled(Wrapper):
             programs = self.programs.get(key, ())
         except TypeError:  # an argument that cannot be compared
             return self._as_it_is("an argument is neither an array nor a number or string", args, kwargs)
+        hooked = {i for i, hooks in listeners.items() if hooks} if listeners else ()
         for program in programs:
-            if program.guards.hold():
+            if program.guards.hold() and not (hooked and hooked & {*program.tensors, *map(id, flat)}):
                 out = program.run(*flat)
                 if out is not STALE:
                     return out

@@ -27,6 +27,7 @@ class Program:
 
     def __init__(self, capture: Capture, guards: Guards, results: list[str], build: Callable[[list], Any]) -> None:
         self.guards = guards
+        self.tensors = [id(t) for t in capture.tensors.values()]
         self.source = _source(capture, results, guards.arguments)
         names = {**capture.names, "STALE": STALE, "wrap": wrap, "build": build}
         for name, t in capture.tensors.items():

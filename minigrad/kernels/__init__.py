@@ -49,16 +49,18 @@ __all__ = [
     "matmul",
     "max_pool2d",
     "normalize",
+    "normalize_rows",
+    "normalize_rows_backward",
     "pool_put",
     "pool_take",
-    "row_norm",
-    "row_norm_backward",
     "set_num_threads",
     "sigmoid",
     "sigmoid_backward",
     "silu",
     "silu_backward",
     "softmax_cross_entropy",
+    "softmax_rows",
+    "softmax_rows_backward",
     "tanh_backward",
     "taps",
     "unfold",
@@ -158,15 +160,18 @@ gelu_backward = _dispatched(plain.gelu_backward, "elementwise")
 erf = _dispatched(plain.erf, "elementwise")
 erfc = _dispatched(plain.erfc, "elementwise")
 gelu_erf = _dispatched(plain.gelu_erf, "elementwise")
-add_rows = _dispatched(plain.add_rows, "rows")
-row_norm = _dispatched(plain.row_norm, "rows")
-row_norm_backward = _dispatched(plain.row_norm_backward, "rows")
 gelu_erf_backward = _dispatched(plain.gelu_erf_backward, "elementwise")
 elu = _dispatched(plain.elu, "elementwise")
 elu_backward = _dispatched(plain.elu_backward, "elementwise")
 leaky_relu = _dispatched(plain.leaky_relu, "elementwise")
 leaky_relu_backward = _dispatched(plain.leaky_relu_backward, "elementwise")
 
+normalize_rows = _dispatched(plain.normalize_rows, "rows")
+normalize_rows_backward = _dispatched(plain.normalize_rows_backward, "rows")
+add_rows = _dispatched(plain.add_rows, "rows")
+
+softmax_rows = _dispatched(plain.softmax_rows, "softmax")
+softmax_rows_backward = _dispatched(plain.softmax_rows_backward, "softmax")
 softmax_cross_entropy = _dispatched(plain.softmax_cross_entropy, "softmax")
 
 

@@ -288,13 +288,13 @@ def gelu_backward(g: Array, x: Array):
     return g * (s * (1 + x * (1 - s) * (8 / np.pi) ** 0.5 * (1 + 3 * 0.044715 * x * x)))
 
 
-def _each(f):
+def _by_number(f):
     """A function of Python's numbers as one of arrays, in their dtype."""
     every = np.vectorize(f, otypes=[np.float64])
     return lambda x: every(x).astype(x.dtype)
 
 
-_erf, _erfc = _each(math.erf), _each(math.erfc)
+_erf, _erfc = _by_number(math.erf), _by_number(math.erfc)
 
 
 def erf(x: Array):
@@ -342,6 +342,50 @@ def leaky_relu(x: Array, *, slope: float):
 def leaky_relu_backward(g: Array, x: Array, *, slope: float):
     """g times the derivative of leaky_relu at x, which is slope at 0."""
     return np.where(x.real > 0, g, slope * g).astype(x.dtype)
+
+
+# Normalisation of rows: y = (x - mean) / sqrt(variance + eps) * weight + bias, or with the mean square, not centred.
+# weight and bias are (R,K) for R rows after each other, an entry serving F/K numbers in a row.
+
+
+def normalize_rows(x: Array, weight: Array, bias: Array, *, eps: float, centred: bool):  # (M,F) -> y (M,F), stats (M,2)
+    """Rows normalised, scaled and shifted; and their means and 1 / sqrt(variance + eps), which the gradients need."""
+    mean = x.mean(axis=1, keepdims=True) * centred
+    istd = (np.square(x - mean).mean(axis=1, keepdims=True) + x.dtype.type(eps)) ** -0.5
+    w, b = (_each(v, x) for v in (weight, bias))
+    return ((x - mean) * istd * w + b).astype(x.dtype), np.concatenate([mean, istd], 1).astype(x.dtype)
+
+
+def normalize_rows_backward(g: Array, x: Array, weight: Array, stats: Array, *, centred: bool):
+    """The gradients of x, weight and bias."""
+    mean, istd = stats[:, :1], stats[:, 1:]
+    y, h = (x - mean) * istd, g * _each(weight, x)
+    gx = istd * (h - h.mean(axis=1, keepdims=True) * centred - y * (h * y).mean(axis=1, keepdims=True))
+    parts = -1, *weight.shape, x.shape[1] // weight.shape[1]
+    return gx.astype(x.dtype), (g * y).reshape(parts).sum(axis=(0, 3)), g.reshape(parts).sum(axis=(0, 3))
+
+
+def _each(v, x):
+    """(R,K) repeated to x's shape."""
+    return np.tile(np.repeat(v, x.shape[1] // v.shape[1], 1), (len(x) // len(v), 1))
+
+
+def softmax_rows(x: Array):
+    """Over the last axis."""
+    z = np.exp(from_top(x, x.ndim - 1))
+    return z / z.sum(-1, keepdims=True)
+
+
+def softmax_rows_backward(g: Array, y: Array):
+    """The gradient of softmax, whose value is y, over the last axis."""
+    return y * (g - (g * y).sum(-1, keepdims=True))
+
+
+def add_rows(g: Array, ids, *, rows: int):  # (N,F), ids (N,) -> (rows,F)
+    """Row ids[i] of the result is the sum of all rows g[i]."""
+    out = np.zeros((rows, g.shape[1]), g.dtype)
+    np.add.at(out, ids, g)
+    return out
 
 
 # Softmax cross-entropy: loss = -sum(target * log softmax(logits)), target = (1 - smoothing) * onehot + smoothing / K
@@ -425,30 +469,3 @@ def _channels_last(y):
 def matmul(a: Array, b: Array):
     """a @ b."""
     return a @ b
-
-
-def row_norm(x: Array, scale: Array, shift: Array, *, eps: float, centred: bool):
-    """(x - mean) / sqrt(mean of squares + eps) of each row (M,K), times scale plus shift (P,K), which repeat; and the
-    means and 1 / roots (M,2)."""
-    mean = x.mean(1, keepdims=True) if centred else np.zeros((len(x), 1), x.dtype)
-    c = x - mean
-    istd = 1 / np.sqrt((c * c).mean(1, keepdims=True) + x.dtype.type(eps))
-    y = (c * istd).reshape(-1, *scale.shape) * scale + shift
-    return y.reshape(x.shape), np.concatenate([mean, istd], 1)
-
-
-def row_norm_backward(g: Array, x: Array, scale: Array, stats: Array, *, centred: bool):
-    """The gradients of x, scale and shift."""
-    mean, istd = stats[:, :1], stats[:, 1:]
-    xhat = (x - mean) * istd
-    a = (g.reshape(-1, *scale.shape) * scale).reshape(x.shape)
-    middle = a.mean(1, keepdims=True) if centred else 0
-    gx = istd * (a - middle - xhat * (a * xhat).mean(1, keepdims=True))
-    return gx, (g * xhat).reshape(-1, *scale.shape).sum(0), g.reshape(-1, *scale.shape).sum(0)
-
-
-def add_rows(g: Array, index: Array, size: int):
-    """Zeros (size,K) to which row i of g is added at index[i]."""
-    out = np.zeros((size, g.shape[1]), g.dtype)
-    np.add.at(out, index, g)
-    return out

@@ -1,11 +1,7 @@
-"""Rows as one thing each: normalised, and added up at places.
+"""Rows: each normalised by itself, and rows added to rows.
 
-    row_norm     y = (x - mean) * istd * scale + shift, with mean and istd = 1 / sqrt(mean of squares + eps) of the row;
-                 not centred, the mean counts as 0. Row r takes row r % P of scale and shift (P,K)
-    backward     a = g * scale,  gx = istd * (a - mean of a - xhat * mean of a * xhat)
-    add_rows     out[index[i]] += g[i]
-
-Sums are kept in the array's own dtype for a block, then in float64.
+Of a row that is in the cache, the mean is taken, then the mean of what is left, and of its square: no digits cancel far from
+zero. Sums over rows are kept in the array's own dtype for a block of rows, and go to float64 then.
 """
 
 import math
@@ -15,102 +11,138 @@ import numpy as np
 from . import threads
 from .jit import contiguous, kernel
 
-BLOCK = 4096  # numbers of a row, whose sum is kept in the array's own dtype
-MANY = 256  # rows, likewise
+BLOCK = 64  # rows
 
 
-def row_norm(x, scale, shift, *, eps, centred):
-    x, scale, shift = contiguous(x), contiguous(scale), contiguous(shift)
+def normalize_rows(x, weight, bias, *, eps, centred):
+    x = contiguous(x)
     y, stats = np.empty_like(x), np.empty((len(x), 2), x.dtype)
-    parts = threads.spans(len(x), 3 * threads.PASS * x.size)
-    threads.run(_normalize, [(x, scale, shift, eps, centred, y, stats, lo, hi) for lo, hi in parts])
+    args = x, contiguous(weight), contiguous(bias), eps, centred, y, stats
+    threads.run(_normalize, [(*args, lo, hi) for lo, hi in threads.spans(len(x), threads.PASS * x.size)])
     return y, stats
 
 
-def row_norm_backward(g, x, scale, stats, *, centred):
-    g, x, scale = contiguous(g), contiguous(x), contiguous(scale)
+def normalize_rows_backward(g, x, weight, stats, *, centred):
+    g, x, weight = contiguous(g), contiguous(x), contiguous(weight)
     gx = np.empty_like(x)
-    parts = threads.spans(len(x), 4 * threads.PASS * x.size)
-    sums = np.zeros((len(parts), 2, *scale.shape))
-    threads.run(_pull_back, [(g, x, scale, stats, centred, gx, sums[i], lo, hi) for i, (lo, hi) in enumerate(parts)])
-    gs = sums.sum(axis=0).astype(x.dtype)
-    return gx, gs[0], gs[1]
+    parts = threads.spans(len(x), threads.PASS * x.size)
+    sums = np.zeros((len(parts), 2, *weight.shape))
+    args = g, x, weight, contiguous(stats), centred, gx
+    threads.run(_pull_back, [(*args, sums[i], lo, hi) for i, (lo, hi) in enumerate(parts)])
+    gw, gb = sums.sum(axis=0).astype(x.dtype)
+    return gx, gw, gb
 
 
-def add_rows(g, index, size):
-    out = np.zeros((size, g.shape[1]), g.dtype)
-    _add_rows(contiguous(g), contiguous(index), out)
+def add_rows(g, ids, *, rows):
+    g, ids = contiguous(g), contiguous(ids.astype(np.int64, copy=False))
+    out = np.zeros((rows, g.shape[1]), g.dtype)
+    work = threads.PASS * g.size
+    threads.run(_add, [(g, ids, out, lo, hi) for lo, hi in threads.spans(g.shape[1], work)])
     return out
 
 
 @kernel
-def _sum(row):
-    total = 0.0
-    for start in range(0, row.size, BLOCK):
-        part = row.dtype.type(0)
-        for j in range(start, min(start + BLOCK, row.size)):
-            part += row[j]
-        total += part
-    return total
-
-
-@kernel
-def _sum_of_squares(row, mean):
-    total = 0.0
-    for start in range(0, row.size, BLOCK):
-        part = row.dtype.type(0)
-        for j in range(start, min(start + BLOCK, row.size)):
-            part += (row[j] - mean) * (row[j] - mean)
-        total += part
-    return total
-
-
-@kernel
-def _normalize(x, scale, shift, eps, centred, y, stats, lo, hi):
-    k, p, to = x.shape[1], scale.shape[0], x.dtype.type
+def _normalize(x, weight, bias, eps, centred, y, stats, lo, hi):
+    f, (period, k) = x.shape[1], weight.shape
+    span = f // max(1, k)
+    count = x.dtype.type(max(1, f))
     for r in range(lo, hi):
-        mean = to(_sum(x[r]) / k) if centred else to(0)
-        istd = to(1 / math.sqrt(_sum_of_squares(x[r], mean) / k + eps))
+        row, out, mean, rest, square = x[r], y[r], x.dtype.type(0), x.dtype.type(0), x.dtype.type(0)
+        if centred:
+            for j in range(f):
+                mean += row[j]
+            mean /= count
+        for j in range(f):
+            d = row[j] - mean
+            rest += d
+            square += d * d
+        rest /= count
+        square /= count
+        if centred:
+            mean += rest
+            square -= rest * rest
+        istd = x.dtype.type(1 / math.sqrt(square + eps))
         stats[r, 0], stats[r, 1] = mean, istd
-        q = r % p
-        for j in range(k):
-            y[r, j] = (x[r, j] - mean) * istd * scale[q, j] + shift[q, j]
+        w, b = weight[r % period], bias[r % period]
+        if span == 1:
+            for j in range(f):
+                out[j] = (row[j] - mean) * istd * w[j] + b[j]
+        else:
+            for i in range(k):
+                _scaled(row[i * span : (i + 1) * span], mean, istd * w[i], b[i], out[i * span : (i + 1) * span])
 
 
 @kernel
-def _pull_back(g, x, scale, stats, centred, gx, sums, lo, hi):
-    k, p, to = x.shape[1], scale.shape[0], x.dtype.type
-    some = np.zeros((2, p, k), x.dtype)
-    for start in range(lo, hi, MANY):
-        stop = min(start + MANY, hi)
-        for r in range(start, stop):
-            mean, istd, q = stats[r, 0], stats[r, 1], r % p
-            total, along = 0.0, 0.0
-            for first in range(0, k, BLOCK):
-                a, b = to(0), to(0)
-                for j in range(first, min(first + BLOCK, k)):
-                    h = g[r, j] * scale[q, j]
+def _scaled(x, mean, scale, shift, y):
+    for j in range(x.size):
+        y[j] = (x[j] - mean) * scale + shift
+
+
+@kernel
+def _two_sums(g, x, mean):
+    a, b = x.dtype.type(0), x.dtype.type(0)
+    for j in range(x.size):
+        a += g[j]
+        b += g[j] * (x[j] - mean)
+    return a, b
+
+
+@kernel
+def _combine(g, x, mean, scale, shift, slope, out):
+    for j in range(x.size):
+        out[j] = g[j] * scale - shift - (x[j] - mean) * slope
+
+
+@kernel
+def _pull_back(g, x, weight, stats, centred, gx, sums, lo, hi):
+    f, (period, k) = x.shape[1], weight.shape
+    span = f // max(1, k)
+    part = np.zeros((2, period, k), x.dtype)
+    count, zero = x.dtype.type(max(1, f)), x.dtype.type(0)
+    for r0 in range(lo, hi, BLOCK):
+        for r in range(r0, min(r0 + BLOCK, hi)):
+            row, up, out, mean, istd = x[r], g[r], gx[r], stats[r, 0], stats[r, 1]
+            w, of_w, of_b = weight[r % period], part[0, r % period], part[1, r % period]
+            a, b = zero, zero
+            if span == 1:
+                for j in range(f):
+                    y, h = (row[j] - mean) * istd, up[j] * w[j]
                     a += h
-                    b += h * (x[r, j] - mean)
-                total += a
-                along += b
-            middle = to(total / k) if centred else to(0)
-            slope = to(along / k) * istd
-            for j in range(k):
-                xhat = (x[r, j] - mean) * istd
-                gx[r, j] = istd * (g[r, j] * scale[q, j] - middle - xhat * slope)
-                some[0, q, j] += g[r, j] * xhat
-                some[1, q, j] += g[r, j]
-        for i in range(2):
-            for q in range(p):
-                for j in range(k):
-                    sums[i, q, j] += some[i, q, j]
-                    some[i, q, j] = 0
+                    b += h * y
+                a, b = a / count, b / count
+                if not centred:
+                    a = zero
+                for j in range(f):
+                    out[j] = (up[j] * w[j] - a - (row[j] - mean) * istd * b) * istd
+                for j in range(f):
+                    of_w[j] += up[j] * ((row[j] - mean) * istd)
+                for j in range(f):
+                    of_b[j] += up[j]
+            else:
+                for i in range(k):
+                    c, d = _two_sums(up[i * span : (i + 1) * span], row[i * span : (i + 1) * span], mean)
+                    d *= istd
+                    of_w[i] += d
+                    of_b[i] += c
+                    a += c * w[i]
+                    b += d * w[i]
+                a, b = a / count, b / count
+                if not centred:
+                    a = zero
+                for i in range(k):
+                    part_of = slice(i * span, (i + 1) * span)
+                    _combine(up[part_of], row[part_of], mean, istd * w[i], a * istd, istd * istd * b, out[part_of])
+        for p in range(period):
+            for i in range(k):
+                sums[0, p, i] += part[0, p, i]
+                sums[1, p, i] += part[1, p, i]
+                part[0, p, i], part[1, p, i] = zero, zero
 
 
 @kernel
-def _add_rows(g, index, out):
-    for i in range(index.size):
-        at = index[i]
-        for j in range(g.shape[1]):
-            out[at, j] += g[i, j]
+def _add(g, ids, out, lo, hi):
+    """Columns lo to hi: each thread has its own."""
+    for i in range(len(ids)):
+        row, to = g[i], out[ids[i]]
+        for j in range(lo, hi):
+            to[j] += row[j]

@@ -25,6 +25,54 @@ def softmax_cross_entropy(logits, labels, *, smoothing=0.0):
     return losses, slopes
 
 
+def softmax_rows(x):
+    rows = contiguous(x).reshape(-1, x.shape[-1])
+    y = np.empty_like(rows)
+    threads.run(_softmax, [(rows, y, *part) for part in threads.spans(len(rows), 2 * threads.PASS * x.size)])
+    return y.reshape(x.shape)
+
+
+def softmax_rows_backward(g, y):
+    gs, ys = (contiguous(a).reshape(-1, y.shape[-1]) for a in (g, y))
+    gx = np.empty_like(ys)
+    threads.run(_softmax_backward, [(gs, ys, gx, *part) for part in threads.spans(len(ys), threads.PASS * y.size)])
+    return gx.reshape(y.shape)
+
+
+@kernel
+def _softmax(x, y, lo, hi):
+    """As `_forward`: a long row by itself, of short ones many at once."""
+    k = x.shape[1]
+    tops, flat = np.empty(LANES, x.dtype), y.reshape(-1)
+    step = 1 if k >= LANES else max(1, BLOCK // max(1, k))
+    for start in range(lo, hi, step):
+        stop = min(start + step, hi)
+        for n in range(start, stop):
+            top = _largest(x[n], tops)
+            for j in range(k):
+                y[n, j] = x[n, j] - top
+            if top == np.inf:
+                _from_infinity(x[n], y[n])
+        if step > 1:
+            _exponentials(flat[start * k : stop * k])
+        for n in range(start, stop):
+            total = _exponentials(y[n]) if step == 1 else _sum(y[n])
+            scale = x.dtype.type(1) / total
+            for j in range(k):
+                y[n, j] *= scale
+
+
+@kernel
+def _softmax_backward(g, y, gx, lo, hi):
+    for n in range(lo, hi):
+        up, row, out = g[n], y[n], gx[n]
+        dot = y.dtype.type(0)
+        for j in range(row.size):
+            dot += up[j] * row[j]
+        for j in range(row.size):
+            out[j] = row[j] * (up[j] - dot)
+
+
 @kernel
 def _forward(logits, labels, smoothing, losses, slopes, lo, hi):
     """A long row by itself. Of short ones many at once: exponentials are fastest over many numbers."""

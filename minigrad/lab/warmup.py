@@ -137,6 +137,8 @@ _LAYERS: list[tuple[Callable[[], nn.Module], tuple[int, ...]]] = [
     (lambda: nn.AdaptiveAvgPool2d(1), _IMAGES),
     (lambda: nn.AdaptiveAvgPool2d(5), _IMAGES),
     (lambda: nn.BatchNorm2d(32), _IMAGES),
+    (lambda: nn.GroupNorm(4, 32), _IMAGES),
+    (lambda: nn.LayerNorm(32), _ROWS),
     (lambda: nn.Sequential(nn.Linear(32, 24), nn.BatchNorm1d(24), nn.ReLU(), nn.Linear(24, 10)), _ROWS),
     (lambda: nn.Sequential(nn.Linear(32, 32), nn.Dropout(0.5), nn.Linear(32, 10)), _ROWS),
     *(

@@ -6,8 +6,18 @@ from .activations import *
 from .attention import *
 from .containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from .convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
-from .dropout import Averaged, DropConnect, Dropout, Dropout2d, averaged
-from .embedding import Embedding
+from .dropout import (
+    AlphaDropout,
+    Averaged,
+    DropConnect,
+    Dropout,
+    Dropout1d,
+    Dropout2d,
+    Dropout3d,
+    FeatureAlphaDropout,
+    averaged,
+)
+from .embedding import Embedding, EmbeddingBag
 from .layers import Bilinear, Flatten, Identity, Linear, Unflatten
 from .losses import *
 from .module import Buffer, Module, Parameter
@@ -19,6 +29,7 @@ from .residual import Residual, StochasticDepth, expected_depth, linear_decay
 from .summary import Summary, summary
 
 __all__ = [
+    "AlphaDropout",
     "Averaged",
     "Bilinear",
     "Buffer",
@@ -30,8 +41,12 @@ __all__ = [
     "ConvTranspose3d",
     "DropConnect",
     "Dropout",
+    "Dropout1d",
     "Dropout2d",
+    "Dropout3d",
     "Embedding",
+    "EmbeddingBag",
+    "FeatureAlphaDropout",
     "Flatten",
     "Identity",
     "Linear",

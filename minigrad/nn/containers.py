@@ -80,8 +80,7 @@ class _Row(_Holder):
         return self
 
     def _new(self, modules: list[Any]) -> Any:
-        kind: Any = type(self)
-        return kind(modules)
+        return type(self)(modules)  # type: ignore[call-arg]
 
     def __iter__(self) -> Iterator[Any]:
         return iter([m for _, m in self._held()])

@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import check_function
 from ..ops import conv, elementwise, linalg, noise, shape
 from ..ranges import FRACTION, SWITCH, check, choice, whole
-from ..tape import Array, Tensor, no_grad, total
+from ..tape import Array, Tensor, draw, no_grad, total, wrap
 from ..typing import ArrayLike, Rng
 from .convolution import Conv2d
 from .layers import Linear, own_generator
@@ -55,6 +55,65 @@ class Dropout2d(Dropout):
 
     def forward(self, x: ArrayLike) -> Tensor:
         return noise.dropout2d(x, self.p, training=self.training, scaling=self.scaling, rng=self.rng)
+
+
+class Dropout1d(Dropout):
+    """Whole channels of signals (N, C, L) or (C, L) zeroed; otherwise as `Dropout`."""
+
+    def forward(self, x: ArrayLike) -> Tensor:
+        return _channels(self, x, 1)
+
+
+class Dropout3d(Dropout):
+    """Whole channels of volumes (N, C, D, H, W) or (C, D, H, W) zeroed; otherwise as `Dropout`."""
+
+    def forward(self, x: ArrayLike) -> Tensor:
+        return _channels(self, x, 3)
+
+
+def _channels(layer: Dropout, x: ArrayLike, d: int) -> Tensor:
+    x, name = shape.as_tensor(x), type(layer).__name__
+    if x.ndim not in (d + 1, d + 2):
+        raise ValueError(
+            f"{name}: x has shape {x.shape}; it must have channels, {d} axes behind them, and a batch or not"
+        )
+    size = (*x.shape[:-d], *[1] * d)
+    return noise.drop(name, x, size, layer.p, layer.scaling, layer.training, layer.rng)
+
+
+class AlphaDropout(Module):
+    """Dropout for SELU (Klambauer et al. 2017): entries are set to SELU's lower limit α', with probability p in training.
+
+    Then all are scaled and shifted so that mean 0 and variance 1 stay. At test time x itself passes.
+    """
+
+    def __init__(self, p: float = 0.5, inplace: bool = False, *, rng: Rng = None) -> None:
+        check(type(self).__name__, FRACTION, p=p)
+        check(type(self).__name__, SWITCH, inplace=inplace)
+        self.p, self.rng = p, own_generator(rng)
+
+    def _size(self, x: Tensor) -> tuple[int, ...]:
+        return x.shape
+
+    def forward(self, x: ArrayLike) -> Tensor:
+        x = shape.as_tensor(x)
+        if x.dtype.kind not in "fc":
+            raise TypeError(f"{type(self).__name__}: x is {x.dtype} {x.shape}; it must be floats")
+        if not self.training or self.p == 0:
+            return x
+        low = -1.7580993408473766  # −λα of SELU
+        scale = ((1 - self.p) * (1 + self.p * low * low)) ** -0.5
+        mask = wrap(draw(noise.mask, self.rng, self._size(x), x.dtype, self.p, 1.0))
+        return x * (mask * scale) + (mask * -low + (low - low * self.p)) * scale
+
+
+class FeatureAlphaDropout(AlphaDropout):
+    """`AlphaDropout` of whole channels of x (N, C, …)."""
+
+    def _size(self, x: Tensor) -> tuple[int, ...]:
+        if x.ndim < 2:
+            raise ValueError(f"{type(self).__name__}: x has shape {x.shape}; it must be (N, C, …)")
+        return (*x.shape[:2], *[1] * (x.ndim - 2))
 
 
 class DropConnect(Module):

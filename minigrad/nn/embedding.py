@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from ..errors import shown
-from ..ops import elementwise, indexing
-from ..ranges import COUNT, POSITIVE, SWITCH, WHOLE, check
-from ..tape import Array, Tensor, as_array, dispatch
+from ..ops import lookup
+from ..ranges import COUNT, POSITIVE, SWITCH, WHOLE, check, choice
+from ..tape import Tensor
 from ..typing import ArrayLike, DTypeLike, Rng
 from . import init
 from .module import Module, Parameter
 
-__all__ = ["Embedding"]
+__all__ = ["Embedding", "EmbeddingBag"]
 
 
 class Embedding(Module):
@@ -56,22 +57,43 @@ class Embedding(Module):
         self.weight = Parameter(weight)
 
     def forward(self, x: ArrayLike) -> Tensor:
-        ids = as_array(x, name="Embedding")
-        if ids.dtype.kind not in "iu":
-            raise TypeError(f"Embedding: x is {shown(x)}; it must be ints, the numbers of rows")
-        dispatch(_check_rows, x if isinstance(x, Tensor) else ids, self.num_embeddings)
-        y = indexing.getitem(self.weight, ids)
-        if self.padding_idx is None:
-            return y
-        padding = dispatch(_equals, x if isinstance(x, Tensor) else ids, self.padding_idx)
-        return elementwise.where(padding, y.detach(), y)
+        return lookup.embedding(x, self.weight, self.padding_idx)
 
 
-def _check_rows(ids: Array, rows: int) -> Array:
-    if ids.size and (ids.min() < 0 or ids.max() >= rows):
-        raise ValueError(f"Embedding: x has numbers from {ids.min()} to {ids.max()}; there are {rows} rows")
-    return ids
+class EmbeddingBag(Module):
+    """The mean, sum or largest entries of rows of the weight (num_embeddings, embedding_dim), bag by bag.
 
+    x is ints (N, L), a bag in each row, or (L,) with `offsets`, the places at which bags begin. `per_sample_weights`, with
+    mode 'sum', weigh each row. The weight starts as that of `Embedding`; row `padding_idx` does not count. `max_norm` and
+    `scale_grad_by_freq` are not offered; `sparse` has no effect.
 
-def _equals(ids: Array, padding: int) -> Array:
-    return (ids == padding)[..., None]
+    >>> EmbeddingBag(10, 3, rng=0)(np.array([1, 2, 4, 5, 4]), np.array([0, 2])).shape
+    (2, 3)
+    """
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        mode: str = "mean",
+        sparse: bool = False,
+        include_last_offset: bool = False,
+        padding_idx: int | None = None,
+        *,
+        dtype: DTypeLike = np.float32,
+        rng: Rng = None,
+    ) -> None:
+        check("EmbeddingBag", choice("mean", "sum", "max"), mode=mode)
+        check("EmbeddingBag", SWITCH, include_last_offset=include_last_offset)
+        settings = padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse
+        made = Embedding(num_embeddings, embedding_dim, *settings, dtype=dtype, rng=rng)
+        self.num_embeddings, self.embedding_dim, self.padding_idx = num_embeddings, embedding_dim, made.padding_idx
+        self.mode, self.include_last_offset, self.weight = mode, include_last_offset, made.weight
+
+    def forward(self, x: ArrayLike, offsets: Any = None, per_sample_weights: Any = None) -> Tensor:
+        more: dict[str, Any] = {"include_last_offset": self.include_last_offset, "padding_idx": self.padding_idx}
+        weights = per_sample_weights
+        return lookup.embedding_bag(x, self.weight, offsets, mode=self.mode, per_sample_weights=weights, **more)

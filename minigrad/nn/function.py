@@ -12,7 +12,6 @@ from typing import Annotated, Any, ClassVar, dataclass_transform
 
 import numpy as np
 
-from .. import ops
 from ..declared import Hyperparameter, declare
 from ..ranges import COUNT, INDEX, WHOLE, Range, check
 from ..tape import Tensor
@@ -39,14 +38,6 @@ Weights = Annotated[Any, ANY_ARRAY]  # kept as a buffer
 _AS = {"dim": "axis", "keepdim": "keepdims"}  # PyTorch's name of a setting, and the function's
 
 
-def _found(name: str) -> Callable[..., Any]:
-    """The public function of `ops` of that name."""
-    for module in ops.__all__:
-        if name in getattr(getattr(ops, module), "__all__", ()):
-            return getattr(getattr(ops, module), name)
-    raise LookupError(f"{name} is no function of ops")
-
-
 @dataclass_transform()
 class Function(Module):
     """A layer that is a function: `forward(x, …)` is f(x, …, **settings).
@@ -60,8 +51,7 @@ class Function(Module):
     _takes: ClassVar[dict[str, str]]  # the function's name for what it takes of the layer's attributes
     _many: ClassVar[int] = 0  # how many numbers a setting has, if it has one for each axis (…2d)
 
-    def __init_subclass__(cls, f: Callable[..., Any] | str | None = None, **options: Any) -> None:
-        f = _found(f) if isinstance(f, str) else f
+    def __init_subclass__(cls, f: Callable[..., Any] | None = None, **options: Any) -> None:
         if cls.__module__.startswith(__package__):  # a user's class is as it is
             declare(cls, "Settings")
         super().__init_subclass__(**options)
@@ -69,7 +59,12 @@ class Function(Module):
             cls._many = int(cls.__name__[-2]) * (2 if "Pad" in cls.__name__ else 1)
         if f is not None:
             known = inspect.signature(f).parameters
-            named = {n: n if n in known else _AS.get(n, "") for n in (*cls.hyperparameters, "training", "rng")}
+            unknown = {*cls.hyperparameters} - {*known, *_AS, "inplace", "rng"}
+            if unknown:
+                raise TypeError(f"{cls.__name__}: {f} takes no {', '.join(sorted(unknown))}")
+            named = {
+                name: name if name in known else _AS.get(name, "") for name in (*cls.hyperparameters, "training", "rng")
+            }
             cls.f, cls._takes = staticmethod(f), {name: to for name, to in named.items() if to in known}
 
     def __post_init__(self) -> None:

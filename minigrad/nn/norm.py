@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from ..declared import Number
-from ..ops import conv, layer_norm, norm, shape
+from ..ops import conv, norm, rownorm, shape
 from ..ranges import COUNT, POSITIVE, SWITCH, UNIT, check
 from ..tape import Array, Tensor, constant, effect, real_dtype, snapshot
 from ..typing import ArrayLike, DTypeLike
@@ -155,20 +155,20 @@ class _InstanceNorm(_BatchNorm):
     def forward(self, x: ArrayLike) -> Tensor:
         x, gamma, beta = self._taken(x)
         images = x if x.ndim == self.axes[1] else shape.expand_dims(x, 0)
-        own = self.training or self.running_mean is None
-        if own and self.running_mean is not None and math.prod(images.shape[2:]) > 1:
-            n, c = images.shape[:2]
-            pixels = math.prod(images.shape[2:])
-            each = norm.channel_moments(shape.reshape(images, (1, n * c, pixels, 1)))
-            effect(self._track_mean, *each, n, pixels)
-        mean, var = (None, None) if own else (self.running_mean, self.running_var)
-        y = layer_norm.instance_norm(images, mean, var, gamma, beta, own, eps=self.eps)
+        n, c, pixels = images.shape[0], images.shape[1], math.prod(images.shape[2:])
+        if self.training or self.running_mean is None:
+            if pixels < 2:
+                raise ValueError(f"{type(self).__name__}: x has shape {x.shape}; a channel needs more than one value")
+            if self.running_mean is not None:
+                each = norm.channel_moments(shape.reshape(images, (1, n * c, pixels, 1)))
+                mean, var = (m.reshape(n, c).mean(0) for m in each)
+                effect(self._track, mean, var, pixels)
+            y = rownorm.instance_norm(images, None, None, gamma, beta, True, 0.0, self.eps)
+        else:
+            flat = shape.reshape(images, (n, c, pixels, 1))
+            moments = snapshot(self.running_mean), snapshot(self.running_var)
+            y = norm.normalize(flat, *moments, gamma, beta, eps=self.eps)
         return shape.reshape(y, x.shape)
-
-    def _track_mean(self, mean: Array, var: Array, n: int, pixels: int) -> None:
-        """Move the running statistics towards the mean over n samples."""
-        mean, var = (m.reshape(n, -1).mean(0) for m in (mean, var))
-        self._track(mean, var, pixels)
 
 
 class InstanceNorm1d(_InstanceNorm):
@@ -200,7 +200,23 @@ def _normalized(name: str, normalized_shape: Any) -> tuple[int, ...]:
     return tuple(map(int, size))
 
 
-class LayerNorm(Module):
+class _OverLastAxes(Module):
+    normalized_shape: tuple[int, ...]
+    weight: Any
+
+    def _taken(self, x: ArrayLike) -> Tensor:
+        x, name = shape.as_tensor(x), type(self).__name__
+        if x.shape[-len(self.normalized_shape) :] != self.normalized_shape:
+            wanted = f"(…, {', '.join(map(str, self.normalized_shape))})"
+            raise ValueError(f"{name}: x has shape {x.shape}; it must be {wanted}")
+        if x.dtype.kind not in "fc":
+            raise TypeError(f"{name}: x is {x.dtype} {x.shape}; it must be floats")
+        if self.weight is not None:
+            conv.same_dtype(name, x, self.weight)
+        return x
+
+
+class LayerNorm(_OverLastAxes):
     """Each sample normalised over its last axes, of `normalized_shape`, then scaled and shifted entry by entry.
 
     Ba, Kiros, Hinton 2016. The variance is the biased one.
@@ -230,10 +246,10 @@ class LayerNorm(Module):
         self.bias = Parameter(np.zeros(self.normalized_shape, dtype)) if elementwise_affine and bias else None
 
     def forward(self, x: ArrayLike) -> Tensor:
-        return layer_norm.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
+        return rownorm.layer_norm(self._taken(x), self.normalized_shape, self.weight, self.bias, self.eps)
 
 
-class RMSNorm(Module):
+class RMSNorm(_OverLastAxes):
     """Each sample divided by the root of its mean square over its last axes, then scaled entry by entry.
 
     Zhang, Sennrich 2019. eps is added to the mean square; None is the smallest step of the dtype at 1.
@@ -256,7 +272,7 @@ class RMSNorm(Module):
         self.weight = Parameter(np.ones(self.normalized_shape, dtype)) if elementwise_affine else None
 
     def forward(self, x: ArrayLike) -> Tensor:
-        return layer_norm.rms_norm(x, self.normalized_shape, self.weight, self.eps)
+        return rownorm.rms_norm(self._taken(x), self.normalized_shape, self.weight, self.eps)
 
 
 class GroupNorm(Module):
@@ -291,10 +307,12 @@ class GroupNorm(Module):
         x = shape.as_tensor(x)
         if x.ndim < 2 or x.shape[1] != self.num_channels:
             raise ValueError(f"GroupNorm: x has shape {x.shape}; it must be (N, {self.num_channels}, …)")
-        return layer_norm.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
+        if self.weight is not None:
+            conv.same_dtype("GroupNorm", x, self.weight)
+        return rownorm.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
 
 
-class LocalResponseNorm(Function, f="local_response_norm"):
+class LocalResponseNorm(Function, f=rownorm.local_response_norm):
     """x / (k + alpha · mean of x² over `size` neighbouring channels)^beta (Krizhevsky et al. 2012)."""
 
     size: Annotated[int, COUNT]

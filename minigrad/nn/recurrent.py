@@ -260,7 +260,7 @@ class _Recurrent(_Kind):
     def _run(self, steps: Tensor, state: State, way: str) -> tuple[Tensor, State]:
         """One layer in one direction: its outputs (L, N, features), and the state at the end."""
         w, b = getattr(self, f"weight_hh{way}"), getattr(self, f"bias_hh{way}")
-        project = getattr(self, f"weight_hr{way}", None)
+        project = getattr(self, f"weight_hr{way}") if self.proj_size else None
         gates = transformed(steps, getattr(self, f"weight_ih{way}"), getattr(self, f"bias_ih{way}"))  # (L,N,gates)
         backwards = way.endswith("_reverse")
         found = []

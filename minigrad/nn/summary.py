@@ -80,7 +80,8 @@ def summary(model: Module, *inputs: Any) -> Summary:
     named = model.named_modules()
     shapes: dict[int, tuple[int, ...]] = {}
     for _, m in named:
-        m.forward = _watched(m, m.forward, shapes)
+        if hasattr(m, "forward"):  # a list of modules has none
+            m.forward = _watched(m, m.forward, shapes)
     before, state.scope = state.scope, ""
     try:
         with random.held(), recording(True):

@@ -22,14 +22,16 @@ from .spelling import mg, spelt, swapped_axes
 
 SAME = (  # ufuncs that have one name in NumPy, or SciPy, and here
     "acos acosh add asin asinh atan atan2 atanh bitwise_and bitwise_count bitwise_or bitwise_xor cbrt ceil copysign cos "
-    "cosh deg2rad erf erfc erfcinv erfinv exp exp2 expm1 float_power floor floor_divide fmax fmin fmod gcd "
+    "cosh deg2rad erf erfc exp exp2 expm1 float_power floor floor_divide fmax fmin fmod gcd "
     "heaviside hypot isfinite isinf isnan lcm ldexp log log10 log1p log2 "
-    "log_ndtr logaddexp logaddexp2 logical_and logical_not logical_or logical_xor logit matmul maximum minimum "
-    "ndtr ndtri nextafter positive rad2deg reciprocal remainder sign signbit sin sinh sqrt square "
+    "logaddexp logaddexp2 logical_and logical_not logical_or logical_xor logit matmul maximum minimum "
+    "nextafter positive rad2deg reciprocal remainder sign signbit sin sinh sqrt square "
     "tan tanh trunc vecdot xlog1py xlogy"
 )
+SPECIAL = "entr erfcx erfinv i0 i0e i1 i1e k0 k0e k1 k1e log_ndtr ndtr ndtri"  # of SciPy, in mg.special
 UFUNCS: dict[str, str | Callable] = {
     **dict(zip(SAME.split(), SAME.split())),
+    **{name: f"special.{name}" for name in SPECIAL.split()},
     "absolute": "abs",
     "arccos": "acos",
     "arccosh": "acosh",
@@ -308,6 +310,7 @@ FUNCTIONS: dict[str, str | Callable] = {
     "hsplit": lambda ary, indices_or_sections: _parts("split", int(ary.ndim > 1), ary, indices_or_sections),
     "hstack": lambda tup: _joined(int(np.ndim(tup[0]) > 1), 1, tup),
     "inner": lambda a, b: mg.mul(a, b) if not (np.ndim(a) and np.ndim(b)) else mg.tensordot(a, b, axes=((-1,), (-1,))),
+    "i0": "special.i0",
     "interp": lambda x, xp, fp, left=None, right=None: _interp(x, xp, fp, left, right),
     "isclose": lambda a, b, rtol=1e-5, atol=1e-8, equal_nan=False: mg.tensor(
         np.isclose(_held(a), _held(b), rtol, atol, equal_nan)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import kernels
 from ..errors import named
 from ..tape import ENTRIES, INTEGERS, Array, Tensor, linear, primitive, private
 
@@ -22,12 +23,22 @@ _getitem.numbers = ENTRIES
 
 @primitive
 def _putitem(g: Array, *, index: Any, shape: tuple[int, ...]) -> Array:
+    if (ids := _rows_by_number(index, shape)) is not None:
+        return kernels.add_rows(g.reshape(ids.size, -1), ids, rows=shape[0]).reshape(shape)
     out = np.zeros_like(g, shape=shape)  # in g's memory order, if it has as many axes
     if _repeats(index):
         np.add.at(out, index, g)
     else:
         out[index] = g
     return out
+
+
+def _rows_by_number(index: Any, shape: tuple[int, ...]) -> Array | None:
+    """The numbers of rows, from 0 on, if that is what the index is, and there is enough of them for a kernel."""
+    if isinstance(index, np.ndarray) and index.dtype.kind in "iu" and index.size and len(shape) > 1 and 0 not in shape:
+        ids = index.reshape(-1)
+        return ids % shape[0] if ids.dtype.kind == "i" else ids
+    return None
 
 
 _ONE_BY_ONE = int, np.integer, slice, type(None), type(...)

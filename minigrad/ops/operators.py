@@ -7,12 +7,22 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-
-from ..errors import named
-from ..tape import Array, Tensor, add, as_array, backward, cast, dispatch, mul, register_hook, retain_grad, wrap
-from ..typing import DTypeLike
-from . import by_numpy, elementwise, entries, indexing, linalg, logic, rounding, shape, spelling, values
+from ..tape import Tensor, add, backward, mul, register_hook, retain_grad
+from . import (
+    by_numpy,
+    creation,
+    elementwise,
+    entries,
+    indexing,
+    interchange,
+    linalg,
+    logic,
+    rounding,
+    shape,
+    sorting,
+    spelling,
+    values,
+)
 
 
 def _reshape(x: Tensor, *sizes: Any) -> Tensor:
@@ -21,22 +31,6 @@ def _reshape(x: Tensor, *sizes: Any) -> Tensor:
 
 def _permute_dims(x: Tensor, *axes: Any) -> Tensor:
     return shape.permute_dims(x, axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes)
-
-
-@named
-def astype(x: Tensor, dtype: DTypeLike) -> Tensor:
-    """x in another dtype; the gradient returns in x's own, and none from a dtype that is no float."""
-    return cast(x if np.dtype(dtype).kind in "fc" else x.detach(), dtype=dtype)
-
-
-@named
-def argmax(x: Tensor, axis: int | None = None) -> Tensor:
-    """The index of the largest entry along axis, as a tensor of ints."""
-    return wrap(dispatch(_argmax, as_array(x), axis))
-
-
-def _argmax(x: Array, axis: int | None) -> Array:
-    return np.asarray(x.real.argmax(axis))
 
 
 def _reflected(f: Callable) -> Callable:
@@ -110,14 +104,19 @@ _BOUND: dict[str, Callable | property] = {
     "__ne__": logic.not_equal,
     "__hash__": object.__hash__,
     # methods
-    "argmax": argmax,
     "tolist": values.tolist,
     "backward": backward,
     "register_hook": register_hook,
     "retain_grad": retain_grad,
     "reshape": _reshape,
     "permute_dims": _permute_dims,
-    "astype": astype,
+    "astype": creation.astype,
+    "argmax": sorting.argmax,
+    "__array_namespace__": interchange.namespace,
+    "__dlpack__": interchange.dlpack,
+    "__dlpack_device__": interchange.dlpack_device,
+    "device": property(lambda x: "cpu"),
+    "to_device": interchange.to_device,
     "at": property(entries.At),
     "T": property(lambda x: shape.permute_dims(x, tuple(reversed(range(x.ndim))))),
     "mT": property(shape.matrix_transpose),

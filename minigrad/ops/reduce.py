@@ -182,16 +182,40 @@ def _inverted(x: Tensor) -> Tensor:
 
 @primitive
 def _softmax(x: Array, *, axes: tuple[int, ...]) -> Array:
+    if axes == (x.ndim - 1,) and x.size:
+        return kernels.softmax_rows(x)
     z = np.exp(kernels.plain.from_top(x, axes))
     return z / z.sum(axes, keepdims=True)
 
 
-def _along_softmax(u: Tensor, y: Tensor, x: Tensor, *, axes: tuple[int, ...]) -> Tensor:
+@primitive
+def _along_softmax(u: Array, y: Array, *, axes: tuple[int, ...]) -> Array:
     """(diag y − y yᵀ) u: the Jacobian of softmax is symmetric, so one rule serves both walks."""
-    return y * (u - sum(u * y, axes, keepdims=True))
+    if axes == (y.ndim - 1,) and y.size:
+        return kernels.softmax_rows_backward(u, y)
+    return y * (u - (u * y).sum(axes, keepdims=True))
 
 
-general(_softmax, [_along_softmax], [_along_softmax])
+def _less_mean(u: Tensor, y: Tensor, axes: tuple[int, ...]) -> Tensor:
+    return u - sum(u * y, axes, keepdims=True)
+
+
+general(
+    _softmax,
+    [lambda g, y, x, *, axes: _along_softmax(g, y, axes=axes)],
+    [lambda t, y, x, *, axes: _along_softmax(t, y, axes=axes)],
+)
+general(
+    _along_softmax,
+    [
+        lambda g, z, u, y, *, axes: _along_softmax(g, y, axes=axes),
+        lambda g, z, u, y, *, axes: g * _less_mean(u, y, axes) - u * sum(g * y, axes, keepdims=True),
+    ],
+    [
+        lambda t, z, u, y, *, axes: _along_softmax(t, y, axes=axes),
+        lambda t, z, u, y, *, axes: t * _less_mean(u, y, axes) - y * sum(u * t, axes, keepdims=True),
+    ],
+)
 
 
 @primitive

@@ -104,9 +104,9 @@ FUNCTIONS: dict[str, Any] = {
     "cumsum": lambda input, dim: mg.cumulative_sum(input, axis=dim),
     "det": "linalg.det",
     "enable_grad": lambda: _Recording(True),
+    "erfinv": "special.erfinv",
     "eq": lambda input, other: Tensor.__eq__(as_tensor(input), other),
     "from_numpy": lambda ndarray: Tensor(ndarray),
-    "gather": lambda input, dim, index: mg.take_along_axis(input, index, axis=dim),
     "ge": lambda input, other: as_tensor(input) >= other,
     "ger": lambda input, vec2: mg.reshape(input, (-1, 1)) * mg.reshape(vec2, (1, -1)),
     "gt": lambda input, other: as_tensor(input) > other,
@@ -135,13 +135,11 @@ FUNCTIONS: dict[str, Any] = {
     ),
     "randn": lambda *size, dtype=None, requires_grad=False: _drawn("standard_normal", size, dtype, requires_grad),
     "randperm": lambda n: _integers("permutation", n),
-    "ravel": lambda input: mg.reshape(input, -1),
     "rsqrt": lambda input: 1 / mg.sqrt(input),
     "select": lambda input, dim, index: _at(input, dim, index),
     "set_grad_enabled": lambda mode: _Recording(mode),
     "sgn": "sign",
     "slogdet": "linalg.slogdet",
-    "swapaxes": lambda input, axis0, axis1: swapped_axes(input, axis0, axis1),
     "swapdims": lambda input, dim0, dim1: swapped_axes(input, dim0, dim1),
     "t": lambda input: _turned(input),
     "transpose": lambda input, dim0, dim1: swapped_axes(input, dim0, dim1),
@@ -167,9 +165,9 @@ def _turned(x: Any) -> Any:
 # ---- methods -----------------------------------------------------------------------------------------------------
 
 SAME = (  # methods that are the function of this name: `x.sin()` is `mg.sin(x)`
-    "abs acos acosh addbmm addcdiv addcmul addmm addmv addr all allclose any argmax argmin argsort asin asinh atan atan2 atanh baddbmm bitwise_and bitwise_not bitwise_or "
+    "gather ravel swapaxes abs acos acosh addbmm addcdiv addcmul addmm addmv addr all allclose any argmax argmin argsort asin asinh atan atan2 atanh baddbmm bitwise_and bitwise_not bitwise_or "
     "bitwise_xor bmm cbrt ceil clip copysign cos cosh count_nonzero cumulative_prod cumulative_sum deg2rad det diag diagonal "
-    "diff digamma dist div dot equal erf erfc erfinv exp exp2 expm1 flatten flip float_power floor floor_divide fmax fmin fmod "
+    "diff digamma dist div dot equal erf erfc exp exp2 expm1 flatten flip float_power floor floor_divide fmax fmin fmod "
     "frac hypot imag inner isclose isfinite isinf isnan lgamma log log10 log1p log2 log_softmax logaddexp logaddexp2 logcumsumexp "
     "logical_and logical_not logical_or logical_xor logit logsumexp matmul max maximum mean median min minimum moveaxis mm mul mv "
     "nan_to_num neg nonzero norm outer pow prod quantile rad2deg reciprocal relu remainder repeat_interleave roll round "
@@ -179,9 +177,9 @@ SAME = (  # methods that are the function of this name: `x.sin()` is `mg.sin(x)`
 )
 ALSO = (  # those of FUNCTIONS
     "absolute amax amin arccos arccosh arcsin arcsinh arctan arctan2 arctanh "
-    "chunk clamp clamp_max clamp_min clone cumprod cumsum eq gather ge ger gt index_select inverse le lerp "
-    "logdet lt masked_fill masked_select matrix_power movedim narrow ne numel pinverse ravel rsqrt select "
-    "sgn slogdet swapaxes swapdims t true_divide unbind unsqueeze"
+    "chunk clamp clamp_max clamp_min clone cumprod cumsum erfinv eq ge ger gt index_select inverse le lerp "
+    "logdet lt masked_fill masked_select matrix_power movedim narrow ne numel pinverse rsqrt select "
+    "sgn slogdet swapdims t true_divide unbind unsqueeze"
 )
 
 
@@ -390,11 +388,11 @@ FUNCTIONAL_SAME = (  # those that `mg` has under PyTorch's name, with PyTorch's 
     "adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d "
     "affine_grid alpha_dropout avg_pool1d avg_pool2d avg_pool3d bilinear binary_cross_entropy binary_cross_entropy_with_logits "
     "celu channel_shuffle conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d cosine_embedding_loss "
-    "cosine_similarity cross_entropy elu embedding feature_alpha_dropout gaussian_nll_loss gelu glu grid_sample group_norm "
+    "cosine_similarity cross_entropy elu embedding embedding_bag feature_alpha_dropout gaussian_nll_loss gelu glu grid_sample group_norm "
     "gumbel_softmax hardshrink hardsigmoid hardswish hardtanh hinge_embedding_loss huber_loss instance_norm interpolate kl_div "
     "l1_loss layer_norm leaky_relu local_response_norm log_softmax logsigmoid lp_pool1d lp_pool2d lp_pool3d margin_ranking_loss "
     "max_pool1d max_pool2d max_pool3d max_unpool1d max_unpool2d max_unpool3d mish mse_loss multi_margin_loss "
-    "multilabel_margin_loss multilabel_soft_margin_loss nll_loss normalize one_hot pairwise_distance pdist pixel_shuffle "
+    "multilabel_margin_loss multilabel_soft_margin_loss nll_loss one_hot pairwise_distance pdist pixel_shuffle "
     "pixel_unshuffle poisson_nll_loss prelu relu relu6 rms_norm rrelu scaled_dot_product_attention selu sigmoid silu "
     "smooth_l1_loss soft_margin_loss softmax softmin softplus softshrink softsign tanh tanhshrink threshold "
     "triplet_margin_loss upsample upsample_bilinear upsample_nearest"
@@ -433,6 +431,7 @@ def _dropped(name: str, x: Any, p: float, training: bool) -> Any:
 
 
 FUNCTIONAL: dict[str, Any] = {
+    "normalize": lambda input, p=2.0, dim=1, eps=1e-12: mg.lp_normalize(input, p, dim, eps),
     "batch_norm": lambda input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-05: (
         _batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
     ),

@@ -10,7 +10,15 @@ from collections.abc import Callable
 from typing import Annotated, Literal
 
 from .. import ranges
-from ..declared import Count, CountOrNone, Fraction, NotNegative
+from ..declared import ONCE as ONCE
+from ..declared import Count as Count
+from ..declared import CountOrNone as CountOrNone
+from ..declared import Declared as Declared
+from ..declared import Fraction as Fraction
+from ..declared import Hyperparameter as Hyperparameter
+from ..declared import NotNegative as NotNegative
+from ..declared import Number as Number
+from ..declared import Positive as Positive
 from ..ranges import FRACTION, INDEX, NOT_NEGATIVE, UNIT, Range
 
 # hyperparameters of many rules

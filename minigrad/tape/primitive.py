@@ -236,12 +236,12 @@ def alias(x: Array) -> Array:
     return x
 
 
-def sum_to(x: Tensor, *, shape: tuple[int, ...]) -> Tensor:
+def sum_to(x: Tensor, shape: tuple[int, ...]) -> Tensor:
     """x summed over its broadcast axes down to `shape`: the adjoint of `broadcast_to`."""
     return x if type(shape) is tuple and isinstance(x, Tensor) and x.shape == shape else _sum_to(x, shape=shape)
 
 
-def broadcast_to(x: Tensor, *, shape: tuple[int, ...]) -> Tensor:
+def broadcast_to(x: Tensor, shape: tuple[int, ...]) -> Tensor:
     """x repeated to `shape` by NumPy's broadcasting: the adjoint of `sum_to`."""
     same = type(shape) is tuple and isinstance(x, Tensor) and x.shape == shape
     return x if same else _broadcast_to(x, shape=tuple(shape) if isinstance(shape, list) else shape)

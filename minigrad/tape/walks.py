@@ -97,8 +97,7 @@ def _pull(
             g_t = grads.pop(id(t), None)
             if g_t is None or (reached is not None and id(t) not in reached):
                 continue
-            if listeners and id(t) in listeners:
-                g_t = hooked(t, g_t)
+            g_t = hooked(t, g_t) if listeners and listeners.get(id(t)) else g_t
             if (t.node is None or id(t) in retained) if targets is None else id(t) in targets:
                 found.append((t, g_t))
             node = t.node

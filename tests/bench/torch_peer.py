@@ -148,6 +148,24 @@ def cross_entropy(n: int, classes: int) -> Steps:
     return {"torch": step}
 
 
+def attention(shape: tuple[int, ...], causal: bool) -> Steps:
+    qkv, g = [_batch(shape)[0].requires_grad_() for _ in range(3)], _batch(shape)[0]
+
+    def step() -> Any:
+        return torch.autograd.grad(F.scaled_dot_product_attention(*qkv, is_causal=causal), qkv, g)
+
+    return {"torch": step}
+
+
+def embedding(n: int, shape: tuple[int, int]) -> Steps:
+    weight, ids, g = _batch(shape)[0].requires_grad_(), _batch((n, 1), shape[0])[1], _batch((n, shape[1]))[0]
+
+    def step() -> Any:
+        return torch.autograd.grad(F.embedding(ids, weight), [weight], g)
+
+    return {"torch": step}
+
+
 def adam(name: str) -> Steps:
     """One step of Adam over the parameters of a network, in PyTorch's three implementations."""
     steps: Steps = {}

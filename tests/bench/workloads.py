@@ -178,6 +178,34 @@ def cross_entropy(n: int, classes: int) -> Steps:
     return _modes(make) | _peers("cross_entropy", n, classes)
 
 
+def attention(shape: tuple[int, ...], causal: bool) -> Steps:
+    """Scaled dot-product attention and its gradients."""
+
+    def make() -> tuple:
+        qkv = [mg.tensor(batch(shape)[0], requires_grad=True) for _ in range(3)]
+
+        def step(g: np.ndarray) -> list[mg.Tensor]:
+            return mg.pull(mg.scaled_dot_product_attention(*qkv, is_causal=causal), qkv, g)
+
+        return step, batch(shape)[0]
+
+    return _modes(make) | _peers("attention", shape, causal)
+
+
+def embedding(n: int, shape: tuple[int, int]) -> Steps:
+    """n rows looked up, and the gradient of the table."""
+
+    def make() -> tuple:
+        weight = mg.tensor(batch(shape)[0], requires_grad=True)
+
+        def step(ids: np.ndarray, g: np.ndarray) -> list[mg.Tensor]:
+            return mg.pull(mg.embedding(ids, weight), [weight], g)
+
+        return step, batch((n, 1), shape[0])[1], batch((n, shape[1]))[0]
+
+    return _modes(make) | _peers("embedding", n, shape)
+
+
 def adam(name: str) -> Steps:
     """One step of Adam over the parameters of a network."""
 
@@ -240,6 +268,12 @@ BLOCKS: dict[str, Callable[[], Steps]] = {
     "avg-pool 2x2": partial(layer, lambda t: t.AvgPool2d(2), (64, 32, 28, 28)),
     "batch norm": partial(layer, lambda t: t.BatchNorm2d(32), (64, 32, 16, 16)),
     "batch norm, relu": partial(layer, lambda t: t.Sequential(t.BatchNorm2d(32), t.ReLU()), (64, 32, 16, 16)),
+    "group norm": partial(layer, lambda t: t.GroupNorm(8, 64), (32, 64, 16, 16)),
+    "layer norm": partial(layer, lambda t: t.LayerNorm(256), (2048, 256)),
+    "RMS norm": partial(layer, lambda t: t.RMSNorm(256), (2048, 256)),
+    "attention 8x4x128x32": partial(attention, (8, 4, 128, 32), False),
+    "attention 8x4x128x32, causal": partial(attention, (8, 4, 128, 32), True),
+    "embedding 4096 of 5000x128": partial(embedding, 4096, (5000, 128)),
     "linear, gelu": partial(layer, lambda t: t.Sequential(t.Linear(256, 256), t.GELU("tanh")), (128, 256)),
     "cross-entropy 128x10": partial(cross_entropy, 128, 10),
     "cross-entropy 128x1000": partial(cross_entropy, 128, 1000),

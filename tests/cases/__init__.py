@@ -13,10 +13,10 @@ from . import (
     decompositions,
     distances,
     elementwise,
-    embedding,
+    gather,
     images,
     indexing,
-    layer_norm,
+    layout,
     linalg,
     loss,
     losses,
@@ -26,21 +26,52 @@ from . import (
     reduce,
     rounding,
     shape,
+    sorting,
     special,
+    statistics,
     transcendental,
 )
 from .base import Case, a, case, pos
 
 CHAPTERS = [
-    elementwise, transcendental, rounding, activations, special, reduce, shape, indexing, linalg, products, matrices,
-    decompositions, distances, images, norm, attention, embedding, loss, losses, layer_norm,
+    elementwise, transcendental, rounding, activations, special, reduce, shape, indexing, sorting, linalg, products,
+    matrices, decompositions, distances, images, norm, attention, loss, losses, gather, layout, statistics,
 ]  # fmt: skip
 CASES: list[Case] = [row for chapter in CHAPTERS for row in chapter.CASES]
 
 # public operations whose results are constants: truth, places, neighbours
-CONSTANT = {
-    *ops.logic.__all__, "all", "any", "fft.fftfreq", "fft.rfftfreq", "linalg.matrix_rank", "nextafter", "signbit", "tril_indices",
-    "triu_indices",
-} - {"conj", "positive", "real"}  # fmt: skip
+CONSTANT = (
+    {*ops.logic.__all__, *(n for n in ops.creation.__all__ if hasattr(getattr(ops.creation, n), "__wrapped__"))}
+    | {
+        *[
+            "all",
+            "any",
+            "argmax",
+            "argmin",
+            "argsort",
+            "argwhere",
+            "bincount",
+            "bucketize",
+            "count_nonzero",
+            "isin",
+            "nonzero",
+            "one_hot",
+            "searchsorted",
+        ]
+    }
+    | {
+        *[
+            "broadcast_shapes",
+            "nextafter",
+            "signbit",
+            "tril_indices",
+            "triu_indices",
+            "unique_all",
+            "unique_counts",
+            "unique_inverse",
+            "unique_values",
+        ]
+    }
+) - {"asarray", "astype", "bincount", "conj", "meshgrid", "positive", "real"}
 
 __all__ = ["CASES", "CONSTANT", "Case", "a", "case", "pos"]

@@ -1,4 +1,4 @@
-"""Rows of ops/attention.py."""
+"""Rows of ops/attention.py and ops/lookup.py."""
 
 import numpy as np
 
@@ -6,14 +6,18 @@ import minigrad as mg
 
 from .base import a, case
 
-SEES = np.array([[True, False, True], [False, False, False]])
-attention = mg.scaled_dot_product_attention
+MASK = np.array([[True, False, True, True], [False, False, False, False], [True, True, True, False]])
+IDS = np.array([[2, 0, 2], [1, 2, 3]])
+ATTENTION = mg.scaled_dot_product_attention
 
 CASES = [
-    case("scaled_dot_product_attention", attention, a(2, 2, 3), a(2, 3, 3), a(2, 3, 2)),
-    case("scaled_dot_product_attention causal, scaled", lambda *k: attention(*k, is_causal=True, scale=0.7), a(2, 3), a(2, 3), a(2, 2)),
-    case("scaled_dot_product_attention masked, a row of nothing", lambda *k: attention(*k, SEES), a(2, 3), a(3, 3), a(3, 2)),
-    case("scaled_dot_product_attention plus a mask", attention, a(2, 3), a(3, 3), a(3, 2), a(2, 3)),
-    case("scaled_dot_product_attention shared heads", lambda *k: attention(*k, enable_gqa=True), a(4, 2, 3), a(2, 3, 3), a(2, 3, 2)),
-    case("scaled_dot_product_attention dropout", lambda *k: attention(*k, dropout_p=0.4, rng=2), a(2, 3), a(3, 3), a(3, 2)),
+    case("scaled_dot_product_attention", ATTENTION, a(2, 3, 2), a(2, 4, 2), a(2, 4, 3)),
+    case("scaled_dot_product_attention causal", lambda *k: ATTENTION(*k, is_causal=True), a(3, 2), a(3, 2), a(3, 2)),
+    case("scaled_dot_product_attention mask", lambda *k: ATTENTION(*k, MASK, scale=0.3), a(3, 2), a(4, 2), a(4, 2)),
+    case("scaled_dot_product_attention float mask", lambda q, k, m: ATTENTION(q, k, k, m), a(3, 2), a(4, 2), a(3, 4)),
+    case("scaled_dot_product_attention shared heads", lambda *k: ATTENTION(*k, enable_gqa=True), a(4, 2, 2), a(2, 3, 2), a(2, 3, 2)),
+    case("embedding", lambda w: mg.embedding(IDS, w), a(5, 2)),
+    case("embedding_bag", lambda w: mg.embedding_bag(IDS, w), a(5, 2)),
+    case("embedding_bag weights, offsets", lambda w, s: mg.embedding_bag(IDS.reshape(-1), w, np.array([0, 2, 2]), mode="sum", per_sample_weights=s), a(5, 2), a(6)),
+    case("embedding_bag max", lambda w: mg.embedding_bag(IDS, w, mode="max"), a(5, 2)),
 ]  # fmt: skip

@@ -3,16 +3,20 @@
 import numpy as np
 
 import minigrad as mg
+from minigrad import Primitive
 
 from .base import a, case, pos
 
 PIXELS = np.array([[0, 2], [1, 2]])
 LABELS = np.array([2, 0, 1, 2])
+P = Primitive.registry
 
 CASES = [
     # losses
     case("softmax", mg.softmax, a(2, 4)),
     case("softmax axis 0", lambda x: mg.softmax(x, axis=0), a(3, 2)),
+    case("along_softmax", lambda u, y: P["along_softmax"](u, y, axes=(1,)), a(2, 4), a(2, 4)),
+    case("along_softmax axis 0", lambda u, y: P["along_softmax"](u, y, axes=(0,)), a(3, 2), a(3, 2)),
     case("log_softmax", mg.log_softmax, a(2, 4)),
     case("cross_entropy", lambda x: mg.cross_entropy(x, LABELS), a(4, 3)),
     case("cross_entropy smoothing, sum", lambda x: mg.cross_entropy(x, LABELS, label_smoothing=0.1, reduction="sum"), a(4, 3)),

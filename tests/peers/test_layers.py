@@ -47,7 +47,7 @@ LAYERS = {
     # norms
     "BatchNorm1d(4)": SIGNAL, "BatchNorm3d(4)": VOLUME, "BatchNorm2d(4, bias=False)": IMAGE,
     "LayerNorm((6, 5))": IMAGE, "LayerNorm(5, 1e-3, bias=False)": IMAGE, "LayerNorm(5, elementwise_affine=False)": IMAGE,
-    "GroupNorm(2, 4)": IMAGE, "GroupNorm(4, 4, affine=False)": (*ROWS, 3), "RMSNorm((6, 5))": IMAGE, "RMSNorm(4, 0.1)": ROWS,
+    "GroupNorm(2, 4)": IMAGE, "GroupNorm(4, 4, affine=False)": (5, 4, 3), "RMSNorm((6, 5))": IMAGE, "RMSNorm(4, 0.1)": ROWS,
     "InstanceNorm1d(4)": SIGNAL, "InstanceNorm2d(4, affine=True, track_running_stats=True)": IMAGE, "InstanceNorm3d(4, affine=True)": VOLUME,
     "LocalResponseNorm(3, k=2.0)": IMAGE,
     # activations
@@ -57,6 +57,7 @@ LAYERS = {
     # linear, embedding
     "Linear(4, 3)": (4,), "Bilinear(4, 3, 2)": (ROWS, (5, 3)), "Bilinear(4, 3, 2, False)": ((2, 5, 4), (2, 5, 3)),
     "Embedding(7, 3)": ("int 7", (2, 5)), "Embedding(7, 3, padding_idx=2)": ("int 7", (4, 5)),
+    **{f"EmbeddingBag(7, 3, mode='{mode}')": ("int 7", (2, 5)) for mode in ("sum", "mean", "max")},
     # recurrent, attention
     **{f"{kind}Cell(4, 6)": ROWS for kind in ("RNN", "LSTM", "GRU")},
     **{f"{kind}Cell(4, 6)@": ((5, 4), *(((5, 6),) if kind != "LSTM" else ())) for kind in ("RNN", "LSTM", "GRU")},
@@ -89,8 +90,9 @@ LAYERS = {
 }  # fmt: skip
 LAYERS = {call.replace(")()", ")"): given for call, given in LAYERS.items()}
 
-# what torch does not differentiate twice, or only up to the order of its sums
-FIRST_ORDER = {"LSTM(4, 6, 2, proj_size=2)"}
+# what PyTorch does not differentiate twice, and where it rounds a constant to float32
+FIRST_ORDER = ("LSTM(4, 6, 2, proj_size=2)", "EmbeddingBag", "Hardsigmoid", "MultiMarginLoss", "MultiLabelMarginLoss")
+ROUNDED = ("CELU(0.7)", "Hardsigmoid()")
 
 
 def arrays(given, rng):
@@ -117,14 +119,9 @@ def arrays(given, rng):
 
 
 def twins(call):
-    """Both layers, in float64, with the same weights; or skip where a function is not there."""
+    """Both layers, in float64, with the same weights."""
     call = call.rstrip("@")
-    try:
-        ours = eval(call, dict(vars(nn)))
-    except (NameError, ValueError) as error:
-        if isinstance(error, NameError) or "offered" in str(error):
-            pytest.skip(str(error))
-        raise
+    ours = eval(call, dict(vars(nn)))
     theirs = eval(call, dict(vars(T))).double()
     rng = np.random.default_rng(7)
     state = {}
@@ -155,6 +152,7 @@ def _twice():
 @pytest.mark.parametrize("call", LAYERS)
 def test_layer(call):
     ours, theirs = twins(call)
+    rtol = 1e-7 if call in ROUNDED else 1e-9
     if call == "RReLU()":
         ours.eval(), theirs.eval()
     rng = np.random.default_rng(3)
@@ -177,13 +175,10 @@ def test_layer(call):
     ):
         for x, xt in zip(xs[1:], xts[1:]):  # targets
             x.requires_grad = xt.requires_grad = False
-    try:
-        ys = tensors(ours(*xs))
-    except NotImplementedError as error:
-        pytest.skip(str(error))
+    ys = tensors(ours(*xs))
     yts = tensors(theirs(*[xt.clone() if "inplace" in call else xt for xt in xts]))
     for y, yt in zip(ys, yts, strict=True):
-        np.testing.assert_allclose(y.data, yt.detach().numpy(), **CLOSE)
+        np.testing.assert_allclose(y.data, yt.detach().numpy(), rtol=rtol, atol=1e-11)
     gs = [rng.normal(size=y.shape) for y in ys]
     leaves, leaves_t = [*xs, *ours.parameters()], [*xts, *theirs.parameters()]
     leaves, leaves_t = ([x for x in each if x.requires_grad] for each in (leaves, leaves_t))
@@ -193,14 +188,14 @@ def test_layer(call):
 
     loss_t = sum((y**3 * torch.tensor(g)).sum() for y, g in zip(yts, gs))
     loss().backward()
-    grads = torch.autograd.grad(loss_t, leaves_t, create_graph=call not in FIRST_ORDER, allow_unused=True)
+    grads = torch.autograd.grad(loss_t, leaves_t, create_graph=not call.startswith(FIRST_ORDER), allow_unused=True)
     largest = max(1.0, *(g.abs().max().item() for g in grads if g is not None and g.numel()))
     for x, gt in zip(leaves, grads):
         want = np.zeros(x.shape) if gt is None else gt.detach().numpy()
         np.testing.assert_allclose(
-            np.zeros(x.shape) if x.grad is None else x.grad, want, rtol=1e-9, atol=1e-11 * largest
+            np.zeros(x.shape) if x.grad is None else x.grad, want, rtol=rtol, atol=1e-11 * largest
         )
-    if call in FIRST_ORDER:
+    if call.startswith(FIRST_ORDER):
         return
     vs = [rng.normal(size=x.shape) for x in leaves]
     along = sum((d * torch.tensor(v)).sum() for d, v in zip(grads, vs) if d is not None)
@@ -208,7 +203,7 @@ def test_layer(call):
     largest = max(1.0, *(want.abs().max().item() for want in products if want is not None and want.numel()))
     for hv, want, x in zip(mg.hvp(loss, leaves, vs), products, leaves, strict=True):
         want = np.zeros(x.shape) if want is None else want.numpy()
-        np.testing.assert_allclose(hv.data, want, rtol=1e-9, atol=1e-11 * largest)
+        np.testing.assert_allclose(hv.data, want, rtol=rtol, atol=1e-11 * largest)
 
 
 # ---- signatures ----------------------------------------------------------------------------------------------------------
@@ -217,13 +212,12 @@ NEVER = {"size_average", "reduce", "device", "dtype", "_weight", "_freeze", "_ra
 DIFFER = {  # what is meant, and why
     "FractionalMaxPool2d": "regions instead of a kernel size: the paper's forms",
     "Softmax": "the last axis where PyTorch asks for one", "LogSoftmax": "as Softmax", "Softmin": "as Softmax",
-    "Dropout": "scaling and a generator by keyword", "GELU": "until the exact form is there",
+    "Dropout": "scaling and a generator by keyword", "Softplus": "no threshold unless asked for: smooth everywhere",
 }  # fmt: skip
 MISSING = {
     "AdaptiveLogSoftmaxWithLoss": "a loss for huge vocabularies", "LinearCrossEntropyLoss": "new and unstable", "FractionalMaxPool3d": "no volumes",
     "DataParallel": "one CPU", "SyncBatchNorm": "one CPU", "CrossMapLRN2d": "the old name of LocalResponseNorm", "NLLLoss2d": "the old name of NLLLoss",
     "Container": "the old name of Module", "RNNBase": "a base", "RNNCellBase": "a base",
-    "EmbeddingBag": "not offered yet", "AlphaDropout": "not offered yet", "FeatureAlphaDropout": "not offered yet",
 }  # fmt: skip
 THEIRS = [n for n in sorted(vars(T)) if isinstance(getattr(T, n), type) and issubclass(getattr(T, n), T.Module)]
 
