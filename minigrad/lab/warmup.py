@@ -14,6 +14,7 @@ import numpy as np
 from .. import kernels, nn, optim, tree
 from ..calculus import hvp
 from ..ops.loss import cross_entropy
+from ..ops.special import erf, erfc
 from ..tape import Tensor, no_grad
 from .digits import DigitsNet
 
@@ -111,12 +112,18 @@ def everything() -> Iterator[Sample]:
     rng = np.random.default_rng(0)
     for layer, shape in _LAYERS:
         yield layer(), (rng.standard_normal(shape, np.float32),)
+    yield nn.Embedding(8, 4, rng=0), (np.arange(6).reshape(2, 3),)
     for net, shape in (DigitsNet(rng=0), (8, 1, 8, 8)), (nn.models.resnet8(rng=0), (8, 3, 16, 16)):
         yield net, (rng.standard_normal(shape, np.float32), np.arange(len(shape) * 2) % 10)
 
 
 def _conv(c: int, o: int, k: int, **options: Any) -> Callable[[], nn.Module]:
     return lambda: nn.Sequential(nn.Conv2d(c, o, k, **options), nn.BatchNorm2d(o), nn.ReLU())
+
+
+class _Errors(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return erf(x) + erfc(x)
 
 
 _IMAGES, _ROWS = (8, 32, 12, 12), (160, 32)  # rows of more numbers than `kernels.FEW`
@@ -140,6 +147,8 @@ _LAYERS: list[tuple[Callable[[], nn.Module], tuple[int, ...]]] = [
     (lambda: nn.GroupNorm(4, 32), _IMAGES),
     (lambda: nn.LayerNorm(32), _ROWS),
     (lambda: nn.Sequential(nn.Linear(32, 24), nn.BatchNorm1d(24), nn.ReLU(), nn.Linear(24, 10)), _ROWS),
+    (lambda: nn.Sequential(nn.Linear(32, 32), nn.LayerNorm(32), nn.Linear(32, 10)), _ROWS),
+    (_Errors, _ROWS),
     (lambda: nn.Sequential(nn.Linear(32, 32), nn.Dropout(0.5), nn.Linear(32, 10)), _ROWS),
     *(
         (lambda f=f: nn.Sequential(nn.Linear(32, 32), f(), nn.Linear(32, 10)), _ROWS)

@@ -12,9 +12,22 @@ import numpy as np
 from .. import kernels, random
 from ..errors import named
 from ..ranges import NOT_NEGATIVE, NUMBER, POSITIVE, SWITCH, Range, check, choice
-from ..tape import Array, Primitive, Tensor, as_tensor, dispatch, draw, elementwise, fused, primitive, real_dtype, wrap
+from ..tape import (
+    Array,
+    Primitive,
+    Tensor,
+    as_tensor,
+    dispatch,
+    draw,
+    elementwise,
+    fused,
+    in_floats,
+    primitive,
+    real_dtype,
+    wrap,
+)
 from ..typing import ArrayLike, Rng
-from .elementwise import abs, expm1, log1p, power, relu, sigmoid, tanh, where
+from .elementwise import abs, clip, expm1, log1p, power, relu, sigmoid, tanh, where
 from .shape import crop, normal_axis, reshape
 from .special import erfc
 
@@ -96,7 +109,7 @@ def softplus(x: ArrayLike, beta: float = 1.0, threshold: float | None = None) ->
 
 
 def _beyond(x: Array, limit: float) -> Array:
-    return np.abs(x.real) > limit
+    return (x.real > limit) | (x.real < -limit)
 
 
 def _relu_beyond(limit: float, x: Tensor, near: Callable[[Tensor], Tensor]) -> Tensor:
@@ -167,6 +180,8 @@ def hardtanh(x: ArrayLike, min_val: float = -1.0, max_val: float = 1.0) -> Tenso
     if min_val > max_val:
         raise ValueError(f"hardtanh: min_val {min_val} is above max_val {max_val}")
     x = as_tensor(x)
+    if x.dtype.kind in "biu":  # they have no slope, and stay where both ends are whole
+        return clip(x, *(int(v) if float(v).is_integer() else v for v in (min_val, max_val)))
     return where(dispatch(_between, x, min_val, max_val), x, wrap(dispatch(_clipped, x, min_val, max_val)))
 
 
@@ -238,7 +253,11 @@ def rrelu(
     x = as_tensor(x)
     if not training:
         return leaky_relu(x, (lower + upper) / 2)
-    return where(dispatch(_positive, x), x, wrap(draw(_slopes, rng, x.shape, x.dtype, lower, upper)) * x)
+
+    def slanted(x: Tensor) -> Tensor:
+        return where(dispatch(_positive, x), x, wrap(draw(_slopes, rng, x.shape, x.dtype, lower, upper)) * x)
+
+    return in_floats(slanted, x)
 
 
 def _slopes(rng: Rng, shape: tuple[int, ...], dtype: np.dtype, lower: float, upper: float) -> Array:
@@ -273,7 +292,7 @@ def tanhshrink(x: ArrayLike) -> Tensor:
 
 
 def _outside(x: Array, limit: float) -> Array:
-    return np.abs(x.real) > limit
+    return (x.real > limit) | (x.real < -limit)
 
 
 @named
@@ -289,6 +308,10 @@ def softshrink(x: ArrayLike, lambd: float = 0.5) -> Tensor:
     """x moved by lambd towards 0, and 0 where it is no further away."""
     check("softshrink", NOT_NEGATIVE, lambd=lambd)
     x = as_tensor(x)
+    return in_floats(_softshrink, x, lambd=lambd)
+
+
+def _softshrink(x: Tensor, *, lambd: float) -> Tensor:
     return where(dispatch(_outside, x, lambd), x - wrap(dispatch(_clipped, x, -lambd, lambd)), 0)
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ..errors import named
 from ..ranges import SWITCH, Range, check, number
-from ..tape import FLOATS, Array, Tensor, constant, dispatch, in_floats
+from ..tape import Array, Tensor, constant, dispatch, in_floats
 from ..typing import ArrayLike
 from . import decompositions, reduce
 from .elementwise import abs, decision, sqrt, where
@@ -67,11 +65,7 @@ def vector_norm(
     axes = normal_axes("vector_norm", axis, x.ndim)
     if ord < 0 or ord == np.inf:
         reduce._count("vector_norm", x, axes)
-    return _in_floats(lambda x: _norm(x, axes, ord, keepdims), x)
-
-
-def _in_floats(f: Any, x: Tensor) -> Tensor:
-    return f(x) if x.dtype.char in FLOATS else in_floats(f, x)
+    return in_floats(lambda x: _norm(x, axes, ord, keepdims), x)
 
 
 _MATRIX_NORMS = ("fro", "nuc", 1, -1, 2, -2, np.inf, -np.inf)
@@ -94,7 +88,7 @@ def matrix_norm(x: ArrayLike, /, *, keepdims: bool = False, ord: float | str = "
     check("matrix_norm", _MATRIX_ORDER, ord=ord)
     check("matrix_norm", SWITCH, keepdims=keepdims)
     if ord == "fro":
-        return _in_floats(lambda x: _norm(x, (x.ndim - 2, x.ndim - 1), 2, keepdims), x)
+        return in_floats(lambda x: _norm(x, (x.ndim - 2, x.ndim - 1), 2, keepdims), x)
     spectral = ord in ("nuc", 2, -2)
     sizes = decompositions.svdvals(x) if spectral else reduce.sum(abs(x), -2 if ord in (1, -1) else -1)
     y = reduce.sum(sizes, -1) if ord == "nuc" else (reduce.max if float(ord) > 0 else reduce.min)(sizes, -1)

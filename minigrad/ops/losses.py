@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import named, shown
 from ..ranges import NOT_NEGATIVE, NUMBER, POSITIVE, SWITCH, WHOLE, check, choice
-from ..tape import FLOATS, Array, Tensor, as_tensor, dispatch, in_floats, private, wrap
+from ..tape import Array, Tensor, as_tensor, dispatch, in_floats, private, wrap
 from ..typing import ArrayLike
 from .activations import logsigmoid, softplus
 from .distances import vector_norm
@@ -40,11 +40,6 @@ def _pair(name: str, x: ArrayLike, target: ArrayLike, reduction: str) -> tuple[T
     return x, target
 
 
-def _wide(name: str, f: Callable[..., Tensor], *xs: Tensor) -> Tensor:
-    """f of floats, which integers and float16 become on the way."""
-    return f(*xs) if all(x.dtype.char in FLOATS for x in xs) else in_floats(f, *xs)
-
-
 def _weighted(losses: Tensor, weight: ArrayLike | None, reduction: str) -> Tensor:
     """Reduced; with weights, the mean is that by weight."""
     if weight is None:
@@ -62,14 +57,14 @@ def _weighted(losses: Tensor, weight: ArrayLike | None, reduction: str) -> Tenso
 def mse_loss(x: ArrayLike, target: ArrayLike, *, reduction: str = "mean", weight: ArrayLike | None = None) -> Tensor:
     """(x − target)², averaged over all entries; x and target have one shape."""
     x, target = _pair("mse_loss", x, target, reduction)
-    return _wide("mse_loss", lambda x, t: _weighted((x - t) * (x - t), weight, reduction), x, target)
+    return in_floats(lambda x, t: _weighted((x - t) * (x - t), weight, reduction), x, target)
 
 
 @named
 def l1_loss(x: ArrayLike, target: ArrayLike, *, reduction: str = "mean", weight: ArrayLike | None = None) -> Tensor:
     """|x − target|, averaged over all entries; derivative 0 where they are equal."""
     x, target = _pair("l1_loss", x, target, reduction)
-    return _wide("l1_loss", lambda x, t: _weighted(abs(x - t), weight, reduction), x, target)
+    return in_floats(lambda x, t: _weighted(abs(x - t), weight, reduction), x, target)
 
 
 def _near(d: Array, limit: float) -> Array:
@@ -87,7 +82,7 @@ def smooth_l1_loss(x: ArrayLike, target: ArrayLike, *, reduction: str = "mean", 
         near = dispatch(_near, d, beta)
         return reduced(where(near, d * d * (0.5 / (beta or 1.0)), abs(d) - beta / 2), reduction)
 
-    return _wide("smooth_l1_loss", losses, x, target)
+    return in_floats(losses, x, target)
 
 
 @named
@@ -103,7 +98,7 @@ def huber_loss(
         near = dispatch(_near, d, delta)
         return _weighted(where(near, d * d * 0.5, delta * (abs(d) - delta / 2)), weight, reduction)
 
-    return _wide("huber_loss", losses, x, target)
+    return in_floats(losses, x, target)
 
 
 # ---- of probabilities ------------------------------------------------------------------------------------------------------
@@ -143,7 +138,7 @@ def binary_cross_entropy(
         found = -(t * _log_at_least(x) + (1 - t) * _log_at_least(1 - x))
         return reduced(found if weight is None else found * weight, reduction)
 
-    return _wide("binary_cross_entropy", losses, x, target)
+    return in_floats(losses, x, target)
 
 
 @named
@@ -167,7 +162,7 @@ def binary_cross_entropy_with_logits(
         found = (1 - t) * x + few
         return reduced(found if weight is None else found * weight, reduction)
 
-    return _wide("binary_cross_entropy_with_logits", losses, x, target)
+    return in_floats(losses, x, target)
 
 
 @named
@@ -186,7 +181,7 @@ def kl_div(x: ArrayLike, target: ArrayLike, *, reduction: str = "mean", log_targ
             return sum(found) / (x.shape[0] if x.ndim else 1)
         return reduced(found, reduction)
 
-    return _wide("kl_div", losses, x, target)
+    return in_floats(losses, x, target)
 
 
 @named
@@ -219,7 +214,7 @@ def gaussian_nll_loss(
         found = 0.5 * (log(v) + (x - t) * (x - t) / v) + (0.5 * math.log(2 * math.pi) if full else 0)
         return reduced(found, reduction)
 
-    return _wide("gaussian_nll_loss", losses, x, target, var)
+    return in_floats(losses, x, target, var)
 
 
 def _missing(v: Array, least: float) -> Array:
@@ -253,7 +248,7 @@ def poisson_nll_loss(
             found = found + where(many, s * log(s) - s + 0.5 * log(2 * math.pi * s), 0)
         return reduced(found, reduction)
 
-    return _wide("poisson_nll_loss", losses, x, target)
+    return in_floats(losses, x, target)
 
 
 # ---- of margins --------------------------------------------------------------------------------------------------------------
@@ -268,8 +263,11 @@ def hinge_embedding_loss(x: ArrayLike, target: ArrayLike, margin: float = 1.0, *
     """x where the target is 1, max(0, margin − x) where it is −1."""
     x, target = _pair("hinge_embedding_loss", x, target, reduction)
     check("hinge_embedding_loss", NUMBER, margin=margin)
-    found = where(dispatch(_is, target, 1), 0, relu(margin - x)) + where(dispatch(_is, target, -1), 0, x)
-    return reduced(found, reduction)
+
+    def losses(x: Tensor, t: Tensor) -> Tensor:
+        return reduced(where(dispatch(_is, t, 1), 0, relu(margin - x)) + where(dispatch(_is, t, -1), 0, x), reduction)
+
+    return in_floats(losses, x, target)
 
 
 @named
@@ -279,14 +277,18 @@ def margin_ranking_loss(
     """max(0, margin − t (x1 − x2)), with t = 1 where x1 is to be the larger, −1 where x2 is; with broadcasting."""
     check("margin_ranking_loss", REDUCTION, reduction=reduction)
     check("margin_ranking_loss", NUMBER, margin=margin)
-    return reduced(relu(margin - as_tensor(target) * (as_tensor(x1) - x2)), reduction)
+
+    def losses(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+        return reduced(relu(margin - t * (a - b)), reduction)
+
+    return in_floats(losses, *map(as_tensor, (x1, x2, target)))
 
 
 @named
 def soft_margin_loss(x: ArrayLike, target: ArrayLike, *, reduction: str = "mean") -> Tensor:
     """log(1 + e^(−t x)) with targets ±1, without overflow."""
     x, target = _pair("soft_margin_loss", x, target, reduction)
-    return _wide("soft_margin_loss", lambda x, t: reduced(softplus(-t * x), reduction), x, target)
+    return in_floats(lambda x, t: reduced(softplus(-t * x), reduction), x, target)
 
 
 def _classes(name: str, x: Tensor, target: Any) -> tuple[Tensor, Array, bool]:
@@ -375,7 +377,7 @@ def multilabel_soft_margin_loss(
         found = -(t * logsigmoid(x) + (1 - t) * logsigmoid(-x))
         return reduced(mean(found if weight is None else found * weight, -1), reduction)
 
-    return _wide("multilabel_soft_margin_loss", losses, x, target)
+    return in_floats(losses, x, target)
 
 
 # ---- of vectors ------------------------------------------------------------------------------------------------------------
@@ -391,7 +393,7 @@ def cosine_similarity(x1: ArrayLike, x2: ArrayLike, axis: int = 1, eps: float = 
         a, b = (x / maximum(vector_norm(x, axis=axis, keepdims=True), eps) for x in (a, b))
         return sum(a * b, axis)
 
-    return _wide("cosine_similarity", similarity, as_tensor(x1), as_tensor(x2))
+    return in_floats(similarity, as_tensor(x1), as_tensor(x2))
 
 
 @named
@@ -411,7 +413,7 @@ def cosine_embedding_loss(
         alike, other = dispatch(_is, target, 1), dispatch(_is, target, -1)
         return reduced(where(alike, 1 - cos, 0) + where(other, relu(cos - margin), 0), reduction)
 
-    return _wide(name, losses, a, b)
+    return in_floats(losses, a, b)
 
 
 @named
@@ -419,7 +421,11 @@ def pairwise_distance(x1: ArrayLike, x2: ArrayLike, p: float = 2.0, eps: float =
     """‖x1 − x2 + eps‖ of order p over the last axis, with broadcasting."""
     check("pairwise_distance", NUMBER, p=p, eps=eps)
     check("pairwise_distance", SWITCH, keepdim=keepdim)
-    return vector_norm(as_tensor(x1) - x2 + eps, axis=-1, keepdims=keepdim, ord=p)
+
+    def distance(a: Tensor, b: Tensor) -> Tensor:
+        return vector_norm(a - b + eps, axis=-1, keepdims=keepdim, ord=p)
+
+    return in_floats(distance, as_tensor(x1), as_tensor(x2))
 
 
 @named
@@ -439,10 +445,14 @@ def triplet_margin_with_distance_loss(
     check(name, NUMBER, margin=margin)
     check(name, SWITCH, swap=swap)
     d = distance_function or pairwise_distance
-    far = d(anchor, negative)
-    if swap:
-        far = -maximum(-far, -d(positive, negative))
-    return reduced(relu(d(anchor, positive) - far + margin), reduction)
+
+    def losses(a: Tensor, p: Tensor, n: Tensor) -> Tensor:
+        far = d(a, n)
+        if swap:
+            far = -maximum(-far, -d(p, n))
+        return reduced(relu(d(a, p) - far + margin), reduction)
+
+    return in_floats(losses, *map(as_tensor, (anchor, positive, negative)))
 
 
 @named

@@ -22,6 +22,7 @@ from ..tape import (
     dispatch,
     elementwise,
     general,
+    in_floats,
     primitive,
     wrap,
     zeros_like,
@@ -123,7 +124,7 @@ def _rest(f: Callable, quotient: Callable) -> Callable:
 
 def _not_zero(b: Array) -> Array:
     if b.dtype.kind in "biu" and (b == 0).any():
-        raise ValueError("an integer has no remainder and no quotient by 0; use floats, whose remainder is NaN")
+        raise TypeError(f"{b.dtype} has no quotient by 0; use floats, e.g. x.astype('float64'), which have")
     return b
 
 
@@ -227,7 +228,13 @@ def frexp(x: ArrayLike) -> tuple[Tensor, Tensor]:
     """(m, e) with x = m · 2ᵉ and ½ ≤ |m| < 1: floats, which have a derivative, and ints, which have none."""
     x = as_tensor(x)
     e = dispatch(_exponent, x)
-    return x * decision(dispatch(np.ldexp, 1.0, -e), x), wrap(e)
+
+    def mantissa(x: Tensor) -> Tensor:
+        for half in (-e // 2, -e - -e // 2):  # a power of two that is too large for a dtype, in two that are not
+            x = x * decision(dispatch(np.ldexp, 1.0, half), x)
+        return x
+
+    return in_floats(mantissa, x), wrap(e)
 
 
 # ---- NaN -----------------------------------------------------------------------------------------------------------------

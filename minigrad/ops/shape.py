@@ -30,10 +30,10 @@ __all__ = [
 def _ints(name: str, what: str, given: Any) -> tuple[int, ...]:
     """An int, or a sequence of ints, NumPy's included, as a tuple of ints, or an error in op's name."""
     several = isinstance(given, (tuple, list, range)) or (isinstance(given, np.ndarray) and given.ndim)
+    none: Any = None  # what True counts as: it is an int, but no axis and no length
     try:
-        # True is an int, but no axis and no length: it was meant for another parameter
         entries: Any = given if several else (given,)
-        return tuple([operator.index(None if type(n) is bool else n) for n in entries])  # type: ignore[arg-type]
+        return tuple([operator.index(none if type(n) is bool else n) for n in entries])
     except TypeError:
         raise TypeError(f"{name}: {what} is {shown(given)}; it must be an int or a sequence of ints") from None
 

@@ -27,11 +27,12 @@ _PEAK = 2 / math.sqrt(math.pi)
 
 
 def _scipy(name: str) -> Callable:
-    """SciPy's function of this name, in the dtype of its last argument."""
+    """SciPy's function of this name, in the dtype of its last argument; it has none in longdouble."""
 
     def value(*xs: Any) -> Array:
         f = getattr(extra("scipy.special", f"mg.special ({name})"), name)
-        return np.asarray(f(*xs)).astype(xs[-1].dtype, copy=False)
+        known = [x.astype(np.float64) if getattr(x, "dtype", None) == np.longdouble else x for x in xs]
+        return np.asarray(f(*known)).astype(xs[-1].dtype, copy=False)
 
     return value
 

@@ -56,8 +56,9 @@ def stepped(f: Callable, *slopes: Callable) -> Callable:
         if not any(x.dtype.kind == "c" for x in xs):
             return f(*xs, **k)
         reals = [x.real for x in xs]
-        moved = sum(x.imag * slope(*reals, **k) for x, slope in zip(xs, slopes) if x.dtype.kind == "c")
-        return f(*reals, **k) + 1j * moved
+        steps = [(x.imag, slope(*reals, **k)) for x, slope in zip(xs, slopes) if x.dtype.kind == "c"]
+        with np.errstate(invalid="ignore"):  # no step goes nowhere, on an infinite slope, too
+            return f(*reals, **k) + 1j * sum(np.where(h == 0, 0, h * slope) for h, slope in steps)
 
     return value
 
@@ -250,7 +251,7 @@ square.numbers = INTEGERS
 @named
 def reciprocal(x: ArrayLike) -> Tensor:
     """1 / x."""
-    return div(1, x)
+    return div(1, as_tensor(x))
 
 
 @named

@@ -38,12 +38,14 @@ def by_way_of(op: Primitive, inputs: tuple[Tensor, ...], params: dict[str, Any])
 
 
 def in_floats(f: Callable[..., Tensor], *xs: Tensor, **params: Any) -> Tensor:
-    """f(*xs), a function of reals, where integers or float16 are among xs: computed wide, and rounded once.
+    """f(*xs), a function of reals: where integers or float16 are among xs, it is computed wide, and rounded once.
 
     >>> import minigrad as mg
     >>> in_floats(lambda x: mg.sum(x) / 4, Tensor(np.full(4, 200, np.uint8))).data
     array(200., dtype=float32)
     """
+    if all(x.dtype.char in FLOATS for x in xs):
+        return f(*xs, **params)
     dtypes = [x.dtype for x in xs if x.version >= 0] or [x.dtype for x in xs]  # numbers have no say
     wide, own = floats_for(*dtypes)
     return f(*[x.astype(wide) for x in xs], **params).astype(own)

@@ -18,6 +18,8 @@ FUNCTIONS = {
     "tanh": {},
     "silu": {},
     "gelu": {},
+    "erf": {},
+    "erfc": {},
     "gelu_erf": {},
     "elu": {"alpha": 0.7},
     "leaky_relu": {"slope": 0.1},
