@@ -27,6 +27,7 @@ __all__ = [
     "cosh",
     "deg2rad",
     "exp2",
+    "float_power",
     "hypot",
     "ldexp",
     "lerp",
@@ -290,6 +291,13 @@ elementwise(_difference, 1, -1)
 
 def _share(a: Tensor, b: Tensor) -> Tensor:
     return sigmoid(_difference(a, b))
+
+
+@named
+def float_power(a: ArrayLike, b: ArrayLike) -> Tensor:
+    """a to the power b, with broadcasting, in float64 whatever they are."""
+    a, b = as_tensor(a), as_tensor(b)
+    return power(a.astype(np.result_type(a.dtype, np.float64)), b.astype(np.result_type(b.dtype, np.float64)))
 
 
 @named
