@@ -182,10 +182,15 @@ def copysign(a: Array, b: Array) -> Array:
     return stepped(np.copysign, _to, lambda a, b: np.zeros(np.broadcast_shapes(a.shape, b.shape)))(a, b)
 
 
+def _turned(g: Tensor, y: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """g · (sign a · ±1 as b is), and 0 where a is 0"""
+    return g * decision(dispatch(_to, a, b), y)
+
+
 general(
     copysign,
-    [lambda g, y, a, b: g * decision(dispatch(_to, a, b), y), lambda g, y, a, b: zeros_like(b)],
-    [lambda t, y, a, b: t * decision(dispatch(_to, a, b), y), lambda t, y, a, b: zeros_like(y)],
+    [_turned, lambda g, y, a, b: zeros_like(b)],
+    [_turned, lambda t, y, a, b: zeros_like(y)],
 )
 copysign.branch = lambda y, a, b: _to(a, b)
 
