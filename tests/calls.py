@@ -213,6 +213,8 @@ CALLS: dict[str, Callable[[], Call]] = {
     "one_hot": lambda: call(mg.one_hot, np.array([0, 2]), 3),
     "scatter": lambda: call(mg.scatter, x(2, 3), 1, np.array([[0], [2]]), x(2, 1)),
     "scatter_add": lambda: call(mg.scatter_add, x(2, 3), 1, np.array([[0], [2]]), x(2, 1)),
+    "scatter_reduce": lambda: call(mg.scatter_reduce, x(2, 3), 1, np.array([[0], [2]]), x(2, 1), "amax", include_self=True),
+    "index_reduce": lambda: call(mg.index_reduce, x(2, 3), 1, np.array([0, 2]), x(2, 2), "mean", include_self=True),
     "take": lambda: call(mg.take, x(2, 3), np.array([0, 1]), axis=1),
     "take_along_axis": lambda: call(mg.take_along_axis, x(2, 3), np.array([[0], [2]]), axis=1),
     # order

@@ -143,6 +143,8 @@ def cross_entropy(
     if n == 0:
         raise ValueError(f"cross_entropy: the batch is empty (logits {logits.shape}); its mean is not defined")
     check("cross_entropy", WHOLE, ignore_index=ignore_index)
+    if soft and ignore_index >= 0:
+        raise ValueError(f"cross_entropy: ignore_index is {ignore_index}; class probabilities have no label to ignore")
     check("cross_entropy", UNIT, label_smoothing=label_smoothing)
     check("cross_entropy", REDUCTION, reduction=reduction)
     smoothing = float(label_smoothing)
