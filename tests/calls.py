@@ -84,7 +84,7 @@ PROBS, LABELS = np.full((4, 2), 0.5), np.array([0, 1, 0, 1])
 
 IMAGE = (2, 2, 4, 4)
 UNARY = "abs digamma erf erfc hardsigmoid hardswish lgamma logsigmoid mish relu6 selu softsign tanhshrink acos asin asinh atan atanh cbrt ceil conj cos cosh deg2rad exp2 floor frac frexp imag isfinite isinf isnan isneginf isposinf isreal log10 log2 logical_not logit nan_to_num positive rad2deg real reciprocal round rsqrt sign signbit sinc sinh square tan trunc elu exp expm1 gelu leaky_relu log log1p neg relu sigmoid silu sin softplus sqrt tanh"
-BINARY = "allclose array_equal atan2 copysign equal floor_divide fmax fmin fmod greater greater_equal heaviside hypot isclose ldexp less less_equal logaddexp logaddexp2 logical_and logical_or logical_xor nextafter not_equal remainder xlog1py xlogy add div maximum minimum mul power sub"
+BINARY = "allclose array_equal atan2 copysign equal floor_divide fmax fmin fmod greater greater_equal heaviside hypot isclose ldexp less less_equal logaddexp logaddexp2 logical_and logical_or logical_xor nextafter not_equal remainder xlog1py xlogy add div maximum minimum mul power sub float_power"
 MATRIX = "diag diag_embed diagflat diagonal norm pdist trace tril triu"
 LINALG = (
     "cholesky cholesky_inverse cond det diagonal eigh eigvalsh inv logdet lu matrix_exp matrix_norm matrix_rank "
@@ -120,7 +120,10 @@ METHODS: dict[str, Callable] = {  # of tensors, beside those that have a row of 
     "addr": lambda f: call(f, x(3, 3), x(3), x(3)),
     "addbmm": lambda f: call(f, x(3, 3), x(2, 3, 3), x(2, 3, 3)),
     **each("amax amin argmin argsort count_nonzero diff flip log_softmax median norm prod softmax sort", ONE),
-    **each("cumprod cumsum cumulative_prod cumulative_sum logcumsumexp unbind unsqueeze", ONE, lambda: 1),
+    **each("cumprod cumsum logcumsumexp unbind unsqueeze", ONE, lambda: 1),
+    **each("cumulative_prod cumulative_sum", ONE, axis=1),
+    **each("to_device", ONE, lambda: "cpu"),
+    **each("index_add", ONE, lambda: 1, lambda: np.array([0, 2]), lambda: x(2, 2)),
     **each("det inverse logdet slogdet diag trace diagonal", SQUARE),
     "matrix_power": lambda f: call(f, x(3, 3), 2),
     **each("matmul mm", SQUARE, SQUARE),
@@ -168,12 +171,7 @@ METHODS: dict[str, Callable] = {  # of tensors, beside those that have a row of 
     **each("scatter scatter_add", ONE, lambda: 1, lambda: np.array([[0, 1], [2, 0]]), lambda: x(2, 2)),
 }  # fmt: skip
 
-AWAITED = {  # methods, and the function that they call: until it is there, they have no valid call
-    "cumprod": "cumulative_prod", "cumsum": "cumulative_sum", "dist": "linalg", "gather": "take_along_axis", "index_select": "take",
-    "inner": "tensordot", "inverse": "linalg", "logdet": "linalg", "slogdet": "linalg", "det": "linalg", "matrix_power": "linalg",
-    "movedim": "moveaxis", "norm": "linalg", "pinverse": "linalg", "repeat": "repeat",
-}  # fmt: skip
-METHODS = {n: row for n, row in METHODS.items() if hasattr(mg.Tensor, n) and hasattr(mg, AWAITED.get(n, "tensor"))}
+METHODS = {n: row for n, row in METHODS.items() if hasattr(mg.Tensor, n)}
 
 LAYERS: dict[str, tuple] = {  # by what they are made with
     "BCELoss BCEWithLogitsLoss CTCLoss CosineEmbeddingLoss CosineSimilarity GaussianNLLLoss HingeEmbeddingLoss HuberLoss": (),
@@ -250,6 +248,8 @@ CALLS: dict[str, Callable[[], Call]] = {
     "bucketize": lambda: call(mg.bucketize, x(2, 3), np.array([0.3, 0.6])),
     "isin": lambda: call(mg.isin, x(2, 3), x(2)),
     "kthvalue": lambda: call(mg.kthvalue, x(2, 3), 2, 1),
+    **{n: lambda n=n: call(getattr(mg, n), whole(2, 3), whole(3)) for n in ["gcd", "lcm"]},
+    "bitwise_count": lambda: call(mg.bitwise_count, whole(3)),
     "searchsorted": lambda: call(mg.searchsorted, np.array([0.3, 0.6]), x(2, 3)),
     "topk": lambda: call(mg.topk, x(2, 3), 2, 1),
     # statistics

@@ -115,11 +115,13 @@ def squeeze(x: ArrayLike, axis: int | tuple[int, ...]) -> Tensor:
 
 
 @named
-def expand_dims(x: ArrayLike, axis: int) -> Tensor:
-    """x with a new axis of length 1 at position `axis`."""
+def expand_dims(x: ArrayLike, axis: int | tuple[int, ...]) -> Tensor:
+    """x with a new axis of length 1 at position `axis` of the result, or at each of several."""
     x = as_tensor(x)
-    axis = normal_axis("expand_dims", axis, x.ndim + 1)
-    return _reshape(x, shape=(*x.shape[:axis], 1, *x.shape[axis:]))
+    new = _ints("expand_dims", "axis", axis)
+    axes = normal_axes("expand_dims", new, x.ndim + len(new))
+    sizes = iter(x.shape)
+    return _reshape(x, shape=tuple(1 if a in axes else next(sizes) for a in range(x.ndim + len(new))))
 
 
 @primitive
@@ -267,8 +269,8 @@ _concat.numbers = ENTRIES
 
 
 @named
-def concat(xs: Sequence[Any], axis: int = 0) -> Tensor:
-    """The tensors xs one after another along `axis`; their other axes must agree.
+def concat(xs: Sequence[Any], axis: int | None = 0) -> Tensor:
+    """The tensors xs one after another along `axis`; their other axes must agree. Without axis, as vectors.
 
     >>> concat([Tensor(np.ones((2, 3))), Tensor(np.ones((1, 3)))]).shape
     (3, 3)
@@ -276,6 +278,8 @@ def concat(xs: Sequence[Any], axis: int = 0) -> Tensor:
     xs = _sequence("concat", xs)
     if not xs:
         raise ValueError("concat: there is nothing to join; give at least one tensor")
+    if axis is None:
+        xs, axis = [_reshape(x, shape=(math.prod(x.shape),)) for x in xs], 0
     shapes = [x.shape for x in xs]
     axis = normal_axis("concat", axis, xs[0].ndim)
     if len({(*s[:axis], *s[axis + 1 :]) for s in shapes}) > 1:
