@@ -125,6 +125,9 @@ METHODS: dict[str, Callable] = {  # of tensors, beside those that have a row of 
     "addbmm": lambda f: call(f, x(3, 3), x(2, 3, 3), x(2, 3, 3)),
     **each("amax amin argmin argsort count_nonzero diff flip log_softmax median norm prod softmax sort", ONE),
     **each("cumprod cumsum logcumsumexp unbind unsqueeze", ONE, lambda: 1),
+    **each("cumulative_prod cumulative_sum", ONE, axis=1),
+    **each("to_device", ONE, lambda: "cpu"),
+    **each("index_add", ONE, lambda: 1, lambda: np.array([0, 2]), lambda: x(2, 2)),
     **each("det inverse logdet slogdet diag trace diagonal", SQUARE),
     "matrix_power": lambda f: call(f, x(3, 3), 2),
     **each("matmul mm", SQUARE, SQUARE),
@@ -225,6 +228,8 @@ CALLS: dict[str, Callable[[], Call]] = {
     "bucketize": lambda: call(mg.bucketize, x(2, 3), np.array([0.3, 0.6])),
     "isin": lambda: call(mg.isin, x(2, 3), x(2)),
     "kthvalue": lambda: call(mg.kthvalue, x(2, 3), 2, 1),
+    **{n: lambda n=n: call(getattr(mg, n), whole(2, 3), whole(3)) for n in ["gcd", "lcm"]},
+    "bitwise_count": lambda: call(mg.bitwise_count, whole(3)),
     "searchsorted": lambda: call(mg.searchsorted, np.array([0.3, 0.6]), x(2, 3)),
     "topk": lambda: call(mg.topk, x(2, 3), 2, 1),
     # statistics

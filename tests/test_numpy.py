@@ -583,7 +583,7 @@ def test_rosenbrock_and_its_own_derivatives(n, seed):
 
 def test_scipys_own_rosenbrock_by_the_array_api(monkeypatch):
     """SciPy makes arrays of what it is given, unless SCIPY_ARRAY_API=1 lets it ask for the namespace."""
-    monkeypatch.setitem(scipy._lib._array_api._GLOBAL_CONFIG, "SCIPY_ARRAY_API", True)
+    monkeypatch.setattr("scipy._lib._array_api_override.SCIPY_ARRAY_API", True)
     at, p = rng.standard_normal((2, 5))
     slope = mg.grad(scipy.optimize.rosen)(at)
     (product,) = mg.hvp(scipy.optimize.rosen, (at,), (p,))

@@ -393,3 +393,9 @@ def addcmul(x: ArrayLike, a: ArrayLike, b: ArrayLike, *, value: float = 1) -> Te
 def addcdiv(x: ArrayLike, a: ArrayLike, b: ArrayLike, *, value: float = 1) -> Tensor:
     """x + value · a / b, with broadcasting."""
     return as_tensor(x) + value * (as_tensor(a) / b)
+
+
+@named
+def float_power(a: ArrayLike, b: ArrayLike) -> Tensor:
+    """a to the power b, computed and given in float64."""
+    return power(as_tensor(a).astype(np.float64), as_tensor(b).astype(np.float64))

@@ -23,6 +23,7 @@ CASES = [
     case("deg2rad", mg.deg2rad, a(2, 3)),
     case("rad2deg", mg.rad2deg, a(2, 3) / 50),
     case("exp2", mg.exp2, a(2, 3)),
+    case("float_power", mg.float_power, pos(2, 3), a(3)),
     case("log2", mg.log2, pos(2, 3)),
     case("log10", mg.log10, pos(2, 3)),
     case("cbrt", mg.cbrt, a(2, 3)),

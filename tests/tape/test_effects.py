@@ -154,7 +154,7 @@ TENSOR = {
     **{name: lambda x, name=name: apply_row(name) for name in sorted(METHODS)},
     "requires_grad_": lambda x: x.requires_grad_(False), "zero_": zeroed,
     **{name: lambda x, name=name: getattr(x, name)[0] for name in ("at",)},
-    **{name: lambda x, name=name: getattr(x, name) for name in ("T", "mT", "dtype", "is_leaf", "nbytes", "ndim", "shape", "size")},
+    **{name: lambda x, name=name: getattr(x, name) for name in ("T", "mT", "device", "dtype", "is_leaf", "nbytes", "ndim", "shape", "size")},
 }  # fmt: skip
 ATTRIBUTES = {
     "device",
