@@ -111,6 +111,20 @@ def test_ends(f, x, order, want):
     assert value(derivative(f, order), x) == pytest.approx(want, rel=1e-12, abs=0)
 
 
+@pytest.mark.parametrize("n", [0, 1])
+def test_bessel_is_its_integral(n):
+    """∫ cos(nt − x sin t) dt / π over half a turn, which sums of equal steps give to round-off."""
+    x, t = np.linspace(0, 50, 101), (np.arange(400) + 0.5) * np.pi / 400
+    want = np.cos(n * t[:, None] - x * np.sin(t)[:, None]).mean(0)
+    np.testing.assert_allclose(value(getattr(special, f"bessel_j{n}"), x), want, rtol=0, atol=1e-14)
+
+
+def test_bessels_second_kind_by_wronskis_determinant():
+    x = np.linspace(0.1, 50, 101)
+    j0, j1, y0, y1 = (value(f, x) for f in (special.bessel_j0, special.bessel_j1, special.bessel_y0, special.bessel_y1))
+    np.testing.assert_allclose((j1 * y0 - j0 * y1) * np.pi * x / 2, 1, rtol=1e-13)
+
+
 def test_the_normal_density_meets_where_its_forms_do():
     x = np.array([-1e-9, 0.0, 1e-9])
     for order in (1, 2, 3):
