@@ -301,7 +301,10 @@ def _masked_select(x: Any, mask: Any) -> Tensor:
 
 
 def _narrow(x: Any, dim: int, start: Any, length: int) -> Any:
-    x, start = as_tensor(x), int(start)
+    x = as_tensor(x)
+    if as_tensor(start).dtype.kind not in "iu":
+        raise TypeError(f"narrow: start is {start}; it must be a whole number")
+    start = int(start)
     if not -x.ndim <= dim < x.ndim:
         raise IndexError(f"narrow: dim is {dim}; x has shape {x.shape}")
     n = x.shape[dim]
@@ -384,8 +387,8 @@ def _whole(name: str, a: Any, b: Any) -> Tensor:
 
 
 def _logspace(start: Any, end: Any, steps: int, base: float, dtype: Any) -> Any:
-    if steps < 0:
-        raise ValueError(f"logspace: steps is {steps}; it must be ≥ 0")
+    if not isinstance(steps, (int, np.integer)) or steps < 0:
+        raise TypeError(f"logspace: steps is {steps}; it must be a whole number ≥ 0")
     ends = [as_tensor(v)._data for v in (start, end)]
     if any(v.ndim for v in ends):
         raise ValueError(f"logspace: start and end have shapes {[v.shape for v in ends]}; they must be numbers")
@@ -397,6 +400,9 @@ def _gradient(x: Any, spacing: Any, dim: Any, edge_order: int) -> tuple:
     """Central differences, one-sided at the ends, along each axis; spacing: a step, one for each, or places."""
     x = as_tensor(x)
     axes = range(x.ndim) if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
+    if any(not -x.ndim <= a < x.ndim for a in axes) or len({a % x.ndim for a in axes}) < len(axes):
+        raise IndexError(f"gradient: dim is {dim}; it must be axes of {x.shape}, each once")
+    spacing = 1 if spacing is None else spacing
     steps = list(spacing) if isinstance(spacing, (list, tuple)) else [spacing] * len(axes)
     if len(steps) != len(axes) or edge_order not in (1, 2):
         raise ValueError(f"gradient: {len(steps)} spacings for {len(axes)} axes, edge_order {edge_order}")
@@ -469,6 +475,8 @@ def _integers_like(x: Any, low: int, high: int | None, dtype: Any) -> Tensor:
 
 def _multinomial(x: Any, n: int, again: bool) -> Tensor:
     p = as_tensor(x)._data
+    if p.dtype.kind != "f" or n < 1:
+        raise ValueError(f"multinomial: {n} draws by weights of dtype {p.dtype}; at least one, by floats")
     rows = np.atleast_2d(p)
     if p.ndim not in (1, 2) or (rows < 0).any() or (rows.sum(1) <= 0).any():
         raise ValueError(f"multinomial: weights of shape {p.shape}; they must be ≥ 0, some of each row above 0")
@@ -898,7 +906,7 @@ FUNCTIONAL: dict[str, Any] = {
     "unfold": "unfold_columns",
     **dict(zip(FUNCTIONAL_SAME.split(), FUNCTIONAL_SAME.split())),
 }
-IGNORED = {"inplace", "_stacklevel"}  # what changes no value
+IGNORED = {"inplace", "options", "_stacklevel"}  # what changes no value
 OLD = {"size_average", "reduce"}  # PyTorch's old spellings of `reduction`
 
 
