@@ -160,7 +160,6 @@ FUNCTIONS: dict[str, Any] = {
     "diagonal_scatter": lambda input, src, offset=0, dim1=0, dim2=1: _on_diagonal(input, src, offset, dim1, dim2),
     "dsplit": lambda input, indices_or_sections: _split_stack("dsplit", input, indices_or_sections, 3),
     "fill": lambda input, value: mg.where(np.ones(np.shape(input), bool), value, input),
-    "float_power": lambda input, exponent: mg.pow(_wide(input), _wide(exponent)),
     "gcd": lambda input, other: _whole("gcd", input, other),
     "gradient": lambda input, *, spacing=1, dim=None, edge_order=1: _gradient(input, spacing, dim, edge_order),
     "histc": lambda input, bins=100, min=0, max=0: _histc(input, bins, min, max),
@@ -563,7 +562,7 @@ ALSO = (  # those of FUNCTIONS
     "absolute amax amin arccos arccosh arcsin arcsinh arctan arctan2 arctanh "
     "chunk clamp clamp_max clamp_min clone cumprod cumsum erfinv eq ge ger gt index_select inverse le lerp "
     "logdet lt masked_fill masked_select matrix_power movedim narrow ne numel pinverse rsqrt select "
-    "sgn slogdet swapdims t true_divide unbind unsqueeze bernoulli bitwise_not cholesky diagonal_scatter dsplit float_power gcd "
+    "sgn slogdet swapdims t true_divide unbind unsqueeze bernoulli bitwise_not cholesky diagonal_scatter dsplit gcd "
     "histc hsplit igamma igammac index_put lcm masked_scatter matrix_exp multinomial mvlgamma put qr select_scatter slice_scatter "
     "split_with_sizes svd take_along_dim tensor_split unique unique_consecutive vsplit repeat_interleave"
 )
