@@ -171,8 +171,6 @@ METHODS: dict[str, Callable] = {  # of tensors, beside those that have a row of 
     **each("scatter scatter_add", ONE, lambda: 1, lambda: np.array([[0, 1], [2, 0]]), lambda: x(2, 2)),
 }  # fmt: skip
 
-METHODS = {n: row for n, row in METHODS.items() if hasattr(mg.Tensor, n)}
-
 CALLS: dict[str, Callable[[], Call]] = {
     # creation
     "arange": lambda: call(mg.arange, 0, 4, 1),
