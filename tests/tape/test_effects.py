@@ -157,6 +157,7 @@ TENSOR = {
     **{name: lambda x, name=name: getattr(x, name) for name in ("T", "mT", "device", "dtype", "is_leaf", "nbytes", "ndim", "shape", "size")},
 }  # fmt: skip
 ATTRIBUTES = {
+    "device",
     "grad",
     "handed",
     "locked",
