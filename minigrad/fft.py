@@ -6,9 +6,12 @@ give or take complex numbers, and numbers here are real.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .errors import named
+from .ops.creation import on_cpu
 from .ops.shape import as_tensor, concat, normal_axes
 from .ranges import COUNT, Range, check, number
 from .tape import Tensor, dispatch, wrap
@@ -20,24 +23,26 @@ _SPACING = Range(lambda d: number().holds(d) and d != 0, "a number other than 0"
 
 
 @named
-def fftfreq(n: int, /, *, d: float = 1.0, dtype: DTypeLike | None = None) -> Tensor:
+def fftfreq(n: int, /, *, d: float = 1.0, dtype: DTypeLike | None = None, device: Any = None) -> Tensor:
     """The frequencies of a transform of n samples at distance d: 0 and the positive ones, then the negative ones.
 
     >>> fftfreq(4).data
     array([ 0.  ,  0.25, -0.5 , -0.25])
     """
+    on_cpu("fftfreq", device)
     check("fftfreq", COUNT, n=n)
     check("fftfreq", _SPACING, d=d)
     return wrap(dispatch(np.asarray, np.fft.fftfreq(n, d), dtype=dtype))
 
 
 @named
-def rfftfreq(n: int, /, *, d: float = 1.0, dtype: DTypeLike | None = None) -> Tensor:
+def rfftfreq(n: int, /, *, d: float = 1.0, dtype: DTypeLike | None = None, device: Any = None) -> Tensor:
     """The frequencies of a transform of n real samples at distance d, which are not negative.
 
     >>> rfftfreq(4).data
     array([0.  , 0.25, 0.5 ])
     """
+    on_cpu("rfftfreq", device)
     check("rfftfreq", COUNT, n=n)
     check("rfftfreq", _SPACING, d=d)
     return wrap(dispatch(np.asarray, np.fft.rfftfreq(n, d), dtype=dtype))

@@ -92,6 +92,12 @@ def astype(x: Tensor, dtype: DTypeLike, /, *, copy: builtins.bool = True, device
     return cast(x if np.dtype(dtype).kind in "fc" else x.detach(), dtype=dtype)
 
 
+def converted_to(x: ArrayLike, dtype: DTypeLike | None) -> Tensor:
+    """x as a tensor, in another dtype if one is given."""
+    x = as_tensor(x)
+    return x if dtype is None else astype(x, dtype)
+
+
 @named
 def arange(
     start: float,

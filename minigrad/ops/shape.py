@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import named, shown
-from ..ranges import INDEX, WHOLE, check, choice, instance
+from ..ranges import INDEX, SWITCH, WHOLE, check, choice, instance
 from ..tape import ENTRIES, Array, Tensor, broadcast_to, dispatch, linear, primitive
 from ..tape import as_tensor as as_tensor
 from ..typing import ArrayLike
@@ -71,8 +71,10 @@ linear(_reshape, lambda g, y, x, *, shape: _reshape(g, shape=x.shape))
 
 
 @named
-def reshape(x: ArrayLike, shape: int | Sequence[int]) -> Tensor:
+def reshape(x: ArrayLike, shape: int | Sequence[int], *, copy: bool | None = None) -> Tensor:
     """x with its entries, in row-major order, laid out in `shape`; one size may be −1.
+
+    It never shares memory with x if `copy` is True, and always does, or raises ValueError, if it is False.
 
     >>> reshape(Tensor(np.arange(6.0)), (2, -1)).shape
     (2, 3)
@@ -84,7 +86,20 @@ def reshape(x: ArrayLike, shape: int | Sequence[int]) -> Tensor:
     fits = size == known if -1 not in shape else shape.count(-1) == 1 and known > 0 and size % known == 0
     if not fits or min(shape, default=0) < -1:
         raise ValueError(f"reshape: a tensor of shape {x.shape} has {x.size} entries; they do not fill {shape}")
+    if copy is not None:
+        check("reshape", SWITCH, copy=copy)
+        if copy:
+            x = where(True, x, x)
+        elif not dispatch(_is_a_view, x, shape):
+            raise ValueError(f"reshape: shape {x.shape}, as it lies in memory, is no {shape} without a copy")
     return _reshape(x, shape=shape)
+
+
+def _is_a_view(x: Array, shape: tuple[int, ...]) -> bool:
+    try:
+        return x.reshape(shape, copy=False) is not None
+    except ValueError:
+        return False
 
 
 @named
@@ -258,8 +273,8 @@ _concat.numbers = ENTRIES
 
 
 @named
-def concat(xs: Sequence[Any], axis: int = 0) -> Tensor:
-    """The tensors xs one after another along `axis`; their other axes must agree.
+def concat(xs: Sequence[Any], axis: int | None = 0) -> Tensor:
+    """The tensors xs one after another along `axis`; their other axes must agree. Without axis, all as vectors.
 
     >>> concat([Tensor(np.ones((2, 3))), Tensor(np.ones((1, 3)))]).shape
     (3, 3)
@@ -267,6 +282,8 @@ def concat(xs: Sequence[Any], axis: int = 0) -> Tensor:
     xs = _sequence("concat", xs)
     if not xs:
         raise ValueError("concat: there is nothing to join; give at least one tensor")
+    if axis is None:
+        xs, axis = [reshape(x, (math.prod(x.shape),)) for x in xs], 0
     shapes = [x.shape for x in xs]
     axis = normal_axis("concat", axis, xs[0].ndim)
     if len({(*s[:axis], *s[axis + 1 :]) for s in shapes}) > 1:
