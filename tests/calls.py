@@ -175,32 +175,6 @@ AWAITED = {  # methods, and the function that they call: until it is there, they
 }  # fmt: skip
 METHODS = {n: row for n, row in METHODS.items() if hasattr(mg.Tensor, n) and hasattr(mg, AWAITED.get(n, "tensor"))}
 
-LAYERS: dict[str, tuple] = {  # by what they are made with
-    "BCELoss BCEWithLogitsLoss CTCLoss CosineEmbeddingLoss CosineSimilarity GaussianNLLLoss HingeEmbeddingLoss HuberLoss": (),
-    "KLDivLoss L1Loss MarginRankingLoss MultiLabelMarginLoss MultiLabelSoftMarginLoss MultiMarginLoss NLLLoss": (),
-    "PairwiseDistance PoissonNLLLoss SmoothL1Loss SoftMarginLoss TripletMarginLoss TripletMarginWithDistanceLoss": (),
-    "CELU GLU Hardshrink Hardsigmoid Hardswish Hardtanh LogSigmoid Mish PReLU RReLU ReLU6 SELU Softmax2d Softmin": (),
-    "Softshrink Softsign Tanhshrink ModuleDict ModuleList ParameterDict ParameterList": (),
-    "Threshold": (0.1, 2.0),
-    "AdaptiveAvgPool1d AdaptiveAvgPool3d AdaptiveMaxPool1d AdaptiveMaxPool2d AdaptiveMaxPool3d AvgPool1d AvgPool3d": (
-        2,
-    ),
-    "MaxPool1d MaxPool3d MaxUnpool1d MaxUnpool2d MaxUnpool3d ChannelShuffle PixelShuffle PixelUnshuffle Unfold": (2,),
-    "CircularPad1d CircularPad2d CircularPad3d ReflectionPad1d ReflectionPad2d ReflectionPad3d ReplicationPad1d": (1,),
-    "ReplicationPad2d ReplicationPad3d ZeroPad1d ZeroPad2d ZeroPad3d": (1,),
-    "ConstantPad1d ConstantPad2d ConstantPad3d": (1, 0.5),
-    "LPPool1d LPPool2d LPPool3d": (2, 2),
-    "Fold": (4, 2),
-    "Unflatten": (1, (2, 2)),
-    "Upsample UpsamplingBilinear2d UpsamplingNearest2d": (4,),
-    "Conv1d Conv3d ConvTranspose1d ConvTranspose2d ConvTranspose3d Bilinear": (2, 3, 2),
-    "BatchNorm3d InstanceNorm1d InstanceNorm2d InstanceNorm3d LayerNorm LocalResponseNorm RMSNorm": (3,),
-    "GroupNorm": (2, 4),
-    "Embedding GRU GRUCell LSTM LSTMCell RNN RNNCell": (3, 4),
-    "MultiheadAttention": (4, 2),
-    "TransformerDecoderLayer TransformerEncoderLayer": (4, 2, 8),
-}
-
 CALLS: dict[str, Callable[[], Call]] = {
     # creation
     "arange": lambda: call(mg.arange, 0, 4, 1),
@@ -528,14 +502,13 @@ CALLS: dict[str, Callable[[], Call]] = {
     "nn.ParameterDict": lambda: call(nn.ParameterDict, {"a": np.ones(2)}),
     "nn.ParameterList": lambda: call(nn.ParameterList, [np.ones(2)]),
     "nn.Softmax2d": lambda: call(nn.Softmax2d),
-    "nn.Transformer": lambda: call(nn.Transformer, 4, 2, 1, 1, 4),
-    "nn.TransformerDecoder": lambda: call(nn.TransformerDecoder, nn.TransformerDecoderLayer(4, 2, 4), 2),
-    "nn.TransformerEncoder": lambda: call(nn.TransformerEncoder, nn.TransformerEncoderLayer(4, 2, 4), 2),
+    "nn.Transformer": lambda: call(nn.Transformer, 4, 2, num_encoder_layers=1, num_decoder_layers=1, dim_feedforward=4),
+    "nn.TransformerDecoder": lambda: call(nn.TransformerDecoder, nn.TransformerDecoderLayer(4, 2, 4), num_layers=2),
+    "nn.TransformerEncoder": lambda: call(nn.TransformerEncoder, nn.TransformerEncoderLayer(4, 2, 4), num_layers=2),
     "nn.TransformerEncoder.__call__": lambda: call(nn.TransformerEncoder(nn.TransformerEncoderLayer(4, 2, 4, 0.0, dtype="d"), 1), x(3, 4)),
     "nn.TransformerDecoder.__call__": lambda: call(nn.TransformerDecoder(nn.TransformerDecoderLayer(4, 2, 4, 0.0, dtype="d"), 1), x(3, 4), x(2, 4)),
     "nn.Unflatten": lambda: call(nn.Unflatten, 1, (2, 1)),
     **{f"nn.{n}": lambda n=n: call(getattr(nn, n)) for n in ["GELU", "Identity", "LogSoftmax", "ReLU", "SiLU", "Sigmoid", "Softmax", "Tanh"]},
-    **{f"nn.{n}": lambda n=n, args=args: call(getattr(nn, n), *args) for names, args in LAYERS.items() for n in names.split()},
     "nn.AdaptiveAvgPool2d": lambda: call(nn.AdaptiveAvgPool2d, 1),
     "nn.AvgPool2d": lambda: call(nn.AvgPool2d, 2),
     "nn.BatchNorm1d": lambda: call(nn.BatchNorm1d, 3),

@@ -155,20 +155,18 @@ class _InstanceNorm(_BatchNorm):
     def forward(self, x: ArrayLike) -> Tensor:
         x, gamma, beta = self._taken(x)
         images = x if x.ndim == self.axes[1] else shape.expand_dims(x, 0)
-        n, c, pixels = images.shape[0], images.shape[1], math.prod(images.shape[2:])
-        if self.training or self.running_mean is None:
-            if pixels < 2:
-                raise ValueError(f"{type(self).__name__}: x has shape {x.shape}; a channel needs more than one value")
-            if self.running_mean is not None:
-                each = norm.channel_moments(shape.reshape(images, (1, n * c, pixels, 1)))
-                mean, var = (m.reshape(n, c).mean(0) for m in each)
-                effect(self._track, mean, var, pixels)
-            y = rownorm.instance_norm(images, None, None, gamma, beta, True, 0.0, self.eps)
-        else:
-            flat = shape.reshape(images, (n, c, pixels, 1))
-            moments = snapshot(self.running_mean), snapshot(self.running_var)
-            y = norm.normalize(flat, *moments, gamma, beta, eps=self.eps)
+        own = self.training or self.running_mean is None
+        mean, var = (None, None) if own else (self.running_mean, self.running_var)
+        y = rownorm.instance_norm(images, mean, var, gamma, beta, own, eps=self.eps)
+        if own and self.running_mean is not None:
+            n, pixels = len(images), math.prod(images.shape[2:])
+            moments = norm.channel_moments(shape.reshape(images, (1, n * self.num_features, pixels, 1)))
+            effect(self._track_mean, *moments, n, pixels)
         return shape.reshape(y, x.shape)
+
+    def _track_mean(self, mean: Array, var: Array, n: int, pixels: int) -> None:
+        mean, var = (m.reshape(n, -1).mean(0) for m in (mean, var))  # over the samples
+        self._track(mean, var, pixels)
 
 
 class InstanceNorm1d(_InstanceNorm):
@@ -200,23 +198,7 @@ def _normalized(name: str, normalized_shape: Any) -> tuple[int, ...]:
     return tuple(map(int, size))
 
 
-class _OverLastAxes(Module):
-    normalized_shape: tuple[int, ...]
-    weight: Any
-
-    def _taken(self, x: ArrayLike) -> Tensor:
-        x, name = shape.as_tensor(x), type(self).__name__
-        if x.shape[-len(self.normalized_shape) :] != self.normalized_shape:
-            wanted = f"(…, {', '.join(map(str, self.normalized_shape))})"
-            raise ValueError(f"{name}: x has shape {x.shape}; it must be {wanted}")
-        if x.dtype.kind not in "fc":
-            raise TypeError(f"{name}: x is {x.dtype} {x.shape}; it must be floats")
-        if self.weight is not None:
-            conv.same_dtype(name, x, self.weight)
-        return x
-
-
-class LayerNorm(_OverLastAxes):
+class LayerNorm(Module):
     """Each sample normalised over its last axes, of `normalized_shape`, then scaled and shifted entry by entry.
 
     Ba, Kiros, Hinton 2016. The variance is the biased one.
@@ -246,10 +228,10 @@ class LayerNorm(_OverLastAxes):
         self.bias = Parameter(np.zeros(self.normalized_shape, dtype)) if elementwise_affine and bias else None
 
     def forward(self, x: ArrayLike) -> Tensor:
-        return rownorm.layer_norm(self._taken(x), self.normalized_shape, self.weight, self.bias, self.eps)
+        return rownorm.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
 
 
-class RMSNorm(_OverLastAxes):
+class RMSNorm(Module):
     """Each sample divided by the root of its mean square over its last axes, then scaled entry by entry.
 
     Zhang, Sennrich 2019. eps is added to the mean square; None is the smallest step of the dtype at 1.
@@ -272,7 +254,7 @@ class RMSNorm(_OverLastAxes):
         self.weight = Parameter(np.ones(self.normalized_shape, dtype)) if elementwise_affine else None
 
     def forward(self, x: ArrayLike) -> Tensor:
-        return rownorm.rms_norm(self._taken(x), self.normalized_shape, self.weight, self.eps)
+        return rownorm.rms_norm(x, self.normalized_shape, self.weight, self.eps)
 
 
 class GroupNorm(Module):
@@ -307,8 +289,6 @@ class GroupNorm(Module):
         x = shape.as_tensor(x)
         if x.ndim < 2 or x.shape[1] != self.num_channels:
             raise ValueError(f"GroupNorm: x has shape {x.shape}; it must be (N, {self.num_channels}, …)")
-        if self.weight is not None:
-            conv.same_dtype("GroupNorm", x, self.weight)
         return rownorm.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from .. import kernels
 from ..errors import named, shown
 from ..ranges import COUNT, NUMBER, POSITIVE, SWITCH, UNIT, check
-from ..tape import Array, Tensor, as_tensor, constant, effect, floats_for, fused, real_dtype
+from ..tape import Array, Tensor, as_tensor, constant, effect, floats_for, fused, real_dtype, snapshot
 from ..typing import ArrayLike
 from . import distances, norm
 from .conv import same_dtype
@@ -206,8 +206,8 @@ def instance_norm(
         ones, zeros = (Tensor(_filled(v, (1, c), real_dtype(x.dtype))) for v in (1.0, 0.0))
         gamma = reshape(ones, c) if weight is None else weight
         beta = reshape(zeros, c) if bias is None else bias
-        flat = norm.normalize(reshape(x, (n, c, pixels, 1)), running[0], running[1], gamma, beta, eps=eps)
-        return reshape(flat, x.shape)
+        mean, var = (snapshot(as_tensor(r)) for r in running)  # which go on moving
+        return reshape(norm.normalize(reshape(x, (n, c, pixels, 1)), mean, var, gamma, beta, eps=eps), x.shape)
     if pixels < 2:
         raise ValueError(f"instance_norm: x has shape {x.shape}; a channel needs more than one value")
     if any(r is not None for r in running):

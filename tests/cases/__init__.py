@@ -40,38 +40,11 @@ CHAPTERS = [
 CASES: list[Case] = [row for chapter in CHAPTERS for row in chapter.CASES]
 
 # public operations whose results are constants: truth, places, neighbours
-CONSTANT = (
-    {*ops.logic.__all__, *(n for n in ops.creation.__all__ if hasattr(getattr(ops.creation, n), "__wrapped__"))}
-    | {
-        *[
-            "all",
-            "any",
-            "argmax",
-            "argmin",
-            "argsort",
-            "argwhere",
-            "bincount",
-            "bucketize",
-            "count_nonzero",
-            "isin",
-            "nonzero",
-            "one_hot",
-            "searchsorted",
-        ]
-    }
-    | {
-        *[
-            "broadcast_shapes",
-            "nextafter",
-            "signbit",
-            "tril_indices",
-            "triu_indices",
-            "unique_all",
-            "unique_counts",
-            "unique_inverse",
-            "unique_values",
-        ]
-    }
-) - {"asarray", "astype", "bincount", "conj", "meshgrid", "positive", "real"}
+CONSTANT = {
+    *ops.logic.__all__, *(n for n in ops.creation.__all__ if hasattr(getattr(ops.creation, n), "__wrapped__")),
+    "all", "any", "argmax", "argmin", "argsort", "argwhere", "broadcast_shapes", "bucketize", "count_nonzero", "fft.fftfreq",
+    "fft.rfftfreq", "isin", "linalg.matrix_rank", "nextafter", "nonzero", "one_hot", "searchsorted", "signbit", "tril_indices",
+    "triu_indices", "unique_all", "unique_counts", "unique_inverse", "unique_values",
+} - {"asarray", "astype", "conj", "meshgrid", "positive", "real"}  # fmt: skip
 
 __all__ = ["CASES", "CONSTANT", "Case", "a", "case", "pos"]
