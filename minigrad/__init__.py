@@ -37,6 +37,7 @@ from .ops.distances import *
 from .ops.elementwise import *
 from .ops.entries import *
 from .ops.gather import *
+from .ops.grouping import *
 from .ops.layout import *
 from .ops.linalg import *
 from .ops.logic import *
@@ -91,6 +92,7 @@ __all__ += ops.creation.__all__
 __all__ += ops.elementwise.__all__
 __all__ += ops.layout.__all__
 __all__ += ops.gather.__all__
+__all__ += ops.grouping.__all__
 __all__ += ops.entries.__all__
 __all__ += ops.linalg.__all__
 __all__ += ops.logic.__all__

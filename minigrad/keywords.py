@@ -36,6 +36,7 @@ KEYWORDS: dict[str, tuple[str | int, ...]] = {  # PyTorch's, and ours in the ord
     "size": ("shape",),
     "start_dim": ("start",),
     "target": ("labels",),
+    "tensor": (FIRST,),
     "tensors": (FIRST,),
     "vec": (SECOND,),
     "vec2": (SECOND,),

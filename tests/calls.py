@@ -84,7 +84,7 @@ PROBS, LABELS = np.full((4, 2), 0.5), np.array([0, 1, 0, 1])
 
 IMAGE = (2, 2, 4, 4)
 UNARY = "abs digamma erf erfc hardsigmoid hardswish lgamma logsigmoid mish relu6 selu softsign tanhshrink acos asin asinh atan atanh cbrt ceil conj cos cosh deg2rad exp2 floor frac frexp imag isfinite isinf isnan isneginf isposinf isreal log10 log2 logical_not logit nan_to_num positive rad2deg real reciprocal round rsqrt sign signbit sinc sinh square tan trunc elu exp expm1 gelu leaky_relu log log1p neg relu sigmoid silu sin softplus sqrt tanh"
-BINARY = "allclose array_equal atan2 copysign equal floor_divide fmax fmin fmod greater greater_equal heaviside hypot isclose ldexp less less_equal logaddexp logaddexp2 logical_and logical_or logical_xor nextafter not_equal remainder xlog1py xlogy add div maximum minimum mul power sub"
+BINARY = "float_power allclose array_equal atan2 copysign equal floor_divide fmax fmin fmod greater greater_equal heaviside hypot isclose ldexp less less_equal logaddexp logaddexp2 logical_and logical_or logical_xor nextafter not_equal remainder xlog1py xlogy add div maximum minimum mul power sub"
 MATRIX = "diag diag_embed diagflat diagonal norm pdist trace tril triu"
 LINALG = (
     "cholesky cholesky_inverse cond det diagonal eigh eigvalsh inv logdet lu matrix_exp matrix_norm matrix_rank "
@@ -114,13 +114,20 @@ METHODS: dict[str, Callable] = {  # of tensors, beside those that have a row of 
     **each("xlogy allclose dist", ONE, TWO),
     **each("bitwise_and bitwise_or bitwise_xor", lambda: whole(2, 3), lambda: whole(3)),
     "bitwise_not": lambda f: call(f, whole(2, 3)),
+    "cumulative_prod": lambda f: call(f, x(2, 3), axis=1),
+    "cumulative_sum": lambda f: call(f, x(2, 3), axis=1),
+    "index_add": lambda f: call(f, x(2, 3), 1, np.array([0, 2]), x(2, 2)),
+    "to_device": lambda f: call(f, x(2, 3), "cpu"),
     **each("acosh arccosh", lambda: x(2, 3) + 1.0),
     **each("imag real", ONE),
     "addmv": lambda f: call(f, x(3), x(3, 3), x(3)),
     "addr": lambda f: call(f, x(3, 3), x(3), x(3)),
     "addbmm": lambda f: call(f, x(3, 3), x(2, 3, 3), x(2, 3, 3)),
     **each("amax amin argmin argsort count_nonzero diff flip log_softmax median norm prod softmax sort", ONE),
-    **each("cumprod cumsum cumulative_prod cumulative_sum logcumsumexp unbind unsqueeze", ONE, lambda: 1),
+    **each("cumprod cumsum logcumsumexp unbind unsqueeze", ONE, lambda: 1),
+    **each("cumulative_prod cumulative_sum", ONE, axis=1),
+    **each("to_device", ONE, lambda: "cpu"),
+    **each("index_add", ONE, lambda: 1, lambda: np.array([0, 2]), lambda: x(2, 2)),
     **each("det inverse logdet slogdet diag trace diagonal", SQUARE),
     "matrix_power": lambda f: call(f, x(3, 3), 2),
     **each("matmul mm", SQUARE, SQUARE),
@@ -168,12 +175,7 @@ METHODS: dict[str, Callable] = {  # of tensors, beside those that have a row of 
     **each("scatter scatter_add", ONE, lambda: 1, lambda: np.array([[0, 1], [2, 0]]), lambda: x(2, 2)),
 }  # fmt: skip
 
-AWAITED = {  # methods, and the function that they call: until it is there, they have no valid call
-    "cumprod": "cumulative_prod", "cumsum": "cumulative_sum", "dist": "linalg", "gather": "take_along_axis", "index_select": "take",
-    "inner": "tensordot", "inverse": "linalg", "logdet": "linalg", "slogdet": "linalg", "det": "linalg", "matrix_power": "linalg",
-    "movedim": "moveaxis", "norm": "linalg", "pinverse": "linalg", "repeat": "repeat",
-}  # fmt: skip
-METHODS = {n: row for n, row in METHODS.items() if hasattr(mg.Tensor, n) and hasattr(mg, AWAITED.get(n, "tensor"))}
+METHODS = {n: row for n, row in METHODS.items() if hasattr(mg.Tensor, n)}
 
 CALLS: dict[str, Callable[[], Call]] = {
     # creation
@@ -214,6 +216,8 @@ CALLS: dict[str, Callable[[], Call]] = {
     "one_hot": lambda: call(mg.one_hot, np.array([0, 2]), 3),
     "scatter": lambda: call(mg.scatter, x(2, 3), 1, np.array([[0], [2]]), x(2, 1)),
     "scatter_add": lambda: call(mg.scatter_add, x(2, 3), 1, np.array([[0], [2]]), x(2, 1)),
+    "scatter_reduce": lambda: call(mg.scatter_reduce, x(2, 3), 1, np.array([[0], [2]]), x(2, 1), "amax", include_self=True),
+    "index_reduce": lambda: call(mg.index_reduce, x(2, 3), 1, np.array([0, 2]), x(2, 2), "mean", include_self=True),
     "take": lambda: call(mg.take, x(2, 3), np.array([0, 1]), axis=1),
     "take_along_axis": lambda: call(mg.take_along_axis, x(2, 3), np.array([[0], [2]]), axis=1),
     # order
@@ -224,6 +228,8 @@ CALLS: dict[str, Callable[[], Call]] = {
     "bucketize": lambda: call(mg.bucketize, x(2, 3), np.array([0.3, 0.6])),
     "isin": lambda: call(mg.isin, x(2, 3), x(2)),
     "kthvalue": lambda: call(mg.kthvalue, x(2, 3), 2, 1),
+    **{n: lambda n=n: call(getattr(mg, n), whole(2, 3), whole(3)) for n in ["gcd", "lcm"]},
+    "bitwise_count": lambda: call(mg.bitwise_count, whole(3)),
     "searchsorted": lambda: call(mg.searchsorted, np.array([0.3, 0.6]), x(2, 3)),
     "topk": lambda: call(mg.topk, x(2, 3), 2, 1),
     # statistics
@@ -269,7 +275,8 @@ CALLS: dict[str, Callable[[], Call]] = {
     "all": lambda: call(mg.all, np.array([[True, False]]), 1),
     "any": lambda: call(mg.any, np.array([[True, False]]), 1),
     "acosh": lambda: call(mg.acosh, np.array([1.5, 2.0])),
-    "bitwise_invert": lambda: call(mg.bitwise_invert, np.arange(3)),
+    **{n: lambda n=n: call(getattr(mg, n), np.arange(3)) for n in ["bitwise_count", "bitwise_invert"]},
+    **{n: lambda n=n: call(getattr(mg, n), np.array([4, 6]), np.array([6, 2])) for n in ["gcd", "lcm"]},
     **{f"bitwise_{n}": lambda n=n: call(getattr(mg, f"bitwise_{n}"), np.arange(3), np.array([1, 2, 0])) for n in ["and", "or", "xor", "left_shift", "right_shift"]},
     "addcmul": lambda: call(mg.addcmul, x(2, 3), x(2, 3), x(3), value=0.5),
     "addcdiv": lambda: call(mg.addcdiv, x(2, 3), x(2, 3), x(3), value=0.5),
@@ -720,6 +727,8 @@ CALLS: dict[str, Callable[[], Call]] = {
 
 # what is not called to compute something: results, exceptions, bases, subpackages, and what runs for minutes
 NO_CALLS = {
+    "bool", "complex128", "complex64", "e", "float32", "float64", "inf", "int16", "int32", "int64", "int8", "nan",
+    "newaxis", "pi", "uint16", "uint32", "uint64", "uint8",
     "divide", "multiply", "negative", "pow", "subtract",  # other names of div, mul, neg, power, sub
     "ops", "nn.Averaged", "nn.Summary", "nn.init", "nn.models", "optim.Optimizer", "optim.Result", "optim.averaging",
     "optim.curvature", "optim.schedules", "data.ChecksumWarning", "data.Mix", "data.Split", "train.CheckpointError",

@@ -147,7 +147,6 @@ _LAYERS: list[tuple[Callable[[], nn.Module], tuple[int, ...]]] = [
     (lambda: nn.GroupNorm(4, 32), _IMAGES),
     (lambda: nn.LayerNorm(32), _ROWS),
     (lambda: nn.Sequential(nn.Linear(32, 24), nn.BatchNorm1d(24), nn.ReLU(), nn.Linear(24, 10)), _ROWS),
-    (lambda: nn.Sequential(nn.Linear(32, 32), nn.LayerNorm(32), nn.Linear(32, 10)), _ROWS),
     (_Errors, _ROWS),
     (lambda: nn.Sequential(nn.Linear(32, 32), nn.Dropout(0.5), nn.Linear(32, 10)), _ROWS),
     *(

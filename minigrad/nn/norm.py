@@ -4,7 +4,7 @@ one sample alone, and are the same in both."""
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
@@ -28,6 +28,7 @@ class _BatchNorm(Module):
     running_mean: Any  # a Buffer, or None without `track_running_stats`
     running_var: Any
     num_batches_tracked: Any
+    counts: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -98,7 +99,8 @@ class _BatchNorm(Module):
         """Move the running statistics towards those of n values a channel; the variance is the unbiased one, or not."""
         mean, var = mean.real, var.real  # the imaginary part of a complex step is not data
         count = self.num_batches_tracked
-        count.data = count.read() + 1
+        if self.counts or self.momentum is None:
+            count.data = count.read() + 1
         rate = 1 / int(count.read()) if self.momentum is None else self.momentum
         for running, new in (
             (self.running_mean, mean),
@@ -139,6 +141,8 @@ class BatchNorm3d(_BatchNorm):
 
 
 class _InstanceNorm(_BatchNorm):
+    counts = False  # as in PyTorch, num_batches_tracked stays, but for an average, which needs it
+
     def __init__(
         self,
         num_features: int,

@@ -286,6 +286,12 @@ class CircularPad1d(_Pad):
 
     mode = "circular"
 
+    def forward(self, x: ArrayLike) -> Tensor:
+        x, d = shape.as_tensor(x), len(self.padding) // 2
+        if x.ndim not in (d + 1, d + 2):
+            raise ValueError(f"{type(self).__name__}: x has shape {x.shape}; it must have {d + 1} or {d + 2} axes")
+        return super().forward(x)
+
 
 class CircularPad2d(CircularPad1d):
     """Images that go on with their other side."""

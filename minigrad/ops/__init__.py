@@ -12,6 +12,7 @@ from . import (
     entries,
     fusion,
     gather,
+    grouping,
     indexing,
     interchange,
     layout,
@@ -42,7 +43,7 @@ from . import (
 
 __all__ = [
     "activations", "attention", "by_numpy", "conv", "creation", "decompositions", "distances", "elementwise",
-    "entries", "fusion", "gather", "indexing", "interchange", "layout", "linalg", "logic", "lookup", "loss", "losses",
+    "entries", "fusion", "gather", "grouping", "indexing", "interchange", "layout", "linalg", "logic", "lookup", "loss", "losses",
     "matrices", "noise", "norm", "operators", "pool", "products", "reduce", "resize", "rounding", "rownorm", "shape",
     "sorting", "special", "spelling", "statistics", "taps", "transcendental", "values",
 ]  # fmt: skip

@@ -56,7 +56,7 @@ def _filled(
         raise ValueError(f"{name}: shape is {size}; sizes are ≥ 0")
     if isinstance(value, Tensor) and value.requires_grad:
         on_cpu(name, device)
-        return broadcast_to(converted_to(value, dtype), shape=size)
+        return broadcast_to(value if dtype is None else astype(value, dtype), shape=size)
     return _new(name, np.full(size, as_array(value), dtype), device, requires_grad)
 
 
@@ -93,12 +93,6 @@ def astype(x: Tensor, dtype: DTypeLike, /, *, copy: builtins.bool = True, device
     check("astype", SWITCH, copy=copy)
     x = as_tensor(x)
     return cast(x if np.dtype(dtype).kind in "fc" else x.detach(), dtype=dtype)
-
-
-def converted_to(x: ArrayLike, dtype: DTypeLike | None) -> Tensor:
-    """x as a tensor, in another dtype if one is given."""
-    x = as_tensor(x)
-    return x if dtype is None else astype(x, dtype)
 
 
 @named
@@ -142,7 +136,8 @@ def linspace(
         on_cpu("linspace", device)
         a, b = as_tensor(start), as_tensor(stop)
         part = np.linspace(0.0, 1.0, num, endpoint).astype(result_type(start, stop))
-        return converted_to(a * (1 - part) + b * part, dtype)
+        y = a * (1 - part) + b * part
+        return y if dtype is None else astype(y, dtype)
     return _new("linspace", np.linspace(start, stop, num, endpoint, dtype=dtype), device, requires_grad)
 
 

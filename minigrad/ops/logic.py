@@ -14,9 +14,9 @@ from ..tape import Array, Tensor, as_array, as_tensor, dispatch, wrap, zeros_lik
 from ..typing import ArrayLike
 
 __all__ = [
-    "allclose", "array_equal", "bitwise_and", "bitwise_invert", "bitwise_left_shift", "bitwise_or", "bitwise_right_shift",
-    "bitwise_xor", "conj", "equal", "greater", "greater_equal", "imag", "isclose", "isfinite", "isinf", "isnan", "isneginf",
-    "isposinf", "isreal", "less", "less_equal", "logical_and", "logical_not", "logical_or", "logical_xor", "not_equal",
+    "allclose", "array_equal", "bitwise_and", "bitwise_count", "bitwise_invert", "bitwise_left_shift", "bitwise_or", "bitwise_right_shift",
+    "bitwise_xor", "conj", "equal", "gcd", "greater", "greater_equal", "imag", "isclose", "isfinite", "isinf", "isnan", "isneginf",
+    "isposinf", "isreal", "lcm", "less", "less_equal", "logical_and", "logical_not", "logical_or", "logical_xor", "not_equal",
     "positive", "real",
 ]  # fmt: skip
 
@@ -71,7 +71,13 @@ bitwise_xor = _of_two(
 )
 bitwise_left_shift = _of_two("bitwise_left_shift", np.left_shift, "Integers a with their bits b places to the left")
 bitwise_right_shift = _of_two("bitwise_right_shift", np.right_shift, "Integers a with their bits b places to the right")
+gcd = _of_two("gcd", np.gcd, "The greatest common divisor of integers")
+lcm = _of_two("lcm", np.lcm, "The least common multiple of integers")
+bitwise_count = _of_one("bitwise_count", np.bitwise_count, "How many bits of the absolute value are set, of integers")
 bitwise_invert = _of_one("bitwise_invert", np.invert, "Integers or booleans with all bits turned")
+bitwise_count = _of_one("bitwise_count", np.bitwise_count, "How many bits of the integer |x| are set")
+gcd = _of_two("gcd", np.gcd, "The greatest common divisor of integers")
+lcm = _of_two("lcm", np.lcm, "The least common multiple of integers")
 
 isfinite = _of_one("isfinite", np.isfinite, "Whether x is neither infinite nor NaN")
 isinf = _of_one("isinf", np.isinf, "Whether x is infinite")

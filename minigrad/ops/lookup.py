@@ -135,4 +135,7 @@ def embedding_bag(
     if per_sample_weights is not None:
         rows = rows * per_sample_weights
     total = _putitem(rows, index=constant(bags), shape=(n, weight.shape[1]))
-    return total / np.maximum(counts, 1).astype(weight.dtype)[:, None] if mode == "mean" else total
+    if mode == "sum":
+        return total
+    counts = np.maximum(counts, 1)[:, None]
+    return total / (counts.astype(weight.dtype) if weight.dtype.kind in "fc" else counts)

@@ -18,7 +18,6 @@ from ..tape import (
     constant,
     dispatch,
     effect,
-    floats_for,
     fused,
     general,
     in_floats,
@@ -144,6 +143,8 @@ def cross_entropy(
     if n == 0:
         raise ValueError(f"cross_entropy: the batch is empty (logits {logits.shape}); its mean is not defined")
     check("cross_entropy", WHOLE, ignore_index=ignore_index)
+    if soft and ignore_index >= 0:
+        raise ValueError(f"cross_entropy: ignore_index is {ignore_index}; class probabilities have no label to ignore")
     check("cross_entropy", UNIT, label_smoothing=label_smoothing)
     check("cross_entropy", REDUCTION, reduction=reduction)
     smoothing = float(label_smoothing)
@@ -193,9 +194,10 @@ def _hard_losses(
     log: bool = True,
 ) -> Tensor:
     """The losses of rows (M, K), logits or without `log` log-probabilities, which are reduced by weight."""
-    if x.dtype.char not in FLOATS:
-        wide, own = floats_for(x.dtype)
-        return _hard_losses(name, x.astype(wide), labels, weight, ignore_index, smoothing, reduction, log).astype(own)
+    given = [x] if weight is None else [x, as_tensor(weight)]
+    if any(a.dtype.char not in FLOATS for a in given):
+        rest = ignore_index, smoothing, reduction, log
+        return in_floats(lambda x, weight=None: _hard_losses(name, x, labels, weight, *rest), *given)
     labels, k = labels.reshape(-1), x.shape[1]
     counts = labels != ignore_index
     labels = np.where(counts, labels, 0)

@@ -19,6 +19,7 @@ from .activations import logsigmoid, softplus
 from .distances import vector_norm
 from .elementwise import abs, exp, log, maximum, relu, sqrt, where
 from .indexing import getitem
+from .layout import broadcast_arrays
 from .loss import REDUCTION, reduced
 from .reduce import logsumexp, mean, sum
 from .shape import concat, expand_dims, pad, reshape
@@ -196,9 +197,10 @@ def gaussian_nll_loss(
 ) -> Tensor:
     """½ (log v + (x − t)²/v) for a Gaussian of mean x and variance v, no less than eps; `full` adds ½ log 2π.
 
-    var has x's shape, or 1 as its last axis or lacks it. Raises ValueError for a negative variance.
+    x and target broadcast; var has their shape, or 1 as its last axis or lacks it. Raises ValueError for a negative variance.
     """
-    x, target = _pair("gaussian_nll_loss", x, target, reduction)
+    check("gaussian_nll_loss", REDUCTION, reduction=reduction)
+    x, target = broadcast_arrays(x, target)
     check("gaussian_nll_loss", SWITCH, full=full)
     check("gaussian_nll_loss", POSITIVE, eps=eps)
     var = as_tensor(var)
@@ -442,7 +444,7 @@ def triplet_margin_with_distance_loss(
     """max(0, d(a, p) − d(a, n) + margin), by default with `pairwise_distance`; `swap` takes the smaller of d(a, n), d(p, n)."""
     name = "triplet_margin_with_distance_loss"
     check(name, REDUCTION, reduction=reduction)
-    check(name, NUMBER, margin=margin)
+    check(name, POSITIVE, margin=margin)
     check(name, SWITCH, swap=swap)
     d = distance_function or pairwise_distance
 

@@ -12,7 +12,6 @@ from ..errors import named
 from ..ranges import NUMBER, SWITCH, check
 from ..tape import ENTRIES, FLOATS, Array, Tensor, dispatch, general, in_floats, primitive, sum_to, wrap
 from ..typing import ArrayLike, DTypeLike
-from .creation import converted_to
 from .elementwise import _is_zero, decision, neg, where
 from .shape import _reshape, as_tensor, normal_axes
 
@@ -38,12 +37,12 @@ def _count(name: str, x: Tensor, axes: tuple[int, ...]) -> int:
 
 @named
 def sum(x: ArrayLike, axis: Axis = None, keepdims: bool = False, *, dtype: DTypeLike | None = None) -> Tensor:
-    """The sum over `axis` (all axes by default), of x in another dtype if one is given.
+    """The sum over `axis` (all axes by default), of x in another dtype if given.
 
     >>> sum(Tensor(np.ones((2, 3))), axis=1).data
     array([3., 3.])
     """
-    x = converted_to(x, dtype)
+    x = as_tensor(x) if dtype is None else as_tensor(x).astype(dtype)
     return _sum(x, normal_axes("sum", axis, x.ndim), keepdims)
 
 

@@ -124,7 +124,7 @@ def _rest(f: Callable, quotient: Callable) -> Callable:
 
 def _not_zero(b: Array) -> Array:
     if b.dtype.kind in "biu" and (b == 0).any():
-        raise TypeError(f"{b.dtype} has no quotient by 0; use floats, e.g. x.astype('float64'), which have")
+        raise ZeroDivisionError("of integers")  # a TypeError that names their dtypes, by `in_int64`
     return b
 
 
@@ -160,7 +160,9 @@ def floor_divide(a: Array, b: Array) -> Array:
 elementwise(remainder, 1, lambda y, a, b: -decision(dispatch(_floors, a, b), y))
 elementwise(fmod, 1, lambda y, a, b: -decision(dispatch(_truncs, a, b), y))
 _flat(floor_divide, 2)
-remainder.numbers = fmod.numbers = floor_divide.numbers = INTEGERS
+for _op in (remainder, fmod, floor_divide):
+    _op.numbers = INTEGERS
+    _op.forward.divides = True  # type: ignore[attr-defined]
 remainder.branch = lambda y, a, b: _floors(a, b)
 fmod.branch = lambda y, a, b: _truncs(a, b)
 floor_divide.branch = lambda y, a, b: y.real
@@ -180,10 +182,15 @@ def copysign(a: Array, b: Array) -> Array:
     return stepped(np.copysign, _to, lambda a, b: np.zeros(np.broadcast_shapes(a.shape, b.shape)))(a, b)
 
 
+def _turned(g: Tensor, y: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """g · (sign a · ±1 as b is), and 0 where a is 0"""
+    return g * decision(dispatch(_to, a, b), y)
+
+
 general(
     copysign,
-    [lambda g, y, a, b: g * decision(dispatch(_to, a, b), y), lambda g, y, a, b: zeros_like(b)],
-    [lambda t, y, a, b: t * decision(dispatch(_to, a, b), y), lambda t, y, a, b: zeros_like(y)],
+    [_turned, lambda g, y, a, b: zeros_like(b)],
+    [_turned, lambda t, y, a, b: zeros_like(y)],
 )
 copysign.branch = lambda y, a, b: _to(a, b)
 

@@ -70,11 +70,15 @@ def _reshape(x: Array, *, shape: tuple[int, ...]) -> Array:
 linear(_reshape, lambda g, y, x, *, shape: _reshape(g, shape=x.shape))
 
 
+def _in_place(x: Array, shape: tuple[int, ...]) -> bool:
+    return not x.size or np.may_share_memory(x, x.reshape(shape))
+
+
 @named
 def reshape(x: ArrayLike, shape: int | Sequence[int], *, copy: bool | None = None) -> Tensor:
     """x with its entries, in row-major order, laid out in `shape`; one size may be −1.
 
-    It never shares memory with x if `copy` is True, and always does, or raises ValueError, if it is False.
+    It lies in x's memory where it can; with `copy` never, and with copy=False it raises ValueError where it cannot.
 
     >>> reshape(Tensor(np.arange(6.0)), (2, -1)).shape
     (2, 3)
@@ -86,20 +90,10 @@ def reshape(x: ArrayLike, shape: int | Sequence[int], *, copy: bool | None = Non
     fits = size == known if -1 not in shape else shape.count(-1) == 1 and known > 0 and size % known == 0
     if not fits or min(shape, default=0) < -1:
         raise ValueError(f"reshape: a tensor of shape {x.shape} has {x.size} entries; they do not fill {shape}")
-    if copy is not None:
-        check("reshape", SWITCH, copy=copy)
-        if copy:
-            x = where(True, x, x)
-        elif not dispatch(_is_a_view, x, shape):
-            raise ValueError(f"reshape: shape {x.shape}, as it lies in memory, is no {shape} without a copy")
-    return _reshape(x, shape=shape)
-
-
-def _is_a_view(x: Array, shape: tuple[int, ...]) -> bool:
-    try:
-        return x.reshape(shape, copy=False) is not None
-    except ValueError:
-        return False
+    check("reshape", SWITCH.or_none, copy=copy)
+    if copy is False and not dispatch(_in_place, x, shape):
+        raise ValueError(f"reshape: a tensor of shape {x.shape} cannot become {shape} without a copy; give copy=None")
+    return _reshape(where(np.True_, x, x) if copy else x, shape=shape)
 
 
 @named
@@ -121,11 +115,13 @@ def squeeze(x: ArrayLike, axis: int | tuple[int, ...]) -> Tensor:
 
 
 @named
-def expand_dims(x: ArrayLike, axis: int) -> Tensor:
-    """x with a new axis of length 1 at position `axis`."""
+def expand_dims(x: ArrayLike, axis: int | tuple[int, ...]) -> Tensor:
+    """x with a new axis of length 1 at position `axis` of the result, or at each of several."""
     x = as_tensor(x)
-    axis = normal_axis("expand_dims", axis, x.ndim + 1)
-    return _reshape(x, shape=(*x.shape[:axis], 1, *x.shape[axis:]))
+    new = _ints("expand_dims", "axis", axis)
+    axes = normal_axes("expand_dims", new, x.ndim + len(new))
+    sizes = iter(x.shape)
+    return _reshape(x, shape=tuple(1 if a in axes else next(sizes) for a in range(x.ndim + len(new))))
 
 
 @primitive
@@ -274,7 +270,7 @@ _concat.numbers = ENTRIES
 
 @named
 def concat(xs: Sequence[Any], axis: int | None = 0) -> Tensor:
-    """The tensors xs one after another along `axis`; their other axes must agree. Without axis, all as vectors.
+    """The tensors xs one after another along `axis`; their other axes must agree. Without axis, as vectors.
 
     >>> concat([Tensor(np.ones((2, 3))), Tensor(np.ones((1, 3)))]).shape
     (3, 3)
@@ -283,7 +279,7 @@ def concat(xs: Sequence[Any], axis: int | None = 0) -> Tensor:
     if not xs:
         raise ValueError("concat: there is nothing to join; give at least one tensor")
     if axis is None:
-        xs, axis = [reshape(x, (math.prod(x.shape),)) for x in xs], 0
+        xs, axis = [_reshape(x, shape=(math.prod(x.shape),)) for x in xs], 0
     shapes = [x.shape for x in xs]
     axis = normal_axis("concat", axis, xs[0].ndim)
     if len({(*s[:axis], *s[axis + 1 :]) for s in shapes}) > 1:

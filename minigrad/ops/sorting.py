@@ -124,7 +124,7 @@ def kthvalue(x: ArrayLike, k: int, axis: int = -1, keepdims: bool = False) -> Fo
     x = as_tensor(x)
     check("kthvalue", COUNT, k=k)
     check("kthvalue", SWITCH, keepdims=keepdims)
-    if not x.ndim:
+    if not x.ndim and k == 1:
         return Found(x, wrap(np.array(0)))
     axis = normal_axis("kthvalue", axis, x.ndim)
     if k > x.shape[axis]:

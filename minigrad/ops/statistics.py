@@ -12,7 +12,7 @@ from ..errors import named
 from ..ranges import INDEX, NUMBER, POSITIVE, SWITCH, check
 from ..tape import INTEGERS, Array, Tensor, as_tensor, dispatch, linear, primitive
 from ..typing import ArrayLike, DTypeLike
-from .creation import converted_to
+from .creation import astype
 from .distances import vector_norm
 from .elementwise import where
 from .gather import take_along_axis
@@ -35,6 +35,11 @@ def _rows(x: Tensor, axes: tuple[int, ...]) -> Tensor:
     return reshape(permute_dims(x, (*rest, *axes)), (*(x.shape[a] for a in rest), math.prod(x.shape[a] for a in axes)))
 
 
+def _converted(x: ArrayLike, dtype: DTypeLike | None) -> Tensor:
+    x = as_tensor(x)
+    return x if dtype is None else astype(x, dtype)
+
+
 @named
 def prod(x: ArrayLike, /, *, axis: Axis = None, dtype: DTypeLike | None = None, keepdims: bool = False) -> Tensor:
     """The product over `axis` (all axes by default); its derivatives are right where entries are 0, at every order.
@@ -44,7 +49,7 @@ def prod(x: ArrayLike, /, *, axis: Axis = None, dtype: DTypeLike | None = None, 
     >>> prod(np.array([2.0, 0.0, 3.0])).item()
     0.0
     """
-    x = converted_to(x, dtype)
+    x = _converted(x, dtype)
     check("prod", SWITCH, keepdims=keepdims)
     axes = normal_axes("prod", axis, x.ndim)
     y = _rows(x, axes)
@@ -94,7 +99,7 @@ def cumulative_sum(
     >>> cumulative_sum(np.array([1.0, 2.0, 3.0])).tolist()
     [1.0, 3.0, 6.0]
     """
-    x = converted_to(x, dtype)
+    x = _converted(x, dtype)
     check("cumulative_sum", SWITCH, include_initial=include_initial)
     if not x.ndim:
         x = reshape(x, (1,))
@@ -118,7 +123,7 @@ def cumulative_prod(
     x: ArrayLike, /, *, axis: int | None = None, dtype: DTypeLike | None = None, include_initial: bool = False
 ) -> Tensor:
     """The products of the first entries along `axis`; derivatives as of `prod`."""
-    x = converted_to(x, dtype)
+    x = _converted(x, dtype)
     check("cumulative_prod", SWITCH, include_initial=include_initial)
     if not x.ndim:
         x = reshape(x, (1,))

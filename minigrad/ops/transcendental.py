@@ -27,6 +27,7 @@ __all__ = [
     "cosh",
     "deg2rad",
     "exp2",
+    "float_power",
     "hypot",
     "ldexp",
     "lerp",
@@ -293,6 +294,13 @@ def _share(a: Tensor, b: Tensor) -> Tensor:
 
 
 @named
+def float_power(a: ArrayLike, b: ArrayLike) -> Tensor:
+    """a to the power b, with broadcasting, in float64 whatever they are."""
+    a, b = as_tensor(a), as_tensor(b)
+    return power(a.astype(np.result_type(a.dtype, np.float64)), b.astype(np.result_type(b.dtype, np.float64)))
+
+
+@named
 def logaddexp2(a: ArrayLike, b: ArrayLike) -> Tensor:
     """log₂(2ᵃ + 2ᵇ), with broadcasting, without overflow."""
     return logaddexp(mul(as_tensor(a), _LN2), mul(as_tensor(b), _LN2)) / _LN2
@@ -385,3 +393,9 @@ def addcmul(x: ArrayLike, a: ArrayLike, b: ArrayLike, *, value: float = 1) -> Te
 def addcdiv(x: ArrayLike, a: ArrayLike, b: ArrayLike, *, value: float = 1) -> Tensor:
     """x + value · a / b, with broadcasting."""
     return as_tensor(x) + value * (as_tensor(a) / b)
+
+
+@named
+def float_power(a: ArrayLike, b: ArrayLike) -> Tensor:
+    """a to the power b, computed and given in float64."""
+    return power(as_tensor(a).astype(np.float64), as_tensor(b).astype(np.float64))

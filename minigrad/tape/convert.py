@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .dtypes import DOUBLE, ENTRIES, FLOATS, INTEGERS, REALS, SINGLE, floats_for, in_int64
-from .tensor import Tensor, dispatch, wrap
+from .tensor import Tensor, dispatch, real_dtype, wrap
 
 if TYPE_CHECKING:
     from .primitive import Primitive
@@ -44,7 +44,7 @@ def in_floats(f: Callable[..., Tensor], *xs: Tensor, **params: Any) -> Tensor:
     >>> in_floats(lambda x: mg.sum(x) / 4, Tensor(np.full(4, 200, np.uint8))).data
     array(200., dtype=float32)
     """
-    if all(x.dtype.char in FLOATS for x in xs):
+    if all(x.dtype.char in FLOATS for x in xs) and len({real_dtype(x.dtype) for x in xs}) < 2:
         return f(*xs, **params)
     dtypes = [x.dtype for x in xs if x.version >= 0] or [x.dtype for x in xs]  # numbers have no say
     wide, own = floats_for(*dtypes)

@@ -50,14 +50,20 @@ def in_int64(f: Callable[..., Array]) -> Callable[..., Array]:
 
     @functools.wraps(f)
     def exact(*arrays: Array, **params: Any) -> Array:
-        with np.errstate(over="ignore"):
-            y = f(*[a.astype(np.int64) for a in arrays], **params)
+        name, given = f.__name__.strip("_"), " and ".join(str(a.dtype) for a in arrays)
+        most = np.iinfo(np.int64).max
+        if getattr(f, "divides", False) and any(a.dtype == np.uint64 and (a > most).any() for a in arrays):
+            raise TypeError(f"{name}: {given}, too large for int64; use floats, e.g. x.astype('float64')")
+        try:
+            with np.errstate(over="ignore"):
+                y = f(*[a.astype(np.int64) for a in arrays], **params)
+        except ZeroDivisionError:
+            raise TypeError(f"{name}: {given} have no quotient by 0; use floats, e.g. x.astype('float64')") from None
         if max(a.itemsize for a in arrays) > 2:
             wide = [a.astype(np.float64) for a in arrays]
             size, terms = (np.abs(f(*x, **params)).max(initial=0) for x in (wide, [np.abs(a) for a in wide]))
             if size >= 2.0**62 or terms >= 2.0**92:
                 size = max(size, terms)
-                name, given = f.__name__.strip("_"), " and ".join(str(a.dtype) for a in arrays)
                 raise TypeError(
                     f"{name}: {given} give ±{size:.3g}, too large for int64; use floats, e.g. x.astype('float64')"
                 )

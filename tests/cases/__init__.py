@@ -14,6 +14,7 @@ from . import (
     distances,
     elementwise,
     gather,
+    grouping,
     images,
     indexing,
     layout,
@@ -35,7 +36,7 @@ from .base import Case, a, case, pos
 
 CHAPTERS = [
     elementwise, transcendental, rounding, activations, special, reduce, shape, indexing, sorting, linalg, products,
-    matrices, decompositions, distances, images, norm, attention, loss, losses, gather, layout, statistics,
+    matrices, decompositions, distances, images, norm, attention, loss, losses, gather, grouping, layout, statistics,
 ]  # fmt: skip
 CASES: list[Case] = [row for chapter in CHAPTERS for row in chapter.CASES]
 

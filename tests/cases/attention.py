@@ -14,7 +14,7 @@ CASES = [
     case("scaled_dot_product_attention", ATTENTION, a(2, 3, 2), a(2, 4, 2), a(2, 4, 3)),
     case("scaled_dot_product_attention causal", lambda *k: ATTENTION(*k, is_causal=True), a(3, 2), a(3, 2), a(3, 2)),
     case("scaled_dot_product_attention mask", lambda *k: ATTENTION(*k, MASK, scale=0.3), a(3, 2), a(4, 2), a(4, 2)),
-    case("scaled_dot_product_attention float mask", lambda q, k, m: ATTENTION(q, k, k, m), a(3, 2), a(4, 2), a(3, 4)),
+    case("scaled_dot_product_attention float mask", lambda q, k, m: ATTENTION(q, k, k, 1.0 * m), a(3, 2), a(4, 2), a(3, 4)),
     case("scaled_dot_product_attention shared heads", lambda *k: ATTENTION(*k, enable_gqa=True), a(4, 2, 2), a(2, 3, 2), a(2, 3, 2)),
     case("embedding", lambda w: mg.embedding(IDS, w), a(5, 2)),
     case("embedding_bag", lambda w: mg.embedding_bag(IDS, w), a(5, 2)),

@@ -101,7 +101,7 @@ def points(dtype, seed):
 @given(st.sampled_from(DTYPES), st.booleans(), st.integers(0, 2**32 - 1))
 def test_values_and_slopes_over_the_whole_range(name, dtype, composed, seed):
     f, truth, domain, rounded = FUNCTIONS[name]
-    op = mg.Primitive.registry.get(name)
+    op = mg.Primitive.registry.get(name.replace(" ", "_"))
     info = np.finfo(dtype)
     x = mg.tensor(domain(points(dtype, seed)), requires_grad=True)
     with np.errstate(all="ignore"):
@@ -273,7 +273,9 @@ def test_a_convention_lies_between_the_slopes(name, seed):
 
 
 def test_every_operation_with_branches_is_looked_at():
-    assert {name for name, op in mg.Primitive.registry.items() if op.branch is not None} <= set(KINKS)
+    jumps = {"copysign", "fmod", "remainder"}  # there is no slope where they do; those that are flat have none anywhere
+    have = {name for name, op in mg.Primitive.registry.items() if op.branch is not None and op.kind != "flat"}
+    assert have - jumps <= set(KINKS)
 
 
 @pytest.mark.parametrize("value", [np.inf, -np.inf])

@@ -7,7 +7,10 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
+
 import minigrad as mg
+from minigrad.ops import spelling
 
 
 class Meant(NamedTuple):
@@ -37,10 +40,26 @@ MEANT = [
     Meant("masked_fill", r"float32 \(1,\)\) .*no error", "the value broadcasts"),
     Meant("nextafter", r"it has no gradient", "the grid of floats has no derivative: a constant"),
     Meant("nn.LPPool?d", r"gradient: .*nan", "of a root of negative numbers, where all is NaN"),
-    Meant("nn.GELU", r"\(\) : value", "the form without `approximate`"),
     Meant("Adagrad", r"after step", "`eps` is 1e-7 unless set; in PyTorch 1e-10"),
     Meant("LBFGS", r"after step|unexpected keyword", "another line search: a strong Wolfe one by default, steps are not `lr`"),
     Meant("Muon", r"after step", "PyTorch iterates in bfloat16, ours in the parameters' dtype"),
+    Meant("nn.CTCLoss", r"gradient: |second order: ", "PyTorch's derivative holds only behind a log_softmax (behind one it agrees: see nn.functional.ctc_loss)"),
+    Meant("special.bessel_* special.modified_bessel_* special.scaled_modified_bessel_*", r"value: |gradient: |second order: ", "PyTorch's has 7 digits; ours are SciPy's"),
+    Meant("linalg.norm linalg.vector_norm", r"(second order|gradient): .*nan", "0 at zero, where PyTorch has NaN"),
+    Meant("median nanmedian", r"\): (value|result 0|gradient|second order)|results, PyTorch", "the mean of the two middle entries, as in NumPy; values alone"),
+    Meant("quantile nanquantile", r"gradient: 0", "no derivative in the place q"),
+    Meant("bincount", r"int64, PyTorch has float64", "weights that are integers stay integers"),
+    Meant("corrcoef cov", r"shape \(1, 1\)", "a matrix of one variable stays a matrix"),
+    Meant("nn.functional.*", r"eps is -0.5|momentum is -1", "settings that make no sense are refused"),
+    Meant("nn.functional.cross_entropy nn.CrossEntropyLoss nn.functional.linear_cross_entropy", r"class probabilities in row", "classes' probabilities must add up to 1"),
+    Meant("scatter scatter_add", r"float64 .*float32 .*no error", "dtypes promote"),
+    Meant("linspace", r"int64 \(2,\).*no error", "the ends may be arrays, as in NumPy"),
+    Meant("arange", r"inconsistent with step sign.*no error", "empty, as in NumPy and the array API"),
+    Meant("roll", r"shifts. required", "nothing is moved"),
+    Meant("aminmax", r"number of dimensions must be within", "an array has at most 64 axes, NumPy says"),
+    Meant("*", r"axis (0|-1|\(0,\)|\(0, -1\)) is out of range for a tensor of 0 axes", "a number has no axes, as in NumPy"),
+    Meant("nn.functional.normalize", r"second order: 0, PyTorch has -\d\.\d+e-", "a constant: PyTorch's rest is round-off"),
+    Meant("index_add", r"source tensor shape must match.*no error", "the source broadcasts"),
     Meant("nn.functional.hardsigmoid", r"gradient: ", "PyTorch's slope is 1/6 rounded to float32, in float64, too"),
 ]  # fmt: skip
 
@@ -58,9 +77,13 @@ LEFT_OUT = {
     "private": "_* torch.ops.* native_* *_backward *_backward_data torch._*",
     "sparse tensors": "*sparse* *_csr* *_coo*",
     "jiterator": "jiterator_*",
-    "made in place": "resize_ resize_as_ *_ uniform normal_ exponential_",
-    "complex numbers: the engine is real": "*complex* view_as_real real imag angle conj* polar is_complex istft stft *_physical",
-    "uninitialised memory, storage": "empty* new_empty* as_strided* *_copy",
+    "made in place": "resize_ resize_as_ *_ uniform normal_ exponential_ cauchy exponential geometric log_normal",
+    "complex numbers: the engine is real": "*complex* view_as_real real imag angle conj* polar is_complex istft stft *_physical fft.* "
+    "cdouble cfloat chalf H mH resolve_conj resolve_neg linalg.eig linalg.eigvals",
+    "uninitialised memory, storage": "empty* new_empty* as_strided*",
+    "bfloat16": "bfloat16",
+    "masked tensors: `mg.where(mask, x, …)` says what stands for the others": "masked.*",
+    "LAPACK's packed forms: the factors themselves are given": "geqrf ormqr lu lu_unpack lu_solve linalg.lu_factor* linalg.lu_solve linalg.ldl_*",
 }
 
 
@@ -73,7 +96,7 @@ def left_out(name: str) -> str | None:
     return None
 
 
-KEPT: set[str] = set()
+KEPT = {"index_copy", "real", "conj"}
 
 # what is drawn: shapes and dtypes only
 RANDOM = {
@@ -108,7 +131,166 @@ def draws(name: str, module: Any) -> bool:
 
 CONVERTING = {"double", "float", "half", "to", "type_as"}  # into a dtype that is named
 
-ADAPTED: dict[str, Callable] = {}
+
+def _reduction(f: Callable) -> Callable:
+    """sum, prod, …: `dim`, `keepdim` and `dtype` by place or name."""
+
+    def call(x: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+        x = x if dtype is None else x.astype(dtype)
+        return f(x, axis=dim, keepdims=keepdim)
+
+    return call
+
+
+def _scan(f: Callable) -> Callable:
+    return lambda x, dim, *, dtype=None: f(x if x.ndim else mg.reshape(x, (1,)), axis=dim, dtype=dtype).reshape(x.shape)
+
+
+def _scaled(f: Callable) -> Callable:
+    return lambda x, other, *, alpha=1: f(x, other if alpha == 1 else alpha * other)
+
+
+def _pair(f: Callable, at: Callable) -> Callable:
+    def call(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
+        if dim is None:
+            return f(x)
+        if isinstance(dim, mg.Tensor):
+            return {mg.max: mg.maximum, mg.min: mg.minimum}[f](x, dim)
+        if not x.ndim:
+            return f(x), mg.tensor(0)
+        return f(x, axis=dim, keepdims=keepdim), at(x, axis=dim, keepdims=keepdim)
+
+    return call
+
+
+def _sorted(x: Any, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:
+    if not x.ndim:
+        return x, mg.tensor(0)
+    k = {"axis": dim, "descending": descending, "stable": True}
+    return mg.sort(x, **k), mg.argsort(x, **k)
+
+
+def _spread(f: Callable, names: int) -> Callable:
+    def call(x: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> Any:
+        if isinstance(dim, bool):
+            dim, unbiased = None, dim
+        if correction is None:
+            correction = 1 if unbiased is None else int(unbiased)
+        return f(x, axis=dim, keepdims=keepdim, correction=correction)
+
+    return call
+
+
+def _einsum(*args: Any) -> Any:
+    *tensors, subscripts = args
+    return mg.einsum(subscripts, *tensors)
+
+
+def _sides(x1: Any, x2: Any, out_int32: bool = False, right: bool = False, side: Any = None, sorter: Any = None) -> Any:
+    found = mg.searchsorted(x1, x2, side=side or ("right" if right else "left"), sorter=sorter)
+    return found.astype("int32") if out_int32 else found
+
+
+def _symmetric(f: Callable) -> Callable:
+    """UPLO: the triangle that is read, mirrored."""
+
+    def call(x: Any, UPLO: str = "L") -> Any:
+        t = mg.tril(x) if UPLO.upper() == "L" else mg.triu(x)
+        return f(t + mg.matrix_transpose(t) - mg.diag_embed(mg.diagonal(x, 0, -2, -1)))
+
+    return call
+
+
+def _embedding(weight: Any, x: Any, *args: Any, **k: Any) -> Any:
+    return mg.embedding(x, weight, *args, **k)
+
+
+def _embedding_bag(weight: Any, x: Any, *args: Any, **k: Any) -> Any:
+    return mg.embedding_bag(x, weight, *args, **k)
+
+
+def _bounds(x: Any, boundaries: Any, out_int32: bool = False, right: bool = False) -> Any:
+    found = mg.bucketize(x, boundaries, right=right)
+    return found.astype("int32") if out_int32 else found
+
+
+def _solved(a: Any, b: Any, *, left: bool = True) -> Any:
+    vector = b.ndim == 1 or (b.ndim == a.ndim - 1 and b.shape == a.shape[:-1])
+    if vector:
+        return mg.linalg.solve(a, b[..., None])[..., 0]
+    if left:
+        return mg.linalg.solve(a, b)
+    return mg.matrix_transpose(mg.linalg.solve(mg.matrix_transpose(a), mg.matrix_transpose(b)))
+
+
+def _windowed(x: Any, dim: int, size: int, step: int) -> Any:
+    return x.unfold(dim, size, step)
+
+
+def _many(f: Callable) -> Callable:
+    """atleast_1d: of several tensors, too."""
+    return lambda x, *more: (
+        [f(t) for t in ([*x] if isinstance(x, (list, tuple)) else [x, *more])]
+        if more or isinstance(x, (list, tuple))
+        else f(x)
+    )
+
+
+def _dropped(name: str) -> Callable:
+    return lambda x, *args, **k: getattr(mg.nn.functional, name)(x, *args, **k)
+
+
+ADAPTED: dict[str, Callable] = {  # PyTorch's form of the call, and ours
+    **{n: _reduction(getattr(mg, n)) for n in ("sum", "mean", "nansum", "nanmean", "prod", "all", "any")},
+    **{n: _scan(getattr(mg, f"cumulative_{n[3:]}")) for n in ("cumsum", "cumprod")},
+    **{n: _scaled(getattr(mg, n)) for n in ("add", "sub")},
+    "max": _pair(mg.max, mg.argmax), "min": _pair(mg.min, mg.argmin),
+    "sort": _sorted, "argsort": lambda *args, **k: _sorted(*args, **k)[1],
+    **{n: _spread(getattr(mg, n), 1) for n in ("std", "var", "std_mean", "var_mean")},
+    "nn.functional.embedding": _embedding, "nn.functional.embedding_bag": _embedding_bag,
+    "einsum": lambda tensors, subscripts: mg.einsum(subscripts, *tensors),
+    "searchsorted": _sides, "bucketize": _bounds,
+    "div": lambda x, other, *, rounding_mode=None: x.div(other) if rounding_mode is None else mg.floor_divide(x, other) if rounding_mode == "floor" else mg.trunc(mg.div(x, other)),
+    "cdist": lambda x1, x2, p=2.0, compute_mode=None: mg.cdist(x1, x2, p),
+    "diff": lambda x, n=1, dim=-1, prepend=None, append=None: mg.diff(x, n=n, axis=dim, prepend=prepend, append=append),
+    "roll": lambda x, shifts, dims=None: mg.roll(x, shifts, axis=dims or None if not isinstance(dims, int) else dims),
+    "split": lambda x, size, dim=0: mg.split_with_sizes(x, size, dim) if isinstance(size, (list, tuple)) else mg.unsafe_split(x, size, dim),
+    "repeat": lambda x, *sizes: mg.tile(x, spelling._sizes(sizes)),
+    "nonzero": lambda x, *, as_tuple=False: mg.nonzero(x) if as_tuple else mg.argwhere(x),
+    "squeeze": lambda x, dim=None: mg.squeeze(x, tuple(i for i, n in enumerate(x.shape) if n == 1 and (dim is None or i in {d % x.ndim for d in ((dim,) if isinstance(dim, int) else dim)}))) if x.ndim else x,
+    "where": lambda condition, x, y: mg.where(condition.astype(bool), x, y),
+    "meshgrid": lambda *xs, indexing="ij": mg.meshgrid(*(xs[0] if isinstance(xs[0], (list, tuple)) else xs), indexing=indexing),
+    **{n: _many(getattr(mg, n)) for n in ("atleast_1d", "atleast_2d", "atleast_3d")},
+    "to": lambda x, *args, copy=False, **k: x.to(next((a for a in args if isinstance(a, (mg.Tensor, np.dtype))), None), **k),
+    "index_select": lambda x, dim, index: mg.index_select(x, dim, index),
+    "unfold": _windowed,
+    "T": lambda x: x.T, "mT": lambda x: x.mT,
+    "broadcast_tensors": lambda *xs: mg.broadcast_tensors(*(xs[0] if isinstance(xs[0], (list, tuple)) else xs)),
+    "cartesian_prod": lambda *xs: mg.cartesian_prod(*(xs[0] if isinstance(xs[0], (list, tuple)) else xs)),
+    "slice": lambda x, dim=0, start=None, end=None, step=1: x[(slice(None),) * (dim % x.ndim) + (slice(start, end, step),)],
+    "linalg.matrix_norm": lambda x, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None: mg.linalg.norm(x if dtype is None else x.astype(dtype), ord=ord, axis=tuple(dim), keepdims=keepdim),
+    "linalg.eigh": _symmetric(mg.linalg.eigh), "linalg.eigvalsh": _symmetric(mg.linalg.eigvalsh),
+    "linalg.solve": _solved,
+    "linalg.vecdot": lambda x, y, *, dim=-1: mg.linalg.vecdot(x, y, axis=dim),
+    "linalg.cross": lambda x, y, *, dim=-1: mg.linalg.cross(x, y, axis=dim),
+    "cross": lambda x, y, dim=-1: mg.cross(x, y, axis=dim),
+    "linalg.lstsq": lambda a, b, rcond=None, *, driver=None: mg.linalg.lstsq(a, b, rtol=rcond)[0],
+    "linalg.qr": lambda x, mode="reduced": mg.linalg.qr(x, mode=mode),
+    "linalg.diagonal": lambda x, *, offset=0, dim1=-2, dim2=-1: mg.diagonal(x, offset, dim1, dim2),
+    "diagonal": lambda x, offset=0, dim1=0, dim2=1: mg.diagonal(x, offset, dim1, dim2),
+    "diag_embed": lambda x, offset=0, dim1=-2, dim2=-1: mg.diag_embed(x, offset, dim1, dim2),
+    "diagflat": lambda x, offset=0: mg.diagflat(x, offset),
+    "polygamma": lambda x, n: mg.polygamma(n, x), "special.polygamma": lambda x, n: mg.special.polygamma(n, x),
+    **{n: (lambda name: lambda x, q, dim=None, keepdim=False, *, interpolation="linear": getattr(mg, name)(x, q, dim, keepdim, method=interpolation))(n) for n in ("quantile", "nanquantile")},
+    "softmax": lambda x, dim, dtype=None: mg.nn.functional.softmax(x, dim, dtype),
+    "log_softmax": lambda x, dim, dtype=None: mg.nn.functional.log_softmax(x, dim, dtype),
+    "tril_indices": lambda row, col, offset=0, dtype=None: mg.stack([*mg.tril_indices(row, offset, col)]),
+    "triu_indices": lambda row, col, offset=0, dtype=None: mg.stack([*mg.triu_indices(row, offset, col)]),
+    "__rdiv__": lambda x, other: other / x,
+    "new_ones": lambda x, *size, **k: x.new_ones(*size, **k),
+    "isin": lambda x, y, assume_unique=False, invert=False: mg.isin(x, y, invert=invert),
+    "special.logsumexp": lambda x, dim, keepdim=False: mg.logsumexp(x, dim, keepdim),
+}  # fmt: skip
 
 
 def _with_first(change: Callable) -> Callable[[Callable], Callable]:
@@ -124,6 +306,11 @@ PREPARED = {  # PyTorch's own wrappers of what only holds on symmetric input
 }
 
 
+BEHIND = {  # what is given to a function first, so that its derivative is what PyTorch says it is
+    "nn.functional.ctc_loss": lambda x: x.log_softmax(-1),
+}
+
+
 def _of_svd(r: Any) -> Any:
     """What no signs of pairs of vectors change, nor those that belong to no singular value."""
     u, s, vh = r
@@ -132,7 +319,10 @@ def _of_svd(r: Any) -> Any:
     return s, (u * s[..., None, :]) @ vh, u @ vh, u * u
 
 
-INVARIANT: dict[str, Callable] = {"linalg.svd": _of_svd}  # functions of the results that do not depend on signs
+INVARIANT: dict[str, Callable] = {
+    "linalg.svd": _of_svd,
+    "linalg.lstsq": lambda r: r[0] if isinstance(r, tuple) else r,
+}  # functions of the results that do not depend on signs
 
 
 def invariant(name: str, f: Callable) -> Callable:

@@ -33,6 +33,8 @@ LEFT_OUT = {  # of one function
     ("cumsum", "dtype"): "x.astype first", ("cumprod", "dtype"): "x.astype first",
     ("matrix_power", "n"): "by place", ("pinverse", "rcond"): "rtol", ("true_divide", "dividend"): "input, which it is", ("true_divide", "divisor"): "other",
     ("randint", "dtype"): "int64", ("randint", "requires_grad"): "integers", ("randperm", "dtype"): "int64", ("randperm", "requires_grad"): "integers",
+    ("qr", "List"): "of its documentation", ("randint_like", "requires_grad"): "integers",
+    ("linear_cross_entropy", "options"): "how it is computed",
     ("gather", "sparse_grad"): "gradients are dense",
     ("interpolate", "recompute_scale_factor"): "the scale that was asked for is the scale",
 }  # fmt: skip
