@@ -115,7 +115,7 @@ def test_every_member_of_an_array_is_there():
     assert not [n for n in MEMBERS if not hasattr(x, n)]
     assert x.device == "cpu" and x.to_device("cpu") is x and x.mT.shape == x.T.shape == (2, 1) and x.size == 2
     assert x.__array_namespace__() is x.__array_namespace__(api_version=mg.__array_api_version__) is mg
-    with pytest.raises(ValueError, match="1999.1.* of the standard is not known"):
+    with pytest.raises(ValueError, match=r"1999\.1.* of the standard is not known"):
         x.__array_namespace__(api_version="1999.1")
 
 
@@ -354,7 +354,7 @@ LOOKS = {
     "from_dlpack",
     "broadcast_shapes",
 }
-LOOKS |= {"fft.fftfreq", "fft.rfftfreq", "asarray"}
+LOOKS |= {"fft.fftfreq", "fft.rfftfreq"}
 CONSTANTS = [
     n
     for n in FUNCTIONS
