@@ -49,7 +49,7 @@ lint: .venv/dev  ## format, style, types, floors
 	$(BIN)/lint-imports
 
 docs: .venv/dev  ## renew the documents that tests write, where they are stale, and run every code block
-	MINIGRAD_WRITE_DOCS=1 $(PYTEST) $(PARALLEL) tests/test_certificate.py tests/lab/test_lecture.py tests/optim/test_hyperparameters.py tests/test_docs.py
+	MINIGRAD_WRITE_DOCS=1 $(PYTEST) $(PARALLEL) tests/test_certificate.py tests/test_array_api.py tests/test_numpy.py tests/lab/test_lecture.py tests/optim/test_hyperparameters.py tests/test_docs.py
 
 clean:           ## remove the environment, runs and caches
 	rm -rf .venv .coverage runs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -416,6 +416,8 @@ def checksum(words):
 
 def from_top(x: Array, axis):
     """x less its largest entry along axis, which is 0 from itself even where it is infinite."""
+    if not x.size:
+        return x
     top = x.real.max(axis=axis, keepdims=True)
     if not (top == np.inf).any():
         return x - top

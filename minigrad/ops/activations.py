@@ -292,7 +292,7 @@ def tanhshrink(x: ArrayLike) -> Tensor:
 
 
 def _outside(x: Array, limit: float) -> Array:
-    return (x.real > limit) | (x.real < -limit)
+    return ~((x.real <= limit) & (x.real >= -limit))  # NaN, too, which stays
 
 
 @named

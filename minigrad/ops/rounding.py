@@ -135,7 +135,7 @@ def _floors(a: Array, b: Array) -> Array:
 
 def _truncs(a: Array, b: Array) -> Array:
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.trunc(a.real / b.real)
+        return np.rint((a.real - np.fmod(a.real, b.real)) / b.real)  # a/b itself may round up to a whole number
 
 
 @primitive
@@ -210,12 +210,12 @@ def _at(x: Array) -> Array:
 
 
 def _above(x: Array) -> Array:
-    return (x.real > 0) | np.isnan(x.real)
+    return np.where(np.isnan(x.real), x.real, x.real > 0)
 
 
 @named
 def heaviside(x: ArrayLike, values: ArrayLike) -> Tensor:
-    """0 where x < 0, 1 where x > 0, and `values` where x is 0, with broadcasting; its slope in x is 0."""
+    """0 where x < 0, 1 where x > 0, and `values` where x is 0, with broadcasting; NaN stays. Its slope in x is 0."""
     x = as_tensor(x)
     return where(dispatch(_at, x), values, decision(dispatch(_above, x), x))
 

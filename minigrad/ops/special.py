@@ -18,8 +18,8 @@ from ..extras import extra
 from ..ranges import COUNT, INDEX, check
 from ..tape import Array, Tensor, as_tensor, dispatch, elementwise, general, primitive
 from ..typing import ArrayLike
-from .elementwise import decision, exp, log
-from .transcendental import stepped
+from .elementwise import decision, exp, log, where
+from .transcendental import stepped, xlogy
 
 __all__ = ["digamma", "erf", "erfc", "lgamma"]
 
@@ -98,7 +98,19 @@ def entr(x: Array) -> Array:
     return stepped(_scipy("entr"), lambda x: -1 - np.log(x))(x)
 
 
-elementwise(log_ndtr, lambda y, x: math.sqrt(2 / math.pi) / erfcx(x * -math.sqrt(0.5)))
+def _below(x: Array) -> Array:
+    return x.real < 0
+
+
+def _hazard(y: Tensor, x: Tensor) -> Tensor:
+    """The normal density over ndtr(x): below 0 by erfcx, which does not underflow, and above, where that overflows, as it is."""
+    below = dispatch(_below, x)
+    above = where(below, 0, x)
+    left = math.sqrt(2 / math.pi) / erfcx(where(below, x, 0) * -math.sqrt(0.5))
+    return where(below, left, exp(-above * above / 2 - log_ndtr(above)) / math.sqrt(2 * math.pi))
+
+
+elementwise(log_ndtr, _hazard)
 elementwise(ndtri, lambda y, x: math.sqrt(2 * math.pi) * exp(y * y / 2))
 elementwise(entr, lambda y, x: -1 - log(x))
 
@@ -163,11 +175,11 @@ def gammaincc(a: Array, x: Array) -> Array:
 
 
 def _gamma_density(a: Array, x: Array) -> Array:
-    return np.exp((a - 1) * np.log(x) - x - _scipy("gammaln")(a))
+    return np.exp(_scipy("xlogy")(a - 1, x) - x - _scipy("gammaln")(a))
 
 
 def _density(a: Tensor, x: Tensor) -> Tensor:
-    return exp((a - 1) * log(x) - x - lgamma(a))
+    return exp(xlogy(a - 1, x) - x - lgamma(a))
 
 
 general(
@@ -184,39 +196,37 @@ general(
 
 # ---- Bessel's functions --------------------------------------------------------------------------------------------------
 
-# C′ₙ = below · Cₙ₋₁ + above · Cₙ₊₁ + same · Cₙ, where for n = 0 the first two are one: C₋₁ is ±C₁
+# C′ₙ = below · Cₙ₋₁ + above · Cₙ₊₁ + same · Cₙ, where C₋₁ is ±C₁
 _BESSEL = {
-    "jv": (0.5, -0.5, 0.0, -1),
-    "yv": (0.5, -0.5, 0.0, -1),
-    "iv": (0.5, 0.5, 0.0, 1),
-    "kv": (-0.5, -0.5, 0.0, 1),
-    "kve": (-0.5, -0.5, 1.0, 1),
-    "ive": (0.5, 0.5, None, 1),  # −sign x
+    "jv": (0.5, -0.5, None, -1),
+    "yv": (0.5, -0.5, None, -1),
+    "iv": (0.5, 0.5, None, 1),
+    "kv": (-0.5, -0.5, None, 1),
+    "kve": (-0.5, -0.5, lambda x: 1, 1),
+    "ive": (0.5, 0.5, lambda x: -np.sign(x.real), 1),
 }
-
-
-def _sign(x: Array) -> Array:
-    return np.sign(x.real)
 
 
 @primitive
 def _bessel(x: Array, *, kind: str, n: int) -> Array:
-    def of(n: int) -> Callable:
-        return lambda x: _scipy(kind)(n, x)
+    def value(x: Array, n: int = n) -> Array:
+        if n < 2 and kind != "iv":  # j0, k1e, …, which know huge x; but i0 overflows before iv does
+            return _scipy(f"{kind[0]}{n}{kind[2:]}")(x)
+        return _scipy(kind)(n, x)
 
     def slope(x: Array) -> Array:
         below, above, same, mirror = _BESSEL[kind]
-        first = mirror * of(1)(x) if n == 0 else of(n - 1)(x)
-        return below * first + above * of(n + 1)(x) + (-_sign(x) if same is None else same) * of(n)(x)
+        moved = below * (mirror * value(x, 1) if n == 0 else value(x, n - 1)) + above * value(x, n + 1)
+        return moved if same is None else moved + same(x) * value(x)
 
-    return stepped(of(n), slope)(x)
+    return stepped(value, slope)(x)
 
 
 def _bessel_slope(y: Tensor, x: Tensor, *, kind: str, n: int) -> Tensor:
     below, above, same, mirror = _BESSEL[kind]
     first = mirror * _bessel(x, kind=kind, n=1) if n == 0 else _bessel(x, kind=kind, n=n - 1)
     slope = below * first + above * _bessel(x, kind=kind, n=n + 1)
-    return slope + (-decision(dispatch(_sign, x), x) if same is None else same) * y
+    return slope if same is None else slope + decision(dispatch(same, x), x) * y
 
 
 elementwise(_bessel, _bessel_slope)

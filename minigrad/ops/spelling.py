@@ -160,7 +160,6 @@ FUNCTIONS: dict[str, Any] = {
     "diagonal_scatter": lambda input, src, offset=0, dim1=0, dim2=1: _on_diagonal(input, src, offset, dim1, dim2),
     "dsplit": lambda input, indices_or_sections: _split_stack("dsplit", input, indices_or_sections, 3),
     "fill": lambda input, value: mg.where(np.ones(np.shape(input), bool), value, input),
-    "float_power": lambda input, exponent: mg.pow(_wide(input), _wide(exponent)),
     "gcd": lambda input, other: _whole("gcd", input, other),
     "gradient": lambda input, *, spacing=1, dim=None, edge_order=1: _gradient(input, spacing, dim, edge_order),
     "histc": lambda input, bins=100, min=0, max=0: _histc(input, bins, min, max),
@@ -302,7 +301,10 @@ def _masked_select(x: Any, mask: Any) -> Tensor:
 
 
 def _narrow(x: Any, dim: int, start: Any, length: int) -> Any:
-    x, start = as_tensor(x), int(start)
+    x = as_tensor(x)
+    if as_tensor(start).dtype.kind not in "iu":
+        raise TypeError(f"narrow: start is {start}; it must be a whole number")
+    start = int(start)
     if not -x.ndim <= dim < x.ndim:
         raise IndexError(f"narrow: dim is {dim}; x has shape {x.shape}")
     n = x.shape[dim]
@@ -385,8 +387,8 @@ def _whole(name: str, a: Any, b: Any) -> Tensor:
 
 
 def _logspace(start: Any, end: Any, steps: int, base: float, dtype: Any) -> Any:
-    if steps < 0:
-        raise ValueError(f"logspace: steps is {steps}; it must be ≥ 0")
+    if not isinstance(steps, (int, np.integer)) or steps < 0:
+        raise TypeError(f"logspace: steps is {steps}; it must be a whole number ≥ 0")
     ends = [as_tensor(v)._data for v in (start, end)]
     if any(v.ndim for v in ends):
         raise ValueError(f"logspace: start and end have shapes {[v.shape for v in ends]}; they must be numbers")
@@ -398,6 +400,9 @@ def _gradient(x: Any, spacing: Any, dim: Any, edge_order: int) -> tuple:
     """Central differences, one-sided at the ends, along each axis; spacing: a step, one for each, or places."""
     x = as_tensor(x)
     axes = range(x.ndim) if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
+    if any(not -x.ndim <= a < x.ndim for a in axes) or len({a % x.ndim for a in axes}) < len(axes):
+        raise IndexError(f"gradient: dim is {dim}; it must be axes of {x.shape}, each once")
+    spacing = 1 if spacing is None else spacing
     steps = list(spacing) if isinstance(spacing, (list, tuple)) else [spacing] * len(axes)
     if len(steps) != len(axes) or edge_order not in (1, 2):
         raise ValueError(f"gradient: {len(steps)} spacings for {len(axes)} axes, edge_order {edge_order}")
@@ -470,6 +475,8 @@ def _integers_like(x: Any, low: int, high: int | None, dtype: Any) -> Tensor:
 
 def _multinomial(x: Any, n: int, again: bool) -> Tensor:
     p = as_tensor(x)._data
+    if p.dtype.kind != "f" or n < 1:
+        raise ValueError(f"multinomial: {n} draws by weights of dtype {p.dtype}; at least one, by floats")
     rows = np.atleast_2d(p)
     if p.ndim not in (1, 2) or (rows < 0).any() or (rows.sum(1) <= 0).any():
         raise ValueError(f"multinomial: weights of shape {p.shape}; they must be ≥ 0, some of each row above 0")
@@ -555,7 +562,7 @@ ALSO = (  # those of FUNCTIONS
     "absolute amax amin arccos arccosh arcsin arcsinh arctan arctan2 arctanh "
     "chunk clamp clamp_max clamp_min clone cumprod cumsum erfinv eq ge ger gt index_select inverse le lerp "
     "logdet lt masked_fill masked_select matrix_power movedim narrow ne numel pinverse rsqrt select "
-    "sgn slogdet swapdims t true_divide unbind unsqueeze bernoulli bitwise_not cholesky diagonal_scatter dsplit float_power gcd "
+    "sgn slogdet swapdims t true_divide unbind unsqueeze bernoulli bitwise_not cholesky diagonal_scatter dsplit gcd "
     "histc hsplit igamma igammac index_put lcm masked_scatter matrix_exp multinomial mvlgamma put qr select_scatter slice_scatter "
     "split_with_sizes svd take_along_dim tensor_split unique unique_consecutive vsplit repeat_interleave"
 )
@@ -899,7 +906,7 @@ FUNCTIONAL: dict[str, Any] = {
     "unfold": "unfold_columns",
     **dict(zip(FUNCTIONAL_SAME.split(), FUNCTIONAL_SAME.split())),
 }
-IGNORED = {"inplace", "_stacklevel"}  # what changes no value
+IGNORED = {"inplace", "options", "_stacklevel"}  # what changes no value
 OLD = {"size_average", "reduce"}  # PyTorch's old spellings of `reduction`
 
 

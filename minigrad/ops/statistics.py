@@ -182,6 +182,8 @@ def diff(
     x = as_tensor(x)
     check("diff", INDEX, n=n)
     axis = normal_axis("diff", axis, x.ndim)
+    if not n:
+        return x
     around = [x if v is x else as_tensor(v) for v in (prepend, x, append) if v is not None]
     x = concat(around, axis) if len(around) > 1 else x
     for _ in range(n):

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import named
 from ..tape import INTEGERS, Array, Tensor, as_tensor, dispatch, elementwise, mul, primitive
 from ..typing import ArrayLike
-from .elementwise import _is_zero, clip, div, log, log1p, power, sigmoid, sqrt, where
+from .elementwise import _is_zero, clip, decision, div, log, log1p, power, sigmoid, sqrt, where
 
 __all__ = [
     "acos",
@@ -368,8 +368,11 @@ def logit(x: ArrayLike, eps: float | None = None) -> Tensor:
 
 @named
 def ldexp(a: ArrayLike, n: ArrayLike) -> Tensor:
-    """a · 2ⁿ, with broadcasting."""
-    return mul(as_tensor(a), exp2(n))
+    """a · 2ⁿ, with broadcasting; whole n leave a float's dtype as it is."""
+    a, n = as_tensor(a), as_tensor(n)
+    if a.dtype.kind == "f" and n.dtype.kind in "biu":
+        return a * decision(dispatch(np.ldexp, 1.0, n), a)
+    return mul(a, exp2(n))
 
 
 @named
@@ -393,9 +396,3 @@ def addcmul(x: ArrayLike, a: ArrayLike, b: ArrayLike, *, value: float = 1) -> Te
 def addcdiv(x: ArrayLike, a: ArrayLike, b: ArrayLike, *, value: float = 1) -> Tensor:
     """x + value · a / b, with broadcasting."""
     return as_tensor(x) + value * (as_tensor(a) / b)
-
-
-@named
-def float_power(a: ArrayLike, b: ArrayLike) -> Tensor:
-    """a to the power b, computed and given in float64."""
-    return power(as_tensor(a).astype(np.float64), as_tensor(b).astype(np.float64))

@@ -131,6 +131,38 @@ def test_nan_is_never_hidden():
         assert np.isnan(f(x).data).any()
 
 
+@pytest.mark.parametrize(
+    "f",
+    [
+        mg.softshrink,
+        mg.hardshrink,
+        mg.sign,
+        mg.hardtanh,
+        mg.mish,
+        lambda x: mg.heaviside(x, 0.5),
+        lambda x: mg.threshold(x, 0, 1),
+    ],
+)
+def test_nan_stays(f):
+    assert np.isnan(f(mg.tensor([np.nan, 2.0])).data).tolist() == [True, False]
+
+
+def test_quotient_of_fmod_is_that_of_its_value():
+    """1 / 0.1 rounds to 10, but the float 0.1 is above a tenth, and fmod is almost 0.1: the quotient is 9."""
+    b = np.round(np.random.default_rng(0).uniform(0.1, 2, 2000), 2)
+    a = b * np.random.default_rng(1).integers(1, 9, 2000)
+    for f, exact in ((mg.fmod, np.fmod), (mg.remainder, np.remainder)):
+        slope = mg.as_tensor(mg.grad(lambda b, f=f: mg.sum(f(a, b)))(b)).data
+        np.testing.assert_array_equal(slope, -np.rint((a - exact(a, b)) / b))
+
+
+@pytest.mark.parametrize("n", [3, np.array([3, -2])])
+def test_ldexp_keeps_the_dtype(n):
+    x = np.float32([1.5, 2.5])
+    assert mg.ldexp(x, n).dtype == np.float32
+    np.testing.assert_array_equal(mg.ldexp(x, n).data, np.ldexp(x, n))
+
+
 def test_where_lets_no_derivative_through_the_other_branch():
     """√x at 0 has an infinite slope; a multiplication by the mask would make it NaN."""
     with np.errstate(divide="ignore"):

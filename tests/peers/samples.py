@@ -108,6 +108,8 @@ class Call:
             raise LeftOut("complex numbers: the engine is real")
         if isinstance(value, (torch.Generator, torch.device, torch.storage.TypedStorage, torch.storage.UntypedStorage)):
             raise LeftOut("devices, generators, storages")
+        if callable(value):
+            raise LeftOut("functions as arguments")
         if isinstance(value, torch.Size):
             return tuple(value)
         if isinstance(value, (list, tuple)):
