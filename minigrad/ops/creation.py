@@ -134,10 +134,8 @@ def linspace(
     check("linspace", SWITCH, endpoint=endpoint)
     if any(isinstance(x, Tensor) and x.requires_grad for x in (start, stop)):
         on_cpu("linspace", device)
-        a, b = as_tensor(start), as_tensor(stop)
         part = np.linspace(0.0, 1.0, num, endpoint).astype(result_type(start, stop))
-        y = a * (1 - part) + b * part
-        return y if dtype is None else astype(y, dtype)
+        return astype(start * (1 - part) + stop * part, part.dtype if dtype is None else dtype)
     return _new("linspace", np.linspace(start, stop, num, endpoint, dtype=dtype), device, requires_grad)
 
 
