@@ -174,7 +174,6 @@ METHODS: dict[str, Callable] = {  # of tensors, beside those that have a row of 
     "where": lambda f: call(f, x(3), np.array([True, False, True]), 0.5),
     **each("scatter scatter_add", ONE, lambda: 1, lambda: np.array([[0, 1], [2, 0]]), lambda: x(2, 2)),
 }  # fmt: skip
-
 METHODS = {n: row for n, row in METHODS.items() if hasattr(mg.Tensor, n)}
 
 CALLS: dict[str, Callable[[], Call]] = {

@@ -70,7 +70,7 @@ def _fitting(name: str, x: Tensor, axis: int, index: Any, within: bool) -> tuple
     at = _places(name, index, x, axis)
     if at.ndim != x.ndim or any(m > n for a, (m, n) in enumerate(zip(at.shape, x.shape)) if a != axis and at.size):
         raise ValueError(f"{name}: x has shape {x.shape}, index {at.shape}; it must fit into x but along axis {axis}")
-    return axis, _grid(at, axis), at
+    return axis, _grid(at, axis) if at.ndim else (), at
 
 
 @named

@@ -833,8 +833,8 @@ def _batch_norm(
 def _dropped(name: str, x: Any, p: float, training: bool, axes: int | None) -> Any:
     """Dropout of entries, or of whole channels of (N, C, …); p = 1 leaves nothing. `axes` is those of one example."""
     x = as_tensor(x)
-    if p == 1 and training:
-        return x * 0
+    if p == 1:
+        return x * 0 if training else x
     if axes is None:
         return mg.ops.noise.drop(name, x, x.shape, p, "inverted", training, None)
     if x.ndim < 2:
@@ -844,8 +844,8 @@ def _dropped(name: str, x: Any, p: float, training: bool, axes: int | None) -> A
 
 
 def _alpha_dropped(layer: str, x: Any, p: float, training: bool) -> Any:
-    if p == 1 and training:
-        return as_tensor(x) * 0
+    if p == 1:
+        return as_tensor(x) * (0 if training else 1)
     f = getattr(mg.nn, layer)(p)
     return f.train(training)(x)
 

@@ -96,6 +96,9 @@ writes this page (`make peers MINIGRAD_WRITE_DOCS=1`), and fails where something
 - Of a name with more than {samples.MOST} samples so many are tried: the first half of them, and others evenly spread.
 - Random operations are compared by shape and dtype. An optimizer takes ten steps.
 - *refused*: ours raises an error that says what it does not take. *meant*: it differs, for a reason that is given below.
+- Names of PyTorch's whose call has another form here (`sort` gives values and indices there; `sum(x, 0)` names its axis here)
+  are called in ours, by a table: {", ".join(f"`{n}`" for n in sorted(meant.ADAPTED))}.
+  [PyTorch's names](spellings.md) says which clash. Copies of views (`expand_copy`) are compared with the function itself.
 - *errors*: what PyTorch refuses must raise here, too, in a message that names what was called.
 """
 
