@@ -25,7 +25,7 @@ def test_importing_is_light_and_compiles_nothing():
 @pytest.mark.parametrize("name", mg.__all__)
 def test_every_public_name_is_there_and_documented(name):
     thing = getattr(mg, name)
-    assert inspect.getdoc(thing), f"mg.{name} has no docstring"
+    assert inspect.getdoc(thing) or name == "newaxis", f"mg.{name} has no docstring"  # which is None
 
 
 @pytest.mark.parametrize("package", SUBPACKAGES)

@@ -135,7 +135,8 @@ def linspace(
     if any(isinstance(x, Tensor) and x.requires_grad for x in (start, stop)):
         on_cpu("linspace", device)
         part = np.linspace(0.0, 1.0, num, endpoint).astype(result_type(start, stop))
-        return astype(start * (1 - part) + stop * part, part.dtype if dtype is None else dtype)
+        y: Any = start * (1 - part) + stop * part
+        return astype(y, part.dtype if dtype is None else dtype)
     return _new("linspace", np.linspace(start, stop, num, endpoint, dtype=dtype), device, requires_grad)
 
 
