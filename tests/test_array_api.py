@@ -548,6 +548,24 @@ def test_what_may_not_be_written_to_is_given_as_a_copy():
     assert leaf.__dlpack_device__() == np.ones(1).__dlpack_device__()
 
 
+def test_without_a_copy_memory_that_may_not_be_written_to_is_read_only():
+    computed = mg.tensor(np.arange(3.0)) * 2
+    other = np.from_dlpack(computed, copy=False)
+    assert np.shares_memory(other, computed.data) and not other.flags.writeable
+
+
+def test_numbers_that_fill_a_tensor_or_end_a_line_have_derivatives_and_keep_their_dtype():
+    for f in (
+        lambda v: mg.full((3,), v),
+        lambda v: mg.full_like(np.ones(3, np.float32), v),
+        lambda v: mg.linspace(v, 2.0, 3),
+    ):
+        v = mg.tensor(np.float32(0.5), requires_grad=True)
+        y = f(v)
+        y.sum().backward()
+        assert y.dtype == v.grad.dtype == np.float32 and v.grad == (3.0 if y[-1].item() == 0.5 else 1.5)
+
+
 # ---- functions that others have written for the standard
 
 

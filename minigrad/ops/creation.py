@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import named, shown
 from ..ranges import SWITCH, WHOLE, check, choice
-from ..tape import Array, Tensor, as_tensor, broadcast_to, cast, constant, tensor, wrap
+from ..tape import Array, Tensor, as_array, as_tensor, broadcast_to, cast, constant, tensor, wrap
 from ..typing import ArrayLike, DTypeLike
 from .elementwise import where
 from .shape import _ints, reshape
@@ -54,7 +54,10 @@ def _filled(
     size = _ints(name, "shape", shape)
     if min(size, default=0) < 0:
         raise ValueError(f"{name}: shape is {size}; sizes are ≥ 0")
-    return _new(name, np.full(size, value, dtype), device, requires_grad)
+    if isinstance(value, Tensor) and value.requires_grad:
+        on_cpu(name, device)
+        return broadcast_to(value if dtype is None else astype(value, dtype), shape=size)
+    return _new(name, np.full(size, as_array(value), dtype), device, requires_grad)
 
 
 @named
@@ -126,9 +129,14 @@ def linspace(
     endpoint: builtins.bool = True,
     requires_grad: builtins.bool = False,
 ) -> Tensor:
-    """`num` numbers at equal distances from start to stop, which is the last of them if `endpoint`."""
+    """`num` numbers at equal distances from start to stop, which is the last of them if `endpoint`; a derivative in both."""
     check("linspace", WHOLE, num=num)
     check("linspace", SWITCH, endpoint=endpoint)
+    if any(isinstance(x, Tensor) and x.requires_grad for x in (start, stop)):
+        on_cpu("linspace", device)
+        part = np.linspace(0.0, 1.0, num, endpoint).astype(result_type(start, stop))
+        y: Any = start * (1 - part) + stop * part
+        return astype(y, part.dtype if dtype is None else dtype)
     return _new("linspace", np.linspace(start, stop, num, endpoint, dtype=dtype), device, requires_grad)
 
 
@@ -158,7 +166,7 @@ def full(
     device: Any = None,
     requires_grad: builtins.bool = False,
 ) -> Tensor:
-    """A tensor of that shape, all of one number."""
+    """A tensor of that shape, all of one number, in which it has a derivative."""
     return _filled("full", shape, fill_value, dtype, device, requires_grad)
 
 

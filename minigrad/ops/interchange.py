@@ -73,12 +73,18 @@ def to_device(x: Tensor, device: Any, /, *, stream: Any = None) -> Tensor:
     return x
 
 
-def dlpack(x: Tensor, **options: Any) -> Any:
-    """A capsule of x's memory; of a computed tensor, of a copy. Raises BufferError for a tensor that requires grad."""
+def dlpack(
+    x: Tensor, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: bool | None = None
+) -> Any:
+    """A capsule of x's memory; of a computed tensor, of a copy, unless `copy` is False: then it is read-only.
+
+    Raises BufferError for a tensor that requires grad, and where a consumer knows of no read-only memory.
+    """
     if x.requires_grad:
         raise BufferError("__dlpack__: a tensor that requires grad would lose its derivative; give x.detach()")
     data = x.data
-    return (data if data.flags.writeable else data.copy()).__dlpack__(**options)
+    data = data if data.flags.writeable or copy is False else data.copy()
+    return data.__dlpack__(stream=stream, max_version=max_version, dl_device=dl_device, copy=copy)
 
 
 def dlpack_device(x: Tensor) -> tuple[int, int]:

@@ -46,6 +46,6 @@ CONSTANT = {
     "all", "any", "argmax", "argmin", "argsort", "argwhere", "broadcast_shapes", "bucketize", "count_nonzero", "fft.fftfreq",
     "fft.rfftfreq", "isin", "linalg.matrix_rank", "nextafter", "nonzero", "one_hot", "searchsorted", "signbit", "tril_indices",
     "triu_indices", "unique_all", "unique_counts", "unique_inverse", "unique_values",
-} - {"asarray", "astype", "conj", "meshgrid", "positive", "real"}  # fmt: skip
+} - {"asarray", "astype", "conj", "full", "full_like", "linspace", "meshgrid", "positive", "real"}  # fmt: skip
 
 __all__ = ["CASES", "CONSTANT", "Case", "a", "case", "pos"]
