@@ -130,7 +130,11 @@ def cross_entropy(
     if not logits.ndim:
         raise ValueError("cross_entropy: logits have shape (); they must be (N, K): samples, classes")
     axis = 0 if logits.ndim == 1 else 1
-    soft = labels.shape == logits.shape and labels.dtype.kind in "fc"
+    soft = labels.dtype.kind in "fc" and labels.ndim == logits.ndim
+    if soft and labels.shape != logits.shape:
+        raise ValueError(
+            f"cross_entropy: logits are {logits.shape}, class probabilities {labels.shape}; they must be the same"
+        )
     if labels.dtype.kind not in "iu" and not soft:
         raise TypeError(
             f"cross_entropy: labels have dtype {labels.dtype}; they must be class indices, integers, "

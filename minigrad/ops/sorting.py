@@ -90,6 +90,7 @@ def sort(x: ArrayLike, /, *, axis: int = -1, descending: bool = False, stable: b
     return take_along_axis(x, order, axis=axis)
 
 
+@named
 def msort(x: ArrayLike) -> Tensor:
     """x sorted along its first axis."""
     return sort(x, axis=0)
@@ -331,6 +332,7 @@ def _search(a: Array, b: Array, side: Any) -> Array:
     return found
 
 
+@named
 def bucketize(x: ArrayLike, boundaries: ArrayLike, *, right: bool = False) -> Tensor:
     """Which of the intervals between sorted boundaries each entry of x is in."""
     return searchsorted(boundaries, x, right=right)

@@ -127,9 +127,14 @@ def lgamma(x: Array) -> Array:
 @primitive
 def _polygamma(x: Array, *, n: int) -> Array:
     def of(n: int) -> Callable:
-        return _scipy("digamma") if n == 0 else lambda x: _scipy("polygamma")(n, x)
+        return _scipy("digamma") if n == 0 else lambda x: _polygamma_of_numbers(n, x)
 
     return stepped(of(n), of(n + 1))(x)
+
+
+def _polygamma_of_numbers(n: int, x: Array) -> Array:
+    far = x < -1e6  # SciPy's series takes a step for each unit of a negative x
+    return np.where(far, x.dtype.type(np.nan), _scipy("polygamma")(n, np.where(far, x.dtype.type(1), x)))
 
 
 elementwise(lgamma, lambda y, x: _polygamma(x, n=0))
@@ -144,7 +149,7 @@ def digamma(x: ArrayLike) -> Tensor:
 
 @named
 def polygamma(n: int, x: ArrayLike) -> Tensor:
-    """The n-th derivative of digamma."""
+    """The n-th derivative of digamma; NaN below −10⁶ for n ≥ 1, where SciPy's series has no end in sight."""
     check("polygamma", INDEX, n=n)
     return _polygamma(x, n=int(n))
 

@@ -293,9 +293,9 @@ def _masked_scatter(x: Any, mask: Any, source: Any) -> Tensor:
 
 
 def _masked_select(x: Any, mask: Any) -> Tensor:
-    x, mask = as_tensor(x), as_tensor(mask)._data
+    x, given, mask = as_tensor(x), mask, as_tensor(mask)._data
     if mask.dtype != bool:
-        raise TypeError(f"masked_select: mask has dtype {mask.dtype}; it must be boolean")
+        raise TypeError(f"masked_select: mask is {shown(given)}; it must be boolean")
     shape = np.broadcast_shapes(x.shape, mask.shape)
     return mg.broadcast_to(x, shape=shape)[np.broadcast_to(mask, shape)]
 

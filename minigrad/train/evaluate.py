@@ -32,7 +32,7 @@ def evaluate(model: Module, batches: Batches, loss: Loss = cross_entropy) -> Eva
     Raises ValueError if there are no samples.
 
     >>> from minigrad import nn, ops
-    >>> evaluate(nn.Linear(2, 1, bias=False, rng=0), [(np.zeros((4, 2), "f4"), np.ones((4, 1), "f4"))], ops.loss.mse_loss)
+    >>> evaluate(nn.Linear(2, 1, bias=False, rng=0), [(np.zeros((4, 2), "f4"), np.ones((4, 1), "f4"))], ops.losses.mse_loss)
     Evaluation(loss=1.0, accuracy=None)
     """
     check_model("evaluate", model)

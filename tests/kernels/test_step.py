@@ -17,7 +17,8 @@ SHAPES = st.sampled_from([(), (1,), (7,), (33, 5), (4, 3, 3, 3), (0, 2)])
 LAYOUTS = st.sampled_from(["plain", "sliced", "read-only"])
 RULES = [f for f in vars(rules).values() if inspect.isfunction(f)]
 COEFFICIENTS = {"lr": 0.1, "lr_g": 0.1, "lr_m": 0.2, "rho": 0.9, "take": 0.1, "keep": 0.9, "take1": 0.2, "take2": 0.3,
-                "keep2": 0.7, "inside": 1e-3, "outside": 1e-3, "eps": 1e-3}  # fmt: skip
+                "keep2": 0.7, "inside": 1e-3, "outside": 1e-3, "eps": 1e-3,
+                "shrink": 0.5, "grow": 1.2, "least": 1e-6, "most": 50.0}  # fmt: skip
 
 
 def form(rule):

@@ -188,7 +188,7 @@ def test_the_bar_shows_epochs_and_accuracy(capsys):
     assert "epoch 2/2" in shown and "accuracy" in shown and "6/6" in shown
 
 
-@pytest.mark.parametrize(("package", "use"), [("tqdm", "fit"), ("safetensors.numpy", "save")])
+@pytest.mark.parametrize(("package", "use"), [("tqdm", "fit"), ("safetensors", "save")])
 def test_what_is_not_installed_is_named_with_the_command_that_installs_it(monkeypatch, tmp_path, package, use):
     monkeypatch.setitem(sys.modules, package, None)
     net = network()

@@ -246,7 +246,7 @@ def test_other_names_and_dtypes_are_translated(pretrained, tmp_path):
 
 def test_what_is_no_safetensors_file_is_refused(tmp_path):
     (tmp_path / "w.safetensors").write_bytes(b"no weights at all")
-    with pytest.raises(ValueError, match="no safetensors file"):
+    with pytest.raises(ValueError, match="no file of weights"):
         train.load_pretrained(digits_net(), tmp_path / "w.safetensors")
 
 
