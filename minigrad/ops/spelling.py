@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from .. import random
-from ..errors import named
+from ..errors import named, shown
 from ..tape import Tensor, as_tensor, draw, effect, no_grad, state
 
 
