@@ -379,11 +379,11 @@ def steps_aside():
     def counts(x):
         nonlocal count
         count += 1
-        return x * count
+        return W * count
 
     def sets(x):
         plain.n += 1
-        return x * plain.n
+        return W * plain.n
 
     def imports(x):
         import random
@@ -395,7 +395,7 @@ def steps_aside():
 
     def logs(x):
         log.append(1)
-        return x * len(log)
+        return W * len(log)
 
     opt = optim.SGD([W], lr=0.1)
     batch = nn.StochasticDepth(0.5, rng=0)
@@ -403,20 +403,20 @@ def steps_aside():
         "item": (lambda x: x * (x * W).sum().item(), "the value of a tensor is read"),
         "data": (lambda x: x * W.data, "the value of a tensor is read"),
         "a branch": (lambda x: x if (x * W).sum() > 0 else -x, "the value of a tensor is read"),
-        "assignment": (lambda x: setattr(W, "data", W.data + 1) or x * W, "calls setattr"),
-        "print": (lambda x: print(end="") or x * W, "calls print"),
+        "assignment": (lambda x: setattr(W, "data", W.data + 1) or x * W, "it uses setattr"),
+        "print": (lambda x: print(end="") or x * W, "it uses print"),
         "an array": (lambda x: x * W * MASK, "the array 'MASK' is no argument"),
-        "a new array": (lambda x: x * W * np.ones(2), "an array that is no argument"),
-        "a new tensor": (lambda x: x * W * mg.tensor(np.ones(2)), "an array that is no argument"),
-        "a clock": (lambda x: x * W * time.time(), "it uses time"),
+        "a new array": (lambda x: x * W * np.ones(2), "it uses ones of NumPy"),
+        "a new tensor": (lambda x: x * W * mg.tensor([1.0, 1.0]), "an array that is no argument"),
+        "a clock": (lambda x: x * W * time.time(), "uses time.time"),
         "random": (lambda x: x * W * random.random(), "random"),
         "a generator": (draws, "GENERATOR"),
         "a module's generator": (lambda x: noisy(x) * W, "Generator"),
-        "a module that remembers": (lambda x: remembering(x) * W, "changes 'last'"),
+        "a module that remembers": (lambda x: remembering(x) * W, "'last' of Remembering is changed"),
         "nonlocal": (counts, "changes 'count'"),
         "an attribute": (sets, "changes 'n'"),
-        "an import": (imports, "changes 'random'"),
-        "a container": (logs, "may change a container"),
+        "an import": (imports, "imports"),
+        "a container": (logs, "changes 'log'"),
         "a gradient": (lambda x: x * (0.0 if W.grad is None else 1.0), "reads a gradient"),
         "depth": (lambda x: batch(x * W, lambda: x), "stochastic depth"),
         "a string": (lambda x: x.dtype.name, None),

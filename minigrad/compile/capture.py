@@ -7,7 +7,8 @@ nothing, and says why.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from .. import tree
 from ..tape import Node, Primitive, Tensor, Watcher, tick, unchanged, user_line, where_is
 from .forms import written
+from .world import World
 
 _FOREIGN = "an array that is no argument meets a tensor: pass it as an argument, or let it be a tensor made before"
 _SEEN = {"shape", "dtype", "ndim", "size", "nbytes", "itemsize", "__class__", "__array_ufunc__", "__array_priority__"}
@@ -31,7 +33,9 @@ class Argument(np.ndarray):
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **k: Any) -> Any:
         if any(isinstance(x, Tensor) for x in inputs):
             return NotImplemented  # the tensor answers
-        return getattr(ufunc, method)(*map(_plain, inputs), **k)
+        given, build = tree.flatten(({**k}, list(inputs)))
+        k, inputs = build([_plain(x) for x in given])
+        return getattr(ufunc, method)(*inputs, **k)
 
     def __array_function__(self, f: Any, types: Any, args: Any, k: Any) -> Any:
         if any(issubclass(kind, Tensor) for kind in types):
@@ -71,24 +75,28 @@ for _name in (
 
 
 _PURE = {op.forward for op in Primitive.registry.values()} | {np.asarray}
+_STEADY = _PURE | {np.array}
+NAMES = re.compile(r"\bv\d+\b")  # of what a program computes
+TENSORS = re.compile(r"\bt\d+\b")  # and of those that it finds
 _SIZES = (np.integer, np.bool_)  # numbers that NumPy made of shapes
 
 
 class Entry(NamedTuple):
-    """`name = code`; or, done for its effect alone, `code`."""
+    """`name = code`, done in every call if it is an `effect`, and else if somebody needs it."""
 
     name: str
     code: str
     effect: bool
+    steady: bool = False  # whether it is the same wherever it stands, given the same
+    expected: str | None = None  # what it must give, for the program to be the right one
 
 
 class Capture(Watcher):
     """What a call on these arguments does, while the capture is watching."""
 
-    unchanging = True  # where one changes, the capture is given up
-
-    def __init__(self, flat: Any, refused: str | None) -> None:
-        self.refused = refused
+    def __init__(self, flat: Any, world: World) -> None:
+        self.world = world
+        self.busy = 0  # inside of how many functions of arrays this thread is
         self.entries: list[Entry] = []
         self.names: dict[str, Any] = {}  # what the program refers to
         self.tensors: dict[str, Tensor] = {}  # those that existed before
@@ -125,15 +133,32 @@ class Capture(Watcher):
         """What the function returned: the argument itself, if it is one."""
         return vars(x)["given"] if type(x) is Argument else x
 
+    @property
+    def refused(self) -> str | None:
+        """Why the call cannot be replayed, if it cannot."""
+        return self.world.refused
+
     def refuse(self, reason: str) -> None:
         """This call cannot be replayed."""
         if self.refused is None:
-            self.refused = f"{reason} ({where_is(user_line())})"
+            self.world.refuse(f"{reason} ({where_is(user_line())})")
 
     # ---- what the library reports
 
+    def unchanging(self, x: Tensor) -> bool:
+        """What this call made of its arguments is written to by nobody; what was there before, an optimizer may move."""
+        return id(x) in self._created
+
+    def computing(self, f: Callable) -> None:
+        """What is inside is done in every call."""
+        self.busy += 1
+
     def computed(self, f: Callable, inputs: tuple, params: dict[str, Any], out: Any) -> None:
         """It is done in every call; or it is a constant, if it is computed of constants only."""
+        self.busy -= 1
+        self._came(f, inputs, params, out)
+
+    def _came(self, f: Callable, inputs: tuple, params: dict[str, Any], out: Any, drawn: bool = False) -> None:
         if self.refused is None:
             self._find([x for x in inputs if isinstance(x, Tensor)])
         if self.refused is None and id(out) not in self._expressions:
@@ -141,11 +166,39 @@ class Capture(Watcher):
             if f in _PURE and all(id(a) in self._fixed for a in args) and self._is_fixed(list(params.values())):
                 self.constant(out)
             else:
-                self._know(out, self._write(f, args, params, effect=False))
+                self._know(out, self._write(f, args, params, effect=drawn))
+
+    def failed(self) -> None:
+        """That depends on values, and somebody may go on after it."""
+        self.busy = 0
+        self.refuse("an operation raises an error")
 
     def drew(self, f: Callable, args: tuple, out: Any) -> None:
-        """It is drawn anew in every call."""
-        self.computed(f, args, {}, out)
+        """It is drawn anew in every call, used or not: the next draw is another one."""
+        self._came(f, args, {}, out, drawn=True)
+
+    def assumed(self, f: Callable, args: tuple, out: bool) -> None:
+        """The program holds where it is so again: that is asked first of all, so it may depend on nothing but arguments."""
+        if self.refused is None:
+            name = self._write(f, args, {}, effect=False, expected=repr(out))
+            if self.first([name]) is None:
+                self.refuse("what is done next depends on computed values")
+
+    def first(self, names: Iterable[str]) -> set[str] | None:
+        """The entries that these need, if all can be computed before anything is changed."""
+        found: set[str] = set()
+        for name in names:
+            entry = self.entries[int(name[1:])]
+            below = self.first(NAMES.findall(entry.code)) if entry.steady and not TENSORS.search(entry.code) else None
+            if below is None:
+                return None
+            found |= {name, *below}
+        return found
+
+    def attribute_set(self, module: Any, name: str) -> None:
+        """Only the library's own methods may set one, which a replay calls again."""
+        if self.world.knows(module):
+            self.refuse(f"{name!r} of {type(module).__name__} is changed")
 
     def changed(self, f: Callable, args: tuple, kwargs: dict[str, Any]) -> None:
         """It is done in every call."""
@@ -206,7 +259,7 @@ class Capture(Watcher):
             if id(x) in self._expressions or id(x) in map(id, self.tensors.values()):
                 return self._expression(x)
             self._find((x,))
-            return f"wrap({self._expression(x._data)})"
+            return f"wrap({self._own_copy(x._data)})"
         if x is None or isinstance(x, (bool, int, float, str)):
             return self._constant(x)
         self.refuse(f"it returns a {type(x).__name__}; return tensors")
@@ -228,14 +281,21 @@ class Capture(Watcher):
         self._know(x._data, f"{expression}._data")
         self._owners.setdefault(id(x._data), x)
 
-    def _write(self, f: Callable, args: tuple, params: dict[str, Any], effect: bool) -> str:
+    def _own_copy(self, value: Any) -> str:
+        """What somebody may keep and change: of an array that is the same in every call, a copy."""
+        found = self._expression(value)
+        return f"{found}.copy()" if id(value) in self._fixed and isinstance(value, np.ndarray) else found
+
+    def _write(
+        self, f: Callable, args: tuple, params: dict[str, Any], effect: bool, expected: str | None = None
+    ) -> str:
         name = f"v{len(self.entries)}"
-        given = [self._expression(a) for a in args]
+        given = [self._own_copy(a) if effect else self._expression(a) for a in args]
         code = written(f, args, given, params)
         if code is None:
             given += [f"{k}={self._expression(v)}" for k, v in params.items()]
             code = f"{self._constant(f)}({', '.join(given)})"
-        self.entries.append(Entry(name, code, effect))
+        self.entries.append(Entry(name, code, effect, f in _STEADY or expected is not None, expected))
         return name
 
     def _expression(self, value: Any) -> str:
@@ -266,7 +326,9 @@ class Capture(Watcher):
         if value is None or type(value) in (bool, int):
             return repr(value)
         name = f"c{id(value)}"
-        self.names[name] = value
+        self._kept.append(value)
+        mine = id(value) in self._fixed and isinstance(value, np.ndarray)
+        self.names[name] = value.copy() if mine else value  # the caller gets the original, and may change it
         return name
 
 

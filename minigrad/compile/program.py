@@ -10,37 +10,43 @@ def program(a0, a1):
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from typing import Any
 
 from ..tape import wrap
-from .capture import Capture
-from .guards import Guards
+from .capture import NAMES, Capture
+from .places import COMPARED
+from .world import World
 
 STALE = object()
-_NAME = re.compile(r"\bv\d+\b")
 
 
 class Program:
     """The recorded function, and what it depends on besides its arguments."""
 
-    def __init__(self, capture: Capture, guards: Guards, results: list[str], build: Callable[[list], Any]) -> None:
-        self.guards = guards
-        self.tensors = [id(t) for t in capture.tensors.values()]
-        self.source = _source(capture, results, guards.arguments)
-        names = {**capture.names, "STALE": STALE, "wrap": wrap, "build": build}
+    def __init__(self, capture: Capture, world: World, arguments: int, results: list[str], build: Callable) -> None:
+        self.places = world.places
+        self.watched = world.watched  # tensors that its code can reach
+        self.tensors = frozenset(map(id, [*capture.tensors.values(), *self.watched]))
+        self.entries = len(capture.entries)
+        self.source = _source(capture, results, arguments)
+        self.names = {**capture.names, "STALE": STALE, "wrap": wrap, "build": build}
         for name, t in capture.tensors.items():
-            names[f"{name}_shape"], names[f"{name}_dtype"] = t._data.shape, t._data.dtype
-        exec(self.source, names)
-        self.run = names["program"]
+            self.names[f"{name}_shape"], self.names[f"{name}_dtype"] = t._data.shape, t._data.dtype
+        exec(self.source, self.names)
+        self.run = self.names["program"]
+
+    def compared(self) -> list[str]:
+        """What is compared in each call, a line for each kind."""
+        return [f"{word} ({n}): {COMPARED[word]}" for word, n in self.places.counts(len(self.tensors)).items()]
 
 
 def _source(capture: Capture, results: list[str], arguments: int) -> str:
+    first = capture.first([e.name for e in capture.entries if e.expected is not None]) or set()
+    in_order = [*(e for e in capture.entries if e.name in first), *(e for e in capture.entries if e.name not in first)]
     needed, entries = _names(" ".join(results)), []
-    for entry in reversed(capture.entries):
+    for entry in reversed(in_order):
         used = _names(entry.code)
-        if entry.effect or entry.name in needed:  # nobody asks for the others
+        if entry.effect or entry.expected is not None or entry.name in needed:  # nobody asks for the others
             entries.append((entry, used - needed))  # nothing after this one needs those
             needed |= used
     lines = [f"def program({', '.join(f'a{i}' for i in range(arguments))}):"]
@@ -50,7 +56,10 @@ def _source(capture: Capture, results: list[str], arguments: int) -> str:
         lines.append(f"    if not ({as_before}): return STALE")
     alive = _names(" ".join(results))
     for entry, last in reversed(entries):
-        lines.append(f"    {entry.code}" if entry.effect else f"    {entry.name} = {entry.code}")
+        if entry.expected is not None:
+            lines.append(f"    if {entry.code} is not {entry.expected}: return STALE")
+        else:
+            lines.append(f"    {entry.name} = {entry.code}" if entry.name in needed else f"    {entry.code}")
         if last - alive:
             lines.append(f"    del {', '.join(sorted(last - alive))}")
     lines.append(f"    return build([{', '.join(results)}])")
@@ -58,4 +67,4 @@ def _source(capture: Capture, results: list[str], arguments: int) -> str:
 
 
 def _names(expressions: str) -> set[str]:
-    return set(_NAME.findall(expressions))
+    return set(NAMES.findall(expressions))

@@ -133,12 +133,17 @@ class Module(Hooked):
                 f"{who}: {name} is a {kind}, {had.dtype} {had.shape}; with a {type(value).__name__} in its place {who} would "
                 f"no longer have it: set its numbers ({name}.data = …), assign an nn.{kind}(…), or delete it first (del)"
             )
-        attributes.changed()
+        self._changes(name)
         object.__setattr__(self, name, value)
 
     def __delattr__(self, name: str) -> None:
-        attributes.changed()
+        self._changes(name)
         object.__delattr__(self, name)
+
+    def _changes(self, name: str) -> None:
+        attributes.changed()
+        if state.watcher is not None:
+            state.watcher.attribute_set(self, name)
 
     # ---- what it holds
 

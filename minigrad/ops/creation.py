@@ -57,7 +57,12 @@ def _filled(
     if isinstance(value, Tensor) and value.requires_grad:
         on_cpu(name, device)
         return broadcast_to(value if dtype is None else astype(value, dtype), shape=size)
-    return _new(name, np.full(size, as_array(value), dtype), device, requires_grad)
+    return _new(name, np.full(size, _number(value), dtype), device, requires_grad)
+
+
+def _number(x: Any) -> Any:
+    """What a constant is made of: of a tensor the value, which is looked at."""
+    return x.read() if isinstance(x, Tensor) else as_array(x)
 
 
 @named
@@ -137,7 +142,7 @@ def linspace(
         part = np.linspace(0.0, 1.0, num, endpoint).astype(result_type(start, stop))
         y: Any = start * (1 - part) + stop * part
         return astype(y, part.dtype if dtype is None else dtype)
-    return _new("linspace", np.linspace(start, stop, num, endpoint, dtype=dtype), device, requires_grad)
+    return _new("linspace", np.linspace(_number(start), _number(stop), num, endpoint, dtype=dtype), device, requires_grad)
 
 
 @named

@@ -114,7 +114,7 @@ def waits_for(y: Tensor, option: str) -> bool:
 
 def unchanging(x: Tensor) -> bool:
     """Whether nobody can write to x's array before it is used."""
-    return x.locked or (state.watcher is not None and state.watcher.unchanging)
+    return x.locked or (state.watcher is not None and state.watcher.unchanging(x))
 
 
 def put_off(finish: Callable, x: Tensor, rest: tuple, shape: tuple[int, ...], dtype: np.dtype, **options: Any) -> Any:

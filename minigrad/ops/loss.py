@@ -15,13 +15,13 @@ from ..tape import (
     FLOATS,
     Array,
     Tensor,
+    assume,
     constant,
     dispatch,
     effect,
     fused,
     general,
     in_floats,
-    look,
     primitive,
     private,
 )
@@ -179,12 +179,11 @@ def _rows(x: Tensor, axis: int) -> Tensor:
 
 def _ignores(labels: Array, ignore_index: int, k: int) -> bool:
     """Whether some of the labels do not count."""
-    if 0 <= ignore_index < k or not _in_range(labels, k):
-        found = bool((labels == ignore_index).any())
-        if found:
-            look("labels that are ignored")
-        return found
-    return False
+    return assume(_has_ignored, labels, ignore_index, k)
+
+
+def _has_ignored(labels: Array, ignore_index: int, k: int) -> bool:
+    return (0 <= ignore_index < k or not _in_range(labels, k)) and bool((labels == ignore_index).any())
 
 
 def _hard_losses(

@@ -58,6 +58,7 @@ from .tensor import (
 from .walks import backward, history, pull, push
 from .watch import (
     Watcher,
+    assume,
     attributes,
     constant,
     draw,
@@ -91,6 +92,7 @@ __all__ = [
     "alias",
     "as_array",
     "as_tensor",
+    "assume",
     "attributes",
     "backward",
     "broadcast_to",

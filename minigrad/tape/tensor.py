@@ -245,11 +245,16 @@ def dispatch(f: Callable, *inputs: Any, **params: Any) -> Any:
 
 def compute(f: Callable, inputs: tuple, params: dict[str, Any]) -> Any:
     """The same, by no other way than f itself."""
-    if state.watcher is not None:
-        state.watcher.computing(f)
-    out = f(*[x._data if isinstance(x, Tensor) else x for x in inputs], **params)
-    if state.watcher is not None:
-        state.watcher.computed(f, inputs, params, out)
+    watcher = state.watcher
+    if watcher is None:
+        return f(*[x._data if isinstance(x, Tensor) else x for x in inputs], **params)
+    watcher.computing(f)
+    try:
+        out = f(*[x._data if isinstance(x, Tensor) else x for x in inputs], **params)
+    except BaseException:
+        watcher.failed()
+        raise
+    watcher.computed(f, inputs, params, out)
     return out
 
 

@@ -83,7 +83,6 @@ class Watcher:
     """
 
     eager = False
-    unchanging = False  # whether it sees to it that no array changes between an operation and the use of its value
 
     def computing(self, f: Callable) -> None:
         """A function of arrays begins."""
@@ -91,11 +90,20 @@ class Watcher:
     def computed(self, f: Callable, inputs: tuple, params: dict[str, Any], out: Any) -> None:
         """f(*inputs, **params), a function of arrays, gave out; inputs may be tensors, their arrays are meant."""
 
+    def failed(self) -> None:
+        """What began last, or an effect, raised an error, which somebody may catch."""
+
     def drew(self, f: Callable, args: tuple, out: Any) -> None:
         """f(*args) drew random numbers and gave out."""
 
     def changed(self, f: Callable, args: tuple, kwargs: dict[str, Any]) -> None:
         """f(*args, **kwargs) was called for what it changes or checks; what happened inside was not told."""
+
+    def assumed(self, f: Callable, args: tuple, out: bool) -> None:
+        """Python goes on by what f(*args) found out about values."""
+
+    def attribute_set(self, module: Any, name: str) -> None:
+        """An attribute of a module was set or deleted, and not by an effect."""
 
     def looked(self, why: str, x: Any = None) -> None:
         """Python looks at a value, of the tensor x or of what `why` says, and may act on it."""
@@ -146,19 +154,26 @@ class Watcher:
         """What a caller gets in place of an array, and may look at."""
         return array
 
+    def unchanging(self, x: Any) -> bool:
+        """Whether nobody can write to x's array before it is used."""
+        return False
+
 
 class _Both(Watcher):
     """Two watchers: the inner one is told first."""
 
     def __init__(self, outer: Watcher, inner: Watcher) -> None:
         self.inner, self.outer = inner, outer
-        self.eager, self.unchanging = inner.eager or outer.eager, inner.unchanging or outer.unchanging
+        self.eager = inner.eager or outer.eager
 
     def given(self, data: Any) -> Any:
         return self.outer.given(self.inner.given(data))
 
     def exposed(self, array: Any) -> Any:
         return self.inner.exposed(self.outer.exposed(array))
+
+    def unchanging(self, x: Any) -> bool:
+        return self.inner.unchanging(x) or self.outer.unchanging(x)
 
 
 def _tell_both(name: str) -> Callable:
@@ -204,6 +219,9 @@ def effect(f: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     state.watcher = None
     try:
         out = f(*args, **kwargs)
+    except BaseException:
+        watcher.failed()
+        raise
     finally:
         state.watcher = watcher
     watcher.changed(f, args, kwargs)
@@ -218,6 +236,14 @@ def effectful(method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[
         return method(self, *args, **kwargs) if state.watcher is None else effect(method, self, *args, **kwargs)
 
     return told
+
+
+def assume(f: Callable[..., bool], *args: Any) -> bool:
+    """f(*args), by which Python goes on: a replay asks again, before it does anything."""
+    out = f(*args)
+    if state.watcher is not None:
+        state.watcher.assumed(f, args, out)
+    return out
 
 
 def look(why: str) -> None:
