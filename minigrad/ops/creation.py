@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import named, shown
 from ..ranges import SWITCH, WHOLE, check, choice
-from ..tape import Array, Tensor, as_array, as_tensor, broadcast_to, cast, constant, tensor, wrap
+from ..tape import Array, Tensor, as_array, as_tensor, broadcast_to, cast, constant, converted, tensor, wrap
 from ..typing import ArrayLike, DTypeLike
 from .elementwise import where
 from .shape import _ints, reshape
@@ -57,7 +57,9 @@ def _filled(
     if isinstance(value, Tensor) and value.requires_grad:
         on_cpu(name, device)
         return broadcast_to(value if dtype is None else astype(value, dtype), shape=size)
-    return _new(name, np.full(size, as_array(value), dtype), device, requires_grad)
+    number = as_array(value)
+    number = number if dtype is None else converted(number, np.dtype(dtype), name)
+    return _new(name, np.full(size, number), device, requires_grad)
 
 
 @named

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import named
 from ..ranges import INDEX, NUMBER, POSITIVE, SWITCH, check
-from ..tape import INTEGERS, Array, Tensor, as_tensor, dispatch, linear, primitive
+from ..tape import INTEGERS, Array, Tensor, as_tensor, dispatch, in_floats, in_int64, linear, mul, primitive, wrap
 from ..typing import ArrayLike, DTypeLike
 from .creation import astype
 from .distances import vector_norm
@@ -18,6 +18,7 @@ from .elementwise import where
 from .gather import take_along_axis
 from .layout import along
 from .linalg import matmul
+from .products import rounded_once
 from .reduce import Axis, _dropped, max, mean, min, std, sum, var
 from .rounding import _is_nan
 from .shape import concat, matrix_transpose, normal_axes, normal_axis, permute_dims, reshape
@@ -55,12 +56,23 @@ def prod(x: ArrayLike, /, *, axis: Axis = None, dtype: DTypeLike | None = None, 
     y = _rows(x, axes)
     if not y.shape[-1]:
         y = as_tensor(np.ones((*y.shape[:-1], 1), y.dtype))
-    y = y if y.dtype.kind in "fc" or y.shape[-1] > 1 else y * 1  # integers become int64, as in every product
+    y = in_floats(_multiplied, y) if y.dtype.kind in "fc" else wrap(dispatch(in_int64(_prod), y))
+    kept = tuple(1 if a in axes else n for a, n in enumerate(x.shape))
+    return _dropped(reshape(y, kept), axes, keepdims)
+
+
+def _multiplied(y: Tensor) -> Tensor:
     while (n := y.shape[-1]) > 1:
         half = y[..., : n // 2] * y[..., n // 2 : n // 2 * 2]
         y = concat([half, y[..., -1:]], -1) if n % 2 else half
-    kept = tuple(1 if a in axes else n for a, n in enumerate(x.shape))
-    return _dropped(reshape(y, kept), axes, keepdims)
+    return y
+
+
+def _prod(x: Array) -> Array:
+    return np.multiply.reduce(x, -1, keepdims=True)
+
+
+_prod.multiplies = True  # type: ignore[attr-defined]
 
 
 # ---- running sums ---------------------------------------------------------------------------------------------------------------
@@ -128,23 +140,36 @@ def cumulative_prod(
     if not x.ndim:
         x = reshape(x, (1,))
     axis = _one_axis("cumulative_prod", x, axis)
-    y = _scanned(lambda a, b: a * b, x if x.dtype.kind in "fc" else x * 1, axis)
+    if x.dtype.kind in "fc":
+        y = in_floats(lambda x: _scanned(mul, x, axis), x)
+    else:
+        y = wrap(dispatch(in_int64(_cumulative_prod), x, axis=axis))
     return _with_initial(y, axis, 1) if include_initial else y
+
+
+def _cumulative_prod(x: Array, *, axis: int) -> Array:
+    return np.multiply.accumulate(x, axis)
+
+
+_cumulative_prod.multiplies = True  # type: ignore[attr-defined]
 
 
 @named
 def logcumsumexp(x: ArrayLike, axis: int) -> Tensor:
     """log Σ eˣ over the first entries along `axis`, without overflow."""
     x = as_tensor(x)
-    return _scanned(logaddexp, x, normal_axis("logcumsumexp", axis, x.ndim)) if x.ndim else x
+    if not x.ndim:
+        return x
+    axis = normal_axis("logcumsumexp", axis, x.ndim)
+    return in_floats(lambda x: _scanned(logaddexp, x, axis), x)
 
 
 def _last_best(x: Array, axis: int, largest: bool) -> Array:
     """The place of the best of the first entries, the last of several; NaN is best."""
-    real = x.real if largest else -x.real
-    best = np.maximum.accumulate(real, axis)
+    real = x.real
+    best = (np.maximum if largest else np.minimum).accumulate(real, axis)
     places = np.arange(x.shape[axis]).reshape([-1 if a == axis else 1 for a in range(x.ndim)])
-    return np.maximum.accumulate(np.where((real >= best) | np.isnan(real), places, 0), axis)
+    return np.maximum.accumulate(np.where((real == best) | np.isnan(real), places, 0), axis)
 
 
 def _running(name: str, x: ArrayLike, axis: int, largest: bool) -> tuple[Tensor, Tensor]:
@@ -286,18 +311,25 @@ def _steps(name: str, y: Tensor, x: Any, dx: Any, axis: int) -> tuple[Tensor, An
     return (along(y, axis, slice(1, None)) + along(y, axis, slice(0, -1 if y.shape[axis] else None))) / 2, dx
 
 
+def _integral(name: str, f: Callable[..., Tensor], y: Any, x: Any, dx: Any, axis: int) -> Tensor:
+    @rounded_once
+    def integral(y: Tensor, x: Any = None) -> Tensor:
+        middle, d = _steps(name, y, x, dx, axis)
+        return f(middle * d, axis)
+
+    return integral(y) if x is None else integral(y, x)
+
+
 @named
 def trapezoid(y: ArrayLike, x: ArrayLike | None = None, dx: float = 1.0, axis: int = -1) -> Tensor:
     """The integral of y along `axis` by trapezoids, at the places x or dx apart."""
-    middle, d = _steps("trapezoid", as_tensor(y), x, dx, axis)
-    return sum(middle * d, axis)
+    return _integral("trapezoid", sum, y, x, dx, axis)
 
 
 @named
 def cumulative_trapezoid(y: ArrayLike, x: ArrayLike | None = None, dx: float = 1.0, axis: int = -1) -> Tensor:
     """The integrals of y from its first entry on, by trapezoids."""
-    middle, d = _steps("cumulative_trapezoid", as_tensor(y), x, dx, axis)
-    return cumulative_sum(middle * d, axis=axis)
+    return _integral("cumulative_trapezoid", lambda x, axis: cumulative_sum(x, axis=axis), y, x, dx, axis)
 
 
 @named
@@ -307,9 +339,13 @@ def renorm(x: ArrayLike, p: float, axis: int, maxnorm: float) -> Tensor:
     check("renorm", POSITIVE, p=p, maxnorm=maxnorm)
     axis = normal_axis("renorm", axis, x.ndim)
     others = tuple(a for a in range(x.ndim) if a != axis)
-    norms = vector_norm(x, axis=others, keepdims=True, ord=p)
-    large = dispatch(_above, norms, maxnorm)
-    return where(large, x * (maxnorm / (where(large, norms, 1) + 1e-7)), x)
+
+    def scaled(x: Tensor) -> Tensor:
+        norms = vector_norm(x, axis=others, keepdims=True, ord=p)
+        large = dispatch(_above, norms, maxnorm)
+        return where(large, x * (maxnorm / (where(large, norms, 1) + 1e-7)), x)
+
+    return in_floats(scaled, x)
 
 
 def _above(x: Array, limit: float) -> Array:

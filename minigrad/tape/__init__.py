@@ -18,7 +18,7 @@ nodes point only backwards: there are no cycles, so memory is freed by reference
 """
 
 from .convert import in_floats
-from .dtypes import ENTRIES, FLOATS, INTEGERS, converted, floats_for
+from .dtypes import ENTRIES, FLOATS, INTEGERS, converted, floats_for, in_int64
 from .fused import Fused, composite, fused, replay
 from .hooks import Handle, listeners, register_hook, retain_grad
 from .leaving import leave
@@ -112,6 +112,7 @@ __all__ = [
     "general",
     "history",
     "in_floats",
+    "in_int64",
     "leave",
     "linear",
     "listeners",
