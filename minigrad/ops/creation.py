@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import named, shown
 from ..ranges import SWITCH, WHOLE, check, choice
-from ..tape import Array, Tensor, as_array, as_tensor, broadcast_to, cast, constant, converted, tensor, wrap
+from ..tape import Array, Tensor, as_array, as_tensor, broadcast_to, cast, constant, converted, in_floats, tensor, wrap
 from ..typing import ArrayLike, DTypeLike
 from .elementwise import where
 from .shape import _ints, reshape
@@ -136,10 +136,17 @@ def linspace(
     check("linspace", SWITCH, endpoint=endpoint)
     if any(isinstance(x, Tensor) and x.requires_grad for x in (start, stop)):
         on_cpu("linspace", device)
-        part = np.linspace(0.0, 1.0, num, endpoint).astype(result_type(start, stop))
-        y: Any = start * (1 - part) + stop * part
-        return astype(y, part.dtype if dtype is None else dtype)
-    return _new("linspace", np.linspace(start, stop, num, endpoint, dtype=dtype), device, requires_grad)
+        part = np.linspace(0.0, 1.0, num, endpoint)
+        y = in_floats(
+            lambda a, b: a * (1 - part.astype(a.dtype)) + b * part.astype(a.dtype), as_tensor(start), as_tensor(stop)
+        )
+        return y if dtype is None else astype(y, dtype)
+    a, b = (np.float32(x) if getattr(x, "dtype", None) == np.float16 else x for x in (start, stop))
+    array = np.linspace(a, b, num, endpoint, dtype=dtype)
+    if dtype is None and all(isinstance(x, Tensor | np.generic | int | float) for x in (start, stop)):
+        own = result_type(start, stop)
+        array = array.astype(own, copy=False) if own.kind == "f" else array
+    return _new("linspace", array, device, requires_grad)
 
 
 @named

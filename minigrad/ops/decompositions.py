@@ -37,6 +37,7 @@ from ..tape import (
     no_grad,
     primitive,
     private,
+    rounded_once,
     wrap,
 )
 from ..typing import ArrayLike, DTypeLike
@@ -291,7 +292,7 @@ def lstsq(a: ArrayLike, b: ArrayLike, *, rtol: ArrayLike | None = None) -> Lstsq
     a, b = matrix("lstsq", a), as_tensor(b)
     if not b.ndim or b.shape[0 if b.ndim == 1 else -2] != a.shape[-2]:
         raise ValueError(f"lstsq: shapes {a.shape} and {b.shape}; as many rows are needed on the right as on the left")
-    y = products.rounded_once(lambda a, b: matmul(_pinv(a, rtol=rtol), b))(a, b)
+    y = rounded_once(lambda a, b: matmul(_pinv(a, rtol=rtol), b))(a, b)
     rest = matmul(a, y) - b
     return LstsqResult(y, reduce.sum(rest * rest, -1 if b.ndim == 1 else -2), matrix_rank(a, rtol=rtol), svdvals(a))
 
@@ -306,7 +307,7 @@ def matrix_power(x: ArrayLike, n: int, /) -> Tensor:
     """
     x = _square("matrix_power", x)
     check("matrix_power", WHOLE, n=n)
-    return products.rounded_once(_times)(x, n=n)
+    return rounded_once(_times)(x, n=n)
 
 
 def _times(x: Tensor, n: int) -> Tensor:
@@ -342,7 +343,7 @@ def multi_dot(arrays: Sequence[Any]) -> Tensor:
         k = best(i, j)[1]
         return xs[i] if j == i + 1 else matmul(product(xs, i, k), product(xs, k, j))
 
-    return products.rounded_once(lambda *xs: product(xs, 0, len(xs)))(*xs)
+    return rounded_once(lambda *xs: product(xs, 0, len(xs)))(*xs)
 
 
 _PADE = [
@@ -588,7 +589,7 @@ def cholesky_solve(b: ArrayLike, l: ArrayLike, *, upper: bool = False) -> Tensor
     return _solved_twice(low, matrix("cholesky_solve", b))
 
 
-@products.rounded_once
+@rounded_once
 def _solved_twice(low: Tensor, b: Tensor) -> Tensor:
     return _solved("cholesky_solve", swapped(low), _solved("cholesky_solve", low, b))
 
@@ -836,7 +837,7 @@ def householder_product(a: ArrayLike, tau: ArrayLike) -> Tensor:
         raise ValueError(
             f"householder_product: shapes {a.shape} and {tau.shape}; they must be (…, m, n) and (…, k), k ≤ n ≤ m"
         )
-    return products.rounded_once(_reflected)(a, tau)
+    return rounded_once(_reflected)(a, tau)
 
 
 def _reflected(a: Tensor, tau: Tensor) -> Tensor:

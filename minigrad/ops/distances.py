@@ -6,12 +6,11 @@ import numpy as np
 
 from ..errors import named
 from ..ranges import SWITCH, Range, check, number
-from ..tape import Array, Tensor, constant, dispatch, in_floats
+from ..tape import Array, Tensor, constant, dispatch, in_floats, rounded_once
 from ..typing import ArrayLike
 from . import decompositions, reduce
 from .elementwise import abs, decision, sqrt, where
 from .matrices import matrix
-from .products import rounded_once
 from .shape import _reshape, as_tensor, expand_dims, normal_axes, permute_dims
 
 __all__ = ["cdist", "dist", "norm", "pdist"]

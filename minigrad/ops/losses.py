@@ -327,13 +327,17 @@ def multi_margin_loss(
         raise ValueError(f"{name}: p is {shown(p)}; it must be 1 or 2")
     x, labels, single = _classes(name, as_tensor(x), target)
     rows = np.arange(len(labels))
-    above = relu(margin - expand_dims(getitem(x, (rows, labels)), 1) + x)
-    above = above if p == 1 else above * above
-    if weight is not None:
-        above = above * expand_dims(getitem(as_tensor(weight), labels), 1)
     others = rows[:, None] * 0 + np.arange(x.shape[1]) != labels[:, None]
-    found = sum(where(others, above, 0), 1) / x.shape[1]
-    return reduced(reshape(found, ()) if single else found, reduction)
+
+    def losses(x: Tensor, weight: Tensor | None = None) -> Tensor:
+        above = relu(margin - expand_dims(getitem(x, (rows, labels)), 1) + x)
+        above = above if p == 1 else above * above
+        if weight is not None:
+            above = above * expand_dims(getitem(weight, labels), 1)
+        found = sum(where(others, above, 0), 1) / x.shape[1]
+        return reduced(reshape(found, ()) if single else found, reduction)
+
+    return in_floats(losses, x, *[] if weight is None else [as_tensor(weight)])
 
 
 def _marked(target: Array, classes: int) -> tuple[Array, Array]:
@@ -361,11 +365,15 @@ def multilabel_margin_loss(x: ArrayLike, target: ArrayLike, *, reduction: str = 
     single = x.ndim == 1
     x, labels = (reshape(x, (1, -1)), labels.reshape(1, -1)) if single else (x, labels)
     places, (listed, inside) = dispatch(_marked, labels, x.shape[1])
-    wanted = getitem(x, (np.arange(len(labels))[:, None], places))
-    above = relu(1 - expand_dims(wanted, 2) + expand_dims(x, 1))  # (N, listed, others)
     counts = listed[:, :, None] & ~inside[:, None, :]
-    found = sum(where(counts, above, 0), (1, 2)) / x.shape[1]
-    return reduced(reshape(found, ()) if single else found, reduction)
+
+    def losses(x: Tensor) -> Tensor:
+        wanted = getitem(x, (np.arange(len(labels))[:, None], places))
+        above = relu(1 - expand_dims(wanted, 2) + expand_dims(x, 1))  # (N, listed, others)
+        found = sum(where(counts, above, 0), (1, 2)) / x.shape[1]
+        return reduced(reshape(found, ()) if single else found, reduction)
+
+    return in_floats(losses, x)
 
 
 @named
@@ -519,13 +527,17 @@ def ctc_loss(
         rows = [labels[end - n : end] for n, end in zip(lengths, ends)]
     else:
         rows = [row[:n] for row, n in zip(labels, lengths)]
-    found = [_spelt(x[: steps[i], i], np.asarray(row, int), blank) for i, row in enumerate(rows)]
-    losses = concat([reshape(loss, (1,)) for loss in found])
-    if zero_infinity:
-        losses = where(dispatch(np.isinf, losses), 0, losses)
-    if reduction == "mean":
-        return mean(losses / np.maximum(lengths, 1).astype(losses.dtype))
-    return reshape(losses, ()) if single and reduction == "none" else reduced(losses, reduction)
+
+    def over_sequences(x: Tensor) -> Tensor:
+        found = [_spelt(x[: steps[i], i], np.asarray(row, int), blank) for i, row in enumerate(rows)]
+        losses = concat([reshape(loss, (1,)) for loss in found])
+        if zero_infinity:
+            losses = where(dispatch(np.isinf, losses), 0, losses)
+        if reduction == "mean":
+            return mean(losses / np.maximum(lengths, 1).astype(losses.dtype))
+        return reshape(losses, ()) if single and reduction == "none" else reduced(losses, reduction)
+
+    return in_floats(over_sequences, x)
 
 
 def _spelt(x: Tensor, labels: Array, blank: int) -> Tensor:

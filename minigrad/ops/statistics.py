@@ -10,7 +10,20 @@ import numpy as np
 
 from ..errors import named
 from ..ranges import INDEX, NUMBER, POSITIVE, SWITCH, check
-from ..tape import INTEGERS, Array, Tensor, as_tensor, dispatch, in_floats, in_int64, linear, mul, primitive, wrap
+from ..tape import (
+    INTEGERS,
+    Array,
+    Tensor,
+    as_tensor,
+    dispatch,
+    in_floats,
+    in_int64,
+    linear,
+    mul,
+    primitive,
+    rounded_once,
+    wrap,
+)
 from ..typing import ArrayLike, DTypeLike
 from .creation import astype
 from .distances import vector_norm
@@ -18,7 +31,6 @@ from .elementwise import where
 from .gather import take_along_axis
 from .layout import along
 from .linalg import matmul
-from .products import rounded_once
 from .reduce import Axis, _dropped, max, mean, min, std, sum, var
 from .rounding import _is_nan
 from .shape import concat, matrix_transpose, normal_axes, normal_axis, permute_dims, reshape
@@ -211,9 +223,13 @@ def diff(
         return x
     around = [x if v is x else as_tensor(v) for v in (prepend, x, append) if v is not None]
     x = concat(around, axis) if len(around) > 1 else x
-    for _ in range(n):
-        x = along(x, axis, slice(1, None)) - along(x, axis, slice(0, -1 if x.shape[axis] else None))
-    return x
+
+    def differences(x: Tensor) -> Tensor:
+        for _ in range(n):
+            x = along(x, axis, slice(1, None)) - along(x, axis, slice(0, -1 if x.shape[axis] else None))
+        return x
+
+    return rounded_once(differences)(x)
 
 
 # ---- statistics -----------------------------------------------------------------------------------------------------------------
@@ -237,8 +253,7 @@ def nanmean(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """The mean of the entries that are not NaN; NaN where there is none."""
     x = as_tensor(x)
     axes = normal_axes("nanmean", axis, x.ndim)
-    counts = dispatch(_counts, x, axes, keepdims)
-    return nansum(x, axes, keepdims) / counts
+    return in_floats(lambda x: nansum(x, axes, keepdims) / dispatch(_counts, x, axes, keepdims), x)
 
 
 def _counts(x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
@@ -271,7 +286,7 @@ def average(x: ArrayLike, axis: Axis = None, weights: ArrayLike | None = None, *
         (at,) = normal_axes("average", axis, x.ndim)
         w = reshape(w, tuple(n if a == at else 1 for a, n in enumerate(x.shape)))
     w = w + np.zeros(x.shape, w.dtype)
-    return sum(x * w, axis, keepdims) / sum(w, axis, keepdims)
+    return rounded_once(lambda x, w: sum(x * w, axis, keepdims) / sum(w, axis, keepdims))(x, w)
 
 
 @named
@@ -282,8 +297,12 @@ def cov(x: ArrayLike, *, correction: float = 1) -> Tensor:
     if x.ndim not in (1, 2):
         raise ValueError(f"cov: x has shape {x.shape}; it must be (D, N), or (N,)")
     rows = x if x.ndim == 2 else reshape(x, (1, -1))
-    c = rows - mean(rows, 1, keepdims=True)
-    y = matmul(c, matrix_transpose(c)) / (rows.shape[1] - correction)
+
+    def covariances(rows: Tensor) -> Tensor:
+        c = rows - mean(rows, 1, keepdims=True)
+        return matmul(c, matrix_transpose(c)) / (rows.shape[1] - correction)
+
+    y = in_floats(covariances, rows)
     return y if x.ndim == 2 else reshape(y, ())
 
 
@@ -292,32 +311,33 @@ def corrcoef(x: ArrayLike) -> Tensor:
     """The correlations (D, D) of D variables, the rows of x (D, N)."""
     x = as_tensor(x)
     rows = x if x.ndim == 2 else reshape(x, (1, -1))
-    c = rows - mean(rows, 1, keepdims=True)
-    unit = c / vector_norm(c, axis=1, keepdims=True)
-    y = matmul(unit, matrix_transpose(unit))
+
+    def correlations(rows: Tensor) -> Tensor:
+        c = rows - mean(rows, 1, keepdims=True)
+        unit = c / vector_norm(c, axis=1, keepdims=True)
+        return matmul(unit, matrix_transpose(unit))
+
+    y = in_floats(correlations, rows)
     return y if x.ndim == 2 else reshape(y, ())
 
 
-def _steps(name: str, y: Tensor, x: Any, dx: Any, axis: int) -> tuple[Tensor, Any]:
-    """Means of neighbours along an axis, and the distances of their places."""
-    axis = normal_axis(name, axis, y.ndim)
-    if x is not None:
-        x = as_tensor(x)
-        dx = diff(
-            x if x.ndim == y.ndim else reshape(x, tuple(-1 if a == axis else 1 for a in range(y.ndim))), axis=axis
-        )
-    else:
-        check(name, NUMBER, dx=dx)
-    return (along(y, axis, slice(1, None)) + along(y, axis, slice(0, -1 if y.shape[axis] else None))) / 2, dx
-
-
 def _integral(name: str, f: Callable[..., Tensor], y: Any, x: Any, dx: Any, axis: int) -> Tensor:
-    @rounded_once
-    def integral(y: Tensor, x: Any = None) -> Tensor:
-        middle, d = _steps(name, y, x, dx, axis)
-        return f(middle * d, axis)
+    """f of the areas along an axis: means of neighbours times the distances of their places."""
+    y = as_tensor(y)
+    axis = normal_axis(name, axis, y.ndim)
+    before, after = slice(0, -1 if y.shape[axis] else None), slice(1, None)
 
-    return integral(y) if x is None else integral(y, x)
+    def areas(y: Tensor, x: Tensor | None = None) -> Tensor:
+        d = dx if x is None else x if whole else diff(x, axis=axis)
+        return f((along(y, axis, after) + along(y, axis, before)) / 2 * d, axis)
+
+    if x is None:
+        check(name, NUMBER, dx=dx)
+        return in_floats(areas, y)
+    x = as_tensor(x)
+    x = x if x.ndim == y.ndim else reshape(x, tuple(-1 if a == axis else 1 for a in range(y.ndim)))
+    whole = x.dtype.kind not in "fc"
+    return in_floats(areas, y, diff(x, axis=axis) if whole else x)  # distances of integers are exact
 
 
 @named

@@ -17,7 +17,7 @@ The tape is the list of recorded operations in the order of their creation. A te
 nodes point only backwards: there are no cycles, so memory is freed by reference count.
 """
 
-from .convert import in_floats
+from .convert import in_floats, rounded_once
 from .dtypes import ENTRIES, FLOATS, INTEGERS, converted, floats_for, in_int64
 from .fused import Fused, composite, fused, replay
 from .hooks import Handle, listeners, register_hook, retain_grad
@@ -128,6 +128,7 @@ __all__ = [
     "register_hook",
     "replay",
     "retain_grad",
+    "rounded_once",
     "rules",
     "skip",
     "snapshot",
