@@ -186,7 +186,7 @@ def diff(
         return x
     around = [x if v is x else as_tensor(v) for v in (prepend, x, append) if v is not None]
     x = concat(around, axis) if len(around) > 1 else x
-    for _ in range(n):
+    for _ in range(n if n < x.shape[axis] else x.shape[axis]):  # then nothing is left
         x = along(x, axis, slice(1, None)) - along(x, axis, slice(0, -1 if x.shape[axis] else None))
     return x
 
