@@ -24,7 +24,7 @@ from ..errors import check_function, named, shown
 from ..ranges import ANYTHING, SWITCH, check, instance
 from ..tape import Array, Tensor, as_array, attributes, copied, effectful, state
 from ..typing import ArrayLike, DTypeLike
-from .hooks import Hooked
+from .hooks import _Hooked
 
 
 class Parameter(Tensor):
@@ -81,7 +81,7 @@ class _Paths(threading.local):
 _paths = _Paths()
 
 
-class Module(Hooked):
+class Module(_Hooked):
     """Base of all layers and models: assign parameters and modules to attributes, and define `forward`.
 
     >>> class Scale(Module):
@@ -217,6 +217,7 @@ class Module(Hooked):
         self._add("register_parameter", name, param, instance((Parameter, type(None)), "an nn.Parameter, or None"))
 
     @effectful
+    @named
     def register_buffer(self, name: str, tensor: ArrayLike | None, persistent: bool = True) -> None:
         """The same as the assignment self.name = nn.Buffer(tensor); if not persistent, of a plain tensor, no state."""
         check("register_buffer", SWITCH, persistent=persistent)

@@ -43,7 +43,8 @@ def _new(name: str, array: Array, device: Any, requires_grad: builtins.bool) -> 
     x = wrap(constant(array))
     if requires_grad:
         if array.dtype.kind not in "fc":
-            raise TypeError(f"{name}: dtype {array.dtype} has no derivatives; use a float dtype, e.g. float32")
+            what = f"requires_grad is True, and dtype {array.dtype} has no derivatives"
+            raise TypeError(f"{name}: {what}; use a float dtype, e.g. float32")
         x.requires_grad = True
     return x
 

@@ -24,7 +24,7 @@ def _places(name: str, index: Any, x: Tensor, axis: int) -> Array:
     """Indices as whole numbers within the axis, that nobody else can change."""
     at = private(index)
     if at.dtype.kind not in "iu":
-        raise TypeError(f"{name}: indices are {shown(at)}; they must be integers")
+        raise TypeError(f"{name}: indices are {shown(index)}, of dtype {at.dtype}; they must be integers")
     n = x.shape[axis] if x.ndim else 1
     if at.size and not -n <= at.min() <= at.max() < n:
         raise IndexError(f"{name}: indices go from {at.min()} to {at.max()}; axis {axis} of {x.shape} has {n} entries")
@@ -151,7 +151,7 @@ def one_hot(x: ArrayLike, num_classes: int = -1) -> Tensor:
     labels = private(x)
     check("one_hot", whole(-1), num_classes=num_classes)
     if labels.dtype.kind not in "iu":
-        raise TypeError(f"one_hot: x is {shown(labels)}; classes are integers")
+        raise TypeError(f"one_hot: x is {shown(x)}, of dtype {labels.dtype}; classes are integers")
     if num_classes == -1:
         if not labels.size:
             raise ValueError("one_hot: x is empty; give num_classes")

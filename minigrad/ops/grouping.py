@@ -78,7 +78,7 @@ def scatter_reduce(
     """
     x = as_tensor(x)
     _, grid, at = _fitting("scatter_reduce", x, axis, index, False)
-    source = _source("scatter_reduce", source if isinstance(source, Tensor) else np.asarray(source), at)
+    source = _source("scatter_reduce", as_tensor(source), at)
     places = np.arange(x.size).reshape(x.shape)[grid if x.ndim else ()]
     source = broadcast_to(as_tensor(source), shape=places.shape)
     return _reduced("scatter_reduce", x, places, source, reduce, include_self)

@@ -19,6 +19,8 @@ from ..ranges import COUNT, INDEX, check
 from ..tape import Array, Tensor, as_tensor, dispatch, elementwise, general, primitive
 from ..typing import ArrayLike
 from .elementwise import decision, exp, log, where
+from .reduce import sum
+from .shape import expand_dims
 from .transcendental import stepped, xlogy
 
 __all__ = ["digamma", "erf", "erfc", "lgamma"]
@@ -159,24 +161,32 @@ def multigammaln(x: ArrayLike, p: int) -> Tensor:
     """The logarithm of the gamma function of dimension p."""
     check("multigammaln", COUNT, p=p)
     x = as_tensor(x)
-    terms = [lgamma(x - j / 2) for j in range(p)]
-    return sum(terms[1:], start=terms[0]) + p * (p - 1) / 4 * math.log(math.pi)
+    halves = (np.arange(p) / 2).astype(x.dtype if x.dtype.kind in "fc" else np.float64)
+    terms = lgamma(expand_dims(x, -1) - halves)
+    return sum(terms, -1) + p * (p - 1) / 4 * math.log(math.pi)
 
 
-def _no_rule(*_: Any, **__: Any) -> Tensor:
-    raise NotImplementedError("gammainc: its derivative in a is not known here; give a as a constant (detach it)")
+def _no_rule(name: str) -> Any:
+    def rule(*_: Any, **__: Any) -> Tensor:
+        what = "is not known here; give a as a real constant (detach it)"
+        raise NotImplementedError(f"{name}: its derivative in a {what}")
+
+    return rule
+
+
+_NO_RULE, _NO_RULE_C = _no_rule("gammainc"), _no_rule("gammaincc")
 
 
 @primitive
 def gammainc(a: Array, x: Array) -> Array:
     """The part of Γ(a) that is ∫₀ˣ t^(a−1) e^(−t) dt; it has a derivative in x only."""
-    return stepped(_scipy("gammainc"), _no_rule, _gamma_density)(a, x)
+    return stepped(_scipy("gammainc"), _NO_RULE, _gamma_density)(a, x)
 
 
 @primitive
 def gammaincc(a: Array, x: Array) -> Array:
     """1 − gammainc(a, x), without cancellation."""
-    return stepped(_scipy("gammaincc"), _no_rule, lambda a, x: -_gamma_density(a, x))(a, x)
+    return stepped(_scipy("gammaincc"), _NO_RULE_C, lambda a, x: -_gamma_density(a, x))(a, x)
 
 
 def _gamma_density(a: Array, x: Array) -> Array:
@@ -189,13 +199,13 @@ def _density(a: Tensor, x: Tensor) -> Tensor:
 
 general(
     gammainc,
-    [_no_rule, lambda g, y, a, x: g * _density(a, x)],
-    [_no_rule, lambda t, y, a, x: t * _density(a, x)],
+    [_NO_RULE, lambda g, y, a, x: g * _density(a, x)],
+    [_NO_RULE, lambda t, y, a, x: t * _density(a, x)],
 )
 general(
     gammaincc,
-    [_no_rule, lambda g, y, a, x: -g * _density(a, x)],
-    [_no_rule, lambda t, y, a, x: -t * _density(a, x)],
+    [_NO_RULE_C, lambda g, y, a, x: -g * _density(a, x)],
+    [_NO_RULE_C, lambda t, y, a, x: -t * _density(a, x)],
 )
 
 

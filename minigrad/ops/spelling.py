@@ -18,6 +18,7 @@ import numpy as np
 
 from .. import random
 from ..errors import named, shown
+from ..ranges import COUNT, INDEX, SWITCH, WHOLE, Range, check
 from ..tape import Tensor, as_tensor, draw, effect, no_grad, state
 
 
@@ -74,6 +75,7 @@ class _Recording:
     """`set_grad_enabled`: at once, and as a block, after which it is as before."""
 
     def __init__(self, mode: bool) -> None:
+        check("set_grad_enabled", SWITCH, mode=mode)
         self.before, state.recording = state.recording, bool(mode)
 
     def __enter__(self) -> None: ...
@@ -135,7 +137,7 @@ FUNCTIONS: dict[str, Any] = {
         _integers("integers", 0, low, high) if size is None else _integers("integers", low, high, size)
     ),
     "randn": lambda *size, dtype=None, requires_grad=False: _drawn("standard_normal", size, dtype, requires_grad),
-    "randperm": lambda n: _integers("permutation", n),
+    "randperm": lambda n: _integers("permutation", _held("randperm", INDEX, n=n)),
     "rsqrt": lambda input: 1 / mg.sqrt(input),
     "select": lambda input, dim, index: _at(input, dim, index),
     "set_grad_enabled": lambda mode: _Recording(mode),
@@ -233,6 +235,12 @@ FUNCTIONS: dict[str, Any] = {
 }
 
 
+def _held(who: str, allowed: Range, **value: Any) -> Any:
+    """The value, if it is in the range."""
+    check(who, allowed, **value)
+    return next(iter(value.values()))
+
+
 def _turned(x: Any) -> Any:
     if x.ndim > 2:
         raise ValueError(f"t: a tensor of shape {x.shape} has more than two axes; use mT, or transpose(a, b)")
@@ -281,9 +289,9 @@ def _put(x: Any, index: Any, source: Any, accumulate: bool) -> Tensor:
 
 
 def _masked_scatter(x: Any, mask: Any, source: Any) -> Tensor:
-    x, mask, source = as_tensor(x), as_tensor(mask)._data, mg.ravel(source)
+    x, given, mask, source = as_tensor(x), mask, as_tensor(mask)._data, mg.ravel(source)
     if mask.dtype != bool:
-        raise TypeError(f"masked_scatter: mask has dtype {mask.dtype}; it must be boolean")
+        raise TypeError(f"masked_scatter: mask is {shown(given)}; it must be boolean")
     shape = np.broadcast_shapes(x.shape, mask.shape)
     mask = np.broadcast_to(mask, shape)
     n = int(mask.sum())
@@ -332,18 +340,21 @@ def _pieces(x: Any, size: Any, dim: int) -> tuple:
     return tuple(_at(x, dim, slice(i, i + size)) for i in range(0, max(n, 1), max(size, 1)))
 
 
+_PLACES = Range(lambda v: all(map(WHOLE.holds, v)), "a whole number ≥ 1, or a list of whole numbers", (list, tuple))
+
+
 def _tensor_split(x: Any, parts: Any, dim: int) -> tuple:
     x = as_tensor(x)
-    if isinstance(parts, Tensor):
+    if isinstance(parts, (Tensor, np.ndarray)):
         parts = parts.tolist()
     if not x.ndim or not -x.ndim <= dim < x.ndim:
         raise IndexError(f"tensor_split: dim is {dim}; x has shape {x.shape}")
     n = x.shape[dim]
     if isinstance(parts, (list, tuple)):
+        check("tensor_split", _PLACES, indices_or_sections=parts)
         return tuple(_at(x, dim, slice(a, b)) for a, b in zip([0, *parts], [*parts, n]))
-    if parts < 1:
-        raise ValueError(f"tensor_split: there are {parts} sections; there must be at least 1")
-    return _cuts(x, [n // parts + (i < n % parts) for i in range(parts)], dim)
+    check("tensor_split", COUNT, indices_or_sections=parts)
+    return _cuts(x, [n // parts + 1] * (n % parts) + [n // parts] * (parts - n % parts), dim)
 
 
 def _split_stack(name: str, x: Any, parts: Any, least: int) -> tuple:
@@ -388,7 +399,7 @@ def _whole(name: str, a: Any, b: Any) -> Tensor:
 
 def _logspace(start: Any, end: Any, steps: int, base: float, dtype: Any) -> Any:
     if not isinstance(steps, (int, np.integer)) or steps < 0:
-        raise TypeError(f"logspace: steps is {steps}; it must be a whole number ≥ 0")
+        raise TypeError(f"logspace: steps is {shown(steps)}; it must be a whole number ≥ 0")
     ends = [as_tensor(v)._data for v in (start, end)]
     if any(v.ndim for v in ends):
         raise ValueError(f"logspace: start and end have shapes {[v.shape for v in ends]}; they must be numbers")
@@ -590,8 +601,8 @@ def _expand(x: Tensor, sizes: tuple) -> Tensor:
 def _repeat(x: Tensor, sizes: tuple, axis: int | None) -> Tensor:
     if axis is None:
         raise TypeError(
-            "repeat: PyTorch's x.repeat(2, 3) lays copies side by side, NumPy's repeats each entry; write mg.tile(x, (2, 3)), "
-            "or mg.repeat(x, 2, axis=…)"
+            "repeat: axis is None; PyTorch's x.repeat(2, 3) lays copies side by side, NumPy's repeats each entry: write "
+            "mg.tile(x, (2, 3)), or mg.repeat(x, 2, axis=…)"
         )
     return mg.repeat(x, *sizes, axis=axis)
 
@@ -668,7 +679,7 @@ METHODS: dict[str, Any] = {
     ),
     "new_ones": lambda x, *size, dtype=None, requires_grad=False: _new(x, np.ones(_sizes(size)), dtype, requires_grad),
     "new_tensor": lambda x, data, *, dtype=None, requires_grad=False: mg.tensor(
-        np.asarray(data, dtype or None), requires_grad=requires_grad
+        data, dtype=dtype or None, requires_grad=requires_grad
     ),
     "new_zeros": lambda x, *size, dtype=None, requires_grad=False: _new(
         x, np.zeros(_sizes(size)), dtype, requires_grad
@@ -915,7 +926,6 @@ def functional(name: str) -> Callable:
     """PyTorch's `nn.functional.<name>`. Raises KeyError for others; AttributeError if it is not there yet."""
     f = found(name, FUNCTIONAL[name])
 
-    @functools.wraps(f)
     def call(*args: Any, **kwargs: Any) -> Any:
         if kwargs:
             for k in OLD & kwargs.keys():
@@ -924,5 +934,6 @@ def functional(name: str) -> Callable:
             kwargs = {k: v for k, v in kwargs.items() if k not in IGNORED | OLD}
         return f(*args, **kwargs)
 
+    functools.update_wrapper(call, f)
     call.__name__ = call.__qualname__ = name
-    return call
+    return named(call)

@@ -225,7 +225,7 @@ def diff(
     x = concat(around, axis) if len(around) > 1 else x
 
     def differences(x: Tensor) -> Tensor:
-        for _ in range(n):
+        for _ in range(n if n < x.shape[axis] else x.shape[axis]):  # then nothing is left
             x = along(x, axis, slice(1, None)) - along(x, axis, slice(0, -1 if x.shape[axis] else None))
         return x
 
