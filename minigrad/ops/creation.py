@@ -137,7 +137,8 @@ def linspace(
         part = np.linspace(0.0, 1.0, num, endpoint).astype(result_type(start, stop))
         y: Any = start * (1 - part) + stop * part
         return astype(y, part.dtype if dtype is None else dtype)
-    return _new("linspace", np.linspace(start, stop, num, endpoint, dtype=dtype), device, requires_grad)
+    ends = as_array(start), as_array(stop)
+    return _new("linspace", np.linspace(*ends, num, endpoint, dtype=dtype), device, requires_grad)
 
 
 @named

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import named
-from ..ranges import INDEX, NUMBER, POSITIVE, SWITCH, check
-from ..tape import INTEGERS, Array, Tensor, as_tensor, dispatch, linear, primitive
+from ..errors import named, shown
+from ..ranges import INDEX, NUMBER, POSITIVE, SWITCH, Range, check
+from ..tape import INTEGERS, Array, Tensor, as_tensor, dispatch, floats_for, linear, primitive
 from ..typing import ArrayLike, DTypeLike
 from .creation import astype
 from .distances import vector_norm
-from .elementwise import where
+from .elementwise import maximum, where
 from .gather import take_along_axis
 from .layout import along
 from .linalg import matmul
@@ -249,16 +249,32 @@ def average(x: ArrayLike, axis: Axis = None, weights: ArrayLike | None = None, *
     return sum(x * w, axis, keepdims) / sum(w, axis, keepdims)
 
 
+def _weights(what: str, given: ArrayLike | None, rows: Tensor, kinds: str) -> Tensor:
+    n, dtype = rows.shape[1], floats_for(rows.dtype)[1]
+    w = as_tensor(np.ones(n, int) if given is None else given)
+    if w.shape != (n,) or w.dtype.kind not in kinds or (w.read().real < 0).any():
+        raise ValueError(f"cov: {what} is {shown(given)}; it must be {n} {'whole ' * (kinds == 'iu')}numbers ≥ 0")
+    return w if w.dtype.kind == "c" else astype(w, dtype)
+
+
 @named
-def cov(x: ArrayLike, *, correction: float = 1) -> Tensor:
-    """The covariances (D, D) of D variables, the rows of x (D, N): products of deviations over N − correction."""
+def cov(
+    x: ArrayLike, *, correction: float = 1, fweights: ArrayLike | None = None, aweights: ArrayLike | None = None
+) -> Tensor:
+    """The covariances (D, D) of D variables, the rows of x (D, N): products of deviations over N − correction.
+
+    An observation counts `fweights` (N,) times, whole numbers, and by its weight of `aweights` (N,).
+    """
     x = as_tensor(x)
     check("cov", NUMBER, correction=correction)
     if x.ndim not in (1, 2):
         raise ValueError(f"cov: x has shape {x.shape}; it must be (D, N), or (N,)")
     rows = x if x.ndim == 2 else reshape(x, (1, -1))
-    c = rows - mean(rows, 1, keepdims=True)
-    y = matmul(c, matrix_transpose(c)) / (rows.shape[1] - correction)
+    a = _weights("aweights", aweights, rows, "iufc")
+    w = _weights("fweights", fweights, rows, "iu") * a
+    total = sum(w)
+    c = rows - average(rows, 1, w, keepdims=True)
+    y = matmul(c * w, matrix_transpose(c)) / maximum(total - correction * sum(w * a) / total, 0)
     return y if x.ndim == 2 else reshape(y, ())
 
 
@@ -300,11 +316,15 @@ def cumulative_trapezoid(y: ArrayLike, x: ArrayLike | None = None, dx: float = 1
     return cumulative_sum(middle * d, axis=axis)
 
 
+_ORDER = Range(lambda p: p == np.inf or POSITIVE.holds(p), "> 0")
+
+
 @named
 def renorm(x: ArrayLike, p: float, axis: int, maxnorm: float) -> Tensor:
     """x with each slice at a place of `axis` whose norm of order p is above maxnorm scaled down to it."""
     x = as_tensor(x)
-    check("renorm", POSITIVE, p=p, maxnorm=maxnorm)
+    check("renorm", POSITIVE, maxnorm=maxnorm)
+    check("renorm", _ORDER, p=p)
     axis = normal_axis("renorm", axis, x.ndim)
     others = tuple(a for a in range(x.ndim) if a != axis)
     norms = vector_norm(x, axis=others, keepdims=True, ord=p)
