@@ -165,6 +165,9 @@ FUNCTIONS: dict[str, Any] = {
     "histogram": lambda input, bins, *, range=None, weight=None, density=False: _histogram(
         input, bins, range, weight, density
     ),
+    "histogramdd": lambda input, bins, *, range=None, weight=None, density=False: _histogramdd(
+        input, bins, range, weight, density
+    ),
     "hsplit": lambda input, indices_or_sections: _split_stack("hsplit", input, indices_or_sections, 2),
     "i0": "special.i0",
     "igamma": "special.gammainc",
@@ -178,6 +181,7 @@ FUNCTIONS: dict[str, Any] = {
     "matrix_exp": lambda A: mg.linalg.matrix_exp(A),
     "multinomial": lambda input, num_samples, replacement=False: _multinomial(input, num_samples, replacement),
     "mvlgamma": lambda input, p: mg.special.multigammaln(input, p),
+    "nonzero_static": lambda input, *, size, fill_value=-1: _padded_rows(mg.argwhere(input), size, fill_value),
     "normal": lambda mean, std=1.0, size=None, *, dtype=None: _normal(mean, std, size, dtype),
     "polygamma": lambda n, input: mg.special.polygamma(n, input),
     "put": lambda input, index, source, accumulate=False: _put(input, index, source, accumulate),
@@ -453,6 +457,21 @@ def _histogram(x: Any, bins: Any, limits: Any, weight: Any, density: bool) -> tu
         limits = (0.0, 1.0)
     counts, edges = np.histogram(a, bins, limits, density=density, weights=w)
     return mg.tensor(counts.astype(a.dtype)), mg.tensor(edges.astype(a.dtype))
+
+
+def _histogramdd(x: Any, bins: Any, limits: Any, weight: Any, density: bool) -> tuple[Tensor, list[Tensor]]:
+    x = as_tensor(x)
+    a, w = x._data.reshape(-1, x.shape[-1]), None if weight is None else as_tensor(weight)._data.ravel()
+    bins = [n if isinstance(n, int) else as_tensor(n)._data for n in ([bins] * a.shape[1] if isinstance(bins, int) else bins)]
+    limits = [(0.0, 1.0)] * a.shape[1] if limits is None and not a.size else limits
+    pairs = None if limits is None else np.reshape(limits, (-1, 2))
+    counts, edges = np.histogramdd(a, bins, pairs, density=density, weights=w)
+    return mg.tensor(counts.astype(a.dtype)), [mg.tensor(e.astype(a.dtype)) for e in edges]
+
+
+def _padded_rows(rows: Tensor, size: int, value: int) -> Tensor:
+    """The first rows, or these and as many of one value as there are to `size`."""
+    return mg.pad(rows[:size], ((0, max(0, size - rows.shape[0])), (0, 0)), value=value)
 
 
 def _normal(mean: Any, std: Any, size: Any, dtype: Any) -> Tensor:
