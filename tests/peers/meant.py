@@ -60,6 +60,7 @@ MEANT = [
     Meant("roll", r"shifts. required", "nothing is moved"),
     Meant("*", r"float64 \(\).*(axis (0|-1) is out of range for a tensor of 0 axes|of shape \(\) (has no places|is no vector))|nn.*axis 0 is out of range for a tensor of 0 axes",
           "a number has no axes, as in the array API"),
+    Meant("signal.windows.*", r"strided tensors only|dtype=float16", "there is one layout, and float16 is a float dtype"),
     Meant("histogramdd", r"must be monotonically increasing", "the edges of bins ascend, as in NumPy"),
     Meant("tensordot", r"must be of the same lengths", "axes that are summed over are of one length, as in the array API"),
     Meant("svd linalg.svd", r"the last columns have no derivative", "columns that complete a basis have no derivative: refused where one is needed; PyTorch finds out in backward"),
