@@ -400,6 +400,7 @@ CALLS: dict[str, Callable[[], Call]] = {
     "fft.fftshift": lambda: call(fft.fftshift, x(2, 3), axes=1),
     "fft.ifftshift": lambda: call(fft.ifftshift, x(2, 3), axes=1),
     "fft.rfftfreq": lambda: call(fft.rfftfreq, 4, d=0.5),
+    "signal.windows": lambda: call(mg.signal.windows.kaiser, 4, beta=2.0),
     "linalg.cholesky_solve": lambda: call(linalg.cholesky_solve, x(3, 2), well(3), upper=True),
     "linalg.cross": lambda: call(linalg.cross, x(2, 3), x(2, 3), axis=-1),
     "linalg.householder_product": lambda: call(linalg.householder_product, x(3, 2), x(2)),

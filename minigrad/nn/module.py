@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from ..errors import check_function, named, shown
+from ..keywords import respelt
 from ..ranges import ANYTHING, SWITCH, check, instance
 from ..tape import Array, Tensor, as_array, attributes, copied, effectful, state
 from ..typing import ArrayLike, DTypeLike
@@ -100,6 +101,8 @@ class Module(_Hooked):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """forward(*args, **kwargs); operations are recorded under this module's path below the outermost call."""
         watcher, forward = state.watcher, self.forward if not self._hooks else self._hooked
+        if "input" in kwargs:  # PyTorch's name for what is x here
+            args, kwargs = respelt(self.forward, args, kwargs) or (args, kwargs)
         if watcher is None and not state.recording:
             return forward(*args, **kwargs)
         scope, paths = state.scope, _paths.now

@@ -142,7 +142,8 @@ def linspace(
             lambda a, b: a * (1 - part.astype(a.dtype)) + b * part.astype(a.dtype), as_tensor(start), as_tensor(stop)
         )
         return y if dtype is None else astype(y, dtype)
-    a, b = (np.float32(x) if getattr(x, "dtype", None) == np.float16 else x for x in (start, stop))
+    ends = (as_array(x) for x in (start, stop))
+    a, b = (x.astype(np.float32) if x.dtype == np.float16 else x for x in ends)
     array = np.linspace(a, b, num, endpoint, dtype=dtype)
     if dtype is None and all(isinstance(x, Tensor | np.generic | int | float) for x in (start, stop)):
         own = result_type(start, stop)

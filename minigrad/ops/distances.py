@@ -70,7 +70,7 @@ def vector_norm(
 _MATRIX_NORMS = ("fro", "nuc", 1, -1, 2, -2, np.inf, -np.inf)
 _MATRIX_ORDER = Range(
     lambda p: isinstance(p, (str, int, float)) and not isinstance(p, bool) and p in _MATRIX_NORMS,
-    "'fro', 'nuc', 1, −1, 2, −2, inf or −inf",
+    "'fro', 'nuc', 1, −1, 2, −2, inf or −inf; vector_norm takes every number",
     (str, int, float),
 )
 

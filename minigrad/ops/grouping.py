@@ -76,12 +76,11 @@ def scatter_reduce(
     >>> scatter_reduce(np.array([1.0, 1.0]), 0, [0, 0], [3.0, 2.0], "amax").tolist()
     [3.0, 1.0]
     """
-    x = as_tensor(x)
-    _, grid, at = _fitting("scatter_reduce", x, axis, index, False)
+    y, grid, at = _fitting("scatter_reduce", x, axis, index)
     source = _source("scatter_reduce", as_tensor(source), at)
-    places = np.arange(x.size).reshape(x.shape)[grid if x.ndim else ()]
-    source = broadcast_to(as_tensor(source), shape=places.shape)
-    return _reduced("scatter_reduce", x, places, source, reduce, include_self)
+    places = np.arange(y.size).reshape(y.shape)[grid]
+    source = reshape(broadcast_to(as_tensor(source), shape=at.shape), places.shape)
+    return reshape(_reduced("scatter_reduce", y, places, source, reduce, include_self), np.shape(x))
 
 
 @named

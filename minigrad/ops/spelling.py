@@ -32,11 +32,10 @@ class Public:
 mg: Any = Public()
 
 
-def swapped_axes(x: Any, a: int, b: int) -> Any:
-    """x with two axes exchanged."""
-    order = list(range(np.ndim(x)))
-    order[a], order[b] = order[b], order[a]
-    return mg.permute_dims(x, order)
+def _joined(tensors: Any, dim: int) -> Tensor:
+    """Without those of shape (0,), with which a loop may begin."""
+    xs = mg.ops.shape._sequence("cat", tensors)
+    return mg.concat([x for x in xs if x.shape != (0,)] or xs, axis=dim)
 
 
 def _at(x: Any, dim: int, part: Any) -> Any:
@@ -67,8 +66,8 @@ def _draw(method: str, *args: Any) -> Any:
     return getattr(random.generator(None), method)(*args)
 
 
-def _integers(method: str, *args: Any) -> Tensor:
-    return mg.tensor(draw(_draw, method, *args))
+def _integers(method: str, *args: Any, dtype: Any = None) -> Tensor:
+    return mg.tensor(draw(_draw, method, *args), dtype=dtype)
 
 
 class _Recording:
@@ -96,7 +95,7 @@ FUNCTIONS: dict[str, Any] = {
     "arctan2": "atan2",
     "arctanh": "atanh",
     "as_tensor": lambda data, dtype=None: as_tensor(data) if dtype is None else as_tensor(data).astype(dtype),
-    "cat": lambda tensors, dim=0: mg.concat(tensors, axis=dim),
+    "cat": lambda tensors, dim=0: _joined(tensors, dim),
     "chunk": lambda input, chunks, dim=0: _chunk(input, chunks, dim),
     "clamp": lambda input, min=None, max=None: mg.clip(input, min, max),
     "clamp_max": lambda input, max: mg.clip(input, None, max),
@@ -133,8 +132,8 @@ FUNCTIONS: dict[str, Any] = {
     "permute": lambda input, dims: mg.permute_dims(input, dims),
     "pinverse": "linalg.pinv",
     "rand": lambda *size, dtype=None, requires_grad=False: _drawn("random", size, dtype, requires_grad),
-    "randint": lambda low, high, size=None: (
-        _integers("integers", 0, low, high) if size is None else _integers("integers", low, high, size)
+    "randint": lambda low, high, size=None, *, dtype=None: (
+        _integers("integers", *((0, low, high) if size is None else (low, high, size)), dtype=dtype)
     ),
     "randn": lambda *size, dtype=None, requires_grad=False: _drawn("standard_normal", size, dtype, requires_grad),
     "randperm": lambda n: _integers("permutation", _held("randperm", INDEX, n=n)),
@@ -143,9 +142,9 @@ FUNCTIONS: dict[str, Any] = {
     "set_grad_enabled": lambda mode: _Recording(mode),
     "sgn": "sign",
     "slogdet": "linalg.slogdet",
-    "swapdims": lambda input, dim0, dim1: swapped_axes(input, dim0, dim1),
+    "swapdims": lambda input, dim0, dim1: mg.swapaxes(input, dim0, dim1),
     "t": lambda input: _turned(input),
-    "transpose": lambda input, dim0, dim1: swapped_axes(input, dim0, dim1),
+    "transpose": lambda input, dim0, dim1: mg.swapaxes(input, dim0, dim1),
     "true_divide": "div",
     "unbind": lambda input, dim=0: tuple(_at(input, dim, i) for i in range(input.shape[dim])),
     "unsqueeze": lambda input, dim: mg.expand_dims(input, axis=dim),
@@ -168,6 +167,9 @@ FUNCTIONS: dict[str, Any] = {
     "histogram": lambda input, bins, *, range=None, weight=None, density=False: _histogram(
         input, bins, range, weight, density
     ),
+    "histogramdd": lambda input, bins, *, range=None, weight=None, density=False: _histogramdd(
+        input, bins, range, weight, density
+    ),
     "hsplit": lambda input, indices_or_sections: _split_stack("hsplit", input, indices_or_sections, 2),
     "i0": "special.i0",
     "igamma": "special.gammainc",
@@ -181,7 +183,8 @@ FUNCTIONS: dict[str, Any] = {
     "matrix_exp": lambda A: mg.linalg.matrix_exp(A),
     "multinomial": lambda input, num_samples, replacement=False: _multinomial(input, num_samples, replacement),
     "mvlgamma": lambda input, p: mg.special.multigammaln(input, p),
-    "normal": lambda mean, std=1.0, size=None: _normal(mean, std, size),
+    "nonzero_static": lambda input, *, size, fill_value=-1: _padded_rows(mg.argwhere(input), size, fill_value),
+    "normal": lambda mean, std=1.0, size=None, *, dtype=None: _normal(mean, std, size, dtype),
     "polygamma": lambda n, input: mg.special.polygamma(n, input),
     "put": lambda input, index, source, accumulate=False: _put(input, index, source, accumulate),
     "qr": lambda input, some=True: mg.linalg.qr(input, mode="reduced" if some else "complete"),
@@ -467,12 +470,27 @@ def _histogram(x: Any, bins: Any, limits: Any, weight: Any, density: bool) -> tu
     return mg.tensor(counts.astype(a.dtype)), mg.tensor(edges.astype(a.dtype))
 
 
-def _normal(mean: Any, std: Any, size: Any) -> Tensor:
+def _histogramdd(x: Any, bins: Any, limits: Any, weight: Any, density: bool) -> tuple[Tensor, list[Tensor]]:
+    x = as_tensor(x)
+    a, w = x._data.reshape(-1, x.shape[-1]), None if weight is None else as_tensor(weight)._data.ravel()
+    bins = [n if isinstance(n, int) else as_tensor(n)._data for n in ([bins] * a.shape[1] if isinstance(bins, int) else bins)]
+    limits = [(0.0, 1.0)] * a.shape[1] if limits is None and not a.size else limits
+    pairs = None if limits is None else np.reshape(limits, (-1, 2))
+    counts, edges = np.histogramdd(a, bins, pairs, density=density, weights=w)
+    return mg.tensor(counts.astype(a.dtype)), [mg.tensor(e.astype(a.dtype)) for e in edges]
+
+
+def _padded_rows(rows: Tensor, size: int, value: int) -> Tensor:
+    """The first rows, or these and as many of one value as there are to `size`."""
+    return mg.pad(rows[:size], ((0, max(0, size - rows.shape[0])), (0, 0)), value=value)
+
+
+def _normal(mean: Any, std: Any, size: Any, dtype: Any) -> Tensor:
     mean, std = as_tensor(mean)._data, as_tensor(std)._data
     if (std < 0).any():
         raise ValueError(f"normal: std is {std}; it must be ≥ 0")
-    shape = np.broadcast_shapes(mean.shape, std.shape) if size is None else tuple(size)
-    return mg.tensor(np.asarray(draw(_draw, "normal", mean, std, shape)).astype(np.result_type(mean, std)))
+    shape = np.broadcast_shapes(mean.shape, std.shape) if size is None else mg.ops.shape._ints("normal", "size", size)
+    return mg.tensor(np.asarray(draw(_draw, "normal", mean, std, shape)).astype(dtype or np.result_type(mean, std)))
 
 
 def _drawn_like(x: Any, method: str, *args: Any) -> Tensor:
@@ -616,7 +634,7 @@ def _split(x: Tensor, *_: Any, **__: Any) -> Any:
 
 def _transposed(x: Tensor, axes: tuple) -> Tensor:
     if len(axes) == 2 and all(isinstance(a, (int, np.integer)) for a in axes):
-        return swapped_axes(x, *axes)
+        return mg.swapaxes(x, *axes)
     return mg.permute_dims(x, _sizes(axes) if axes and axes[0] is not None else tuple(range(x.ndim))[::-1])
 
 
@@ -825,9 +843,11 @@ def _batch_norm(
     x: Any, mean: Any, var: Any, weight: Any, bias: Any, training: bool, momentum: float, eps: float
 ) -> Any:
     x = as_tensor(x)
-    channels = x.shape[1]
+    channels = x.shape[1] if x.ndim > 1 else 0
     weight = np.ones(channels, x.dtype) if weight is None else weight
     bias = np.zeros(channels, x.dtype) if bias is None else bias
+    if x.ndim < 2:
+        raise ValueError(f"batch_norm: x has shape {x.shape}; it must be (N, C, …)")
     if not training and mean is not None:
         across = (1, channels, *(1,) * (x.ndim - 2))
         scale = weight / mg.sqrt(as_tensor(var) + eps)
@@ -878,8 +898,18 @@ def _in_dtype(f: str, x: Any, dim: int | None, dtype: Any) -> Tensor:
 def _linear_cross_entropy(x: Any, weight: Any, target: Any, bias: Any, ignore_index: int | None, k: Any) -> Tensor:
     if ignore_index is not None:
         k["ignore_index"] = ignore_index
-    y = _linear(x, weight, bias)
-    return mg.cross_entropy(y, target, **k)
+    if np.ndim(weight) > 2:  # (C, …, in): the logits are (N, C, …)
+        y = mg.tensordot(x, weight, axes=([-1], [-1]))
+        return mg.cross_entropy(y if bias is None else y + bias, target, **k)
+    return mg.cross_entropy(_linear(x, weight, bias), target, **k)
+
+
+def _fractional(axes: int) -> Callable:
+    return lambda input, kernel_size, output_size=None, output_ratio=None, return_indices=False, _random_samples=None: (
+        mg.ops.pool.fractional_windows(
+            input, axes, kernel_size, output_size, output_ratio, return_indices, _random_samples
+        )
+    )
 
 
 FUNCTIONAL: dict[str, Any] = {
@@ -912,6 +942,7 @@ FUNCTIONAL: dict[str, Any] = {
     "dropout2d": lambda input, p=0.5, training=True, inplace=False: _dropped("dropout2d", input, p, training, 3),
     "dropout3d": lambda input, p=0.5, training=True, inplace=False: _dropped("dropout3d", input, p, training, 4),
     "fold": "fold_columns",
+    **{f"fractional_max_pool{n}d": _fractional(n) for n in (2, 3)},
     "linear": lambda input, weight, bias=None: _linear(input, weight, bias),
     "pad": "pad_last",
     "unfold": "unfold_columns",

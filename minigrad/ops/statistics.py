@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import named
-from ..ranges import INDEX, NUMBER, POSITIVE, SWITCH, check
+from ..errors import named, shown
+from ..ranges import INDEX, NUMBER, POSITIVE, SWITCH, Range, check
 from ..tape import (
     INTEGERS,
     Array,
     Tensor,
     as_tensor,
     dispatch,
+    floats_for,
     in_floats,
     in_int64,
     linear,
@@ -27,7 +28,7 @@ from ..tape import (
 from ..typing import ArrayLike, DTypeLike
 from .creation import astype
 from .distances import vector_norm
-from .elementwise import where
+from .elementwise import maximum, where
 from .gather import take_along_axis
 from .layout import along
 from .linalg import matmul
@@ -289,20 +290,35 @@ def average(x: ArrayLike, axis: Axis = None, weights: ArrayLike | None = None, *
     return rounded_once(lambda x, w: sum(x * w, axis, keepdims) / sum(w, axis, keepdims))(x, w)
 
 
+def _weights(what: str, given: ArrayLike | None, rows: Tensor, kinds: str) -> Tensor:
+    n, dtype = rows.shape[1], floats_for(rows.dtype)[1]
+    w = as_tensor(np.ones(n, int) if given is None else given)
+    if w.shape != (n,) or w.dtype.kind not in kinds or (w.read().real < 0).any():
+        raise ValueError(f"cov: {what} is {shown(given)}; it must be {n} {'whole ' * (kinds == 'iu')}numbers ≥ 0")
+    return w if w.dtype.kind == "c" else astype(w, dtype)
+
+
 @named
-def cov(x: ArrayLike, *, correction: float = 1) -> Tensor:
-    """The covariances (D, D) of D variables, the rows of x (D, N): products of deviations over N − correction."""
+def cov(
+    x: ArrayLike, *, correction: float = 1, fweights: ArrayLike | None = None, aweights: ArrayLike | None = None
+) -> Tensor:
+    """The covariances (D, D) of D variables, the rows of x (D, N): products of deviations over N − correction.
+
+    An observation counts `fweights` (N,) times, whole numbers, and by its weight of `aweights` (N,).
+    """
     x = as_tensor(x)
     check("cov", NUMBER, correction=correction)
     if x.ndim not in (1, 2):
         raise ValueError(f"cov: x has shape {x.shape}; it must be (D, N), or (N,)")
     rows = x if x.ndim == 2 else reshape(x, (1, -1))
 
-    def covariances(rows: Tensor) -> Tensor:
-        c = rows - mean(rows, 1, keepdims=True)
-        return matmul(c, matrix_transpose(c)) / (rows.shape[1] - correction)
+    def covariances(rows: Tensor, w: Tensor, a: Tensor) -> Tensor:
+        total = sum(w)
+        c = rows - average(rows, 1, w, keepdims=True)
+        return matmul(c * w, matrix_transpose(c)) / maximum(total - correction * sum(w * a) / total, 0)
 
-    y = in_floats(covariances, rows)
+    a = _weights("aweights", aweights, rows, "biufc")
+    y = in_floats(covariances, rows, _weights("fweights", fweights, rows, "iu") * a, a)
     return y if x.ndim == 2 else reshape(y, ())
 
 
@@ -352,11 +368,15 @@ def cumulative_trapezoid(y: ArrayLike, x: ArrayLike | None = None, dx: float = 1
     return _integral("cumulative_trapezoid", lambda x, axis: cumulative_sum(x, axis=axis), y, x, dx, axis)
 
 
+_ORDER = Range(lambda p: p == np.inf or POSITIVE.holds(p), "> 0")
+
+
 @named
 def renorm(x: ArrayLike, p: float, axis: int, maxnorm: float) -> Tensor:
     """x with each slice at a place of `axis` whose norm of order p is above maxnorm scaled down to it."""
     x = as_tensor(x)
-    check("renorm", POSITIVE, p=p, maxnorm=maxnorm)
+    check("renorm", POSITIVE, maxnorm=maxnorm)
+    check("renorm", _ORDER, p=p)
     axis = normal_axis("renorm", axis, x.ndim)
     others = tuple(a for a in range(x.ndim) if a != axis)
 
