@@ -20,7 +20,7 @@ from .typing import DTypeLike
 
 __all__ = ["windows"]
 
-_TERMS = Range(lambda v: isinstance(v, tuple | list) and v and all(map(NUMBER.holds, v)), "a list of numbers")
+_TERMS = Range(lambda v: isinstance(v, tuple | list) and len(v) > 0 and all(map(NUMBER.holds, v)), "a list of numbers")
 _SETTINGS: dict[str, dict[str, tuple[Any, Range]]] = {  # of each window, with PyTorch's defaults
     "bartlett": {},
     "blackman": {},
@@ -44,7 +44,9 @@ def _window(name: str) -> Callable[..., Tensor]:
         check(name, SWITCH, sym=sym, requires_grad=requires_grad)
         known = _SETTINGS[name]
         if unknown := settings.keys() - known.keys():
-            raise TypeError(f"{name}: there is no setting {min(unknown)}; its settings are {', '.join(known) or 'none'}")
+            raise TypeError(
+                f"{name}: there is no setting {min(unknown)}; its settings are {', '.join(known) or 'none'}"
+            )
         for setting, value in settings.items():
             check(name, known[setting][1], **{setting: value})
         settings = {setting: default for setting, (default, _) in known.items()} | settings

@@ -207,7 +207,9 @@ def gaussian_nll_loss(
     if var.shape == x.shape[:-1] and x.ndim:
         var = expand_dims(var, -1)
     if var.ndim and (var.ndim != x.ndim or any(n not in (1, m) for n, m in zip(var.shape, x.shape))):
-        raise ValueError(f"gaussian_nll_loss: var has shape {var.shape}, x {x.shape}; it must be the same, or 1 in places")
+        raise ValueError(
+            f"gaussian_nll_loss: var has shape {var.shape}, x {x.shape}; it must be the same, or 1 in places"
+        )
     if (var.read().real < 0).any():
         raise ValueError("gaussian_nll_loss: var has negative entries; a variance is ≥ 0")
 

@@ -629,7 +629,9 @@ def fractional_windows(
     if ratio is not None:
         each = ratio if isinstance(ratio, tuple | list) else (ratio,) * axes
         if len(each) != axes or not all(map(INSIDE.holds, each)):
-            raise ValueError(f"{name}: output_ratio is {INSIDE.told(ratio)}; it must be a number in (0, 1), or one for each axis")
+            raise ValueError(
+                f"{name}: output_ratio is {INSIDE.told(ratio)}; it must be a number in (0, 1), or one for each axis"
+            )
         size = tuple(int(n * r) for n, r in zip(space, each))
     out = ints(name, "output_size", size, 1, axes)
     if any(k + n - 1 > m for k, n, m in zip(kernel, out, space)):
@@ -637,7 +639,9 @@ def fractional_windows(
     planes = reshape(x, (math.prod(x.shape[:-axes]), math.prod(space)))
     shares = None if samples is None else as_array(samples)
     if shares is not None and shares.size != planes.shape[0] * axes:
-        raise ValueError(f"{name}: _random_samples has shape {shares.shape}; x of shape {x.shape} needs {axes} for each plane")
+        raise ValueError(
+            f"{name}: _random_samples has shape {shares.shape}; x of shape {x.shape} needs {axes} for each plane"
+        )
     if shares is not None:
         shares = shares.reshape(-1, axes)[:, :: -1 if axes == 2 else 1]  # of images PyTorch's has the width first
     winners = draw(_window_winners, as_array(planes), space, kernel, out, shares)

@@ -132,8 +132,8 @@ FUNCTIONS: dict[str, Any] = {
     "permute": lambda input, dims: mg.permute_dims(input, dims),
     "pinverse": "linalg.pinv",
     "rand": lambda *size, dtype=None, requires_grad=False: _drawn("random", size, dtype, requires_grad),
-    "randint": lambda low, high, size=None, *, dtype=None: (
-        _integers("integers", *((0, low, high) if size is None else (low, high, size)), dtype=dtype)
+    "randint": lambda low, high, size=None, *, dtype=None: _integers(
+        "integers", *((0, low, high) if size is None else (low, high, size)), dtype=dtype
     ),
     "randn": lambda *size, dtype=None, requires_grad=False: _drawn("standard_normal", size, dtype, requires_grad),
     "randperm": lambda n: _integers("permutation", _held("randperm", INDEX, n=n)),
@@ -473,9 +473,12 @@ def _histogram(x: Any, bins: Any, limits: Any, weight: Any, density: bool) -> tu
 def _histogramdd(x: Any, bins: Any, limits: Any, weight: Any, density: bool) -> tuple[Tensor, list[Tensor]]:
     x = as_tensor(x)
     a, w = x._data.reshape(-1, x.shape[-1]), None if weight is None else as_tensor(weight)._data.ravel()
-    bins = [n if isinstance(n, int) else as_tensor(n)._data for n in ([bins] * a.shape[1] if isinstance(bins, int) else bins)]
+    bins = [
+        n if isinstance(n, int) else as_tensor(n)._data
+        for n in ([bins] * a.shape[1] if isinstance(bins, int) else bins)
+    ]
     limits = [(0.0, 1.0)] * a.shape[1] if limits is None and not a.size else limits
-    pairs = None if limits is None else np.reshape(limits, (-1, 2))
+    pairs: Any = None if limits is None else np.reshape(limits, (-1, 2))
     counts, edges = np.histogramdd(a, bins, pairs, density=density, weights=w)
     return mg.tensor(counts.astype(a.dtype)), [mg.tensor(e.astype(a.dtype)) for e in edges]
 

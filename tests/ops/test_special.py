@@ -161,7 +161,9 @@ def test_polynomials_are_those_of_trigonometry():
             got = value(lambda x, kind=kind, k=k: getattr(special, f"chebyshev_polynomial_{kind}")(x, k), np.cos(t))
             np.testing.assert_allclose(got, y, rtol=0, atol=1e-12)
             shifted = getattr(special, f"shifted_chebyshev_polynomial_{kind}")
-            np.testing.assert_allclose(value(lambda x, f=shifted, k=k: f(x, k), (np.cos(t) + 1) / 2), y, rtol=0, atol=1e-12)
+            np.testing.assert_allclose(
+                value(lambda x, f=shifted, k=k: f(x, k), (np.cos(t) + 1) / 2), y, rtol=0, atol=1e-12
+            )
 
 
 def test_zeta_refuses_a_derivative_in_its_power():
