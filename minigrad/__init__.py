@@ -1,6 +1,6 @@
 """minigrad: a tape-based autograd framework on NumPy, with Numba kernels. The public names, and nothing else.
 
-The subpackages `nn`, `optim`, `data`, `train`, `viz`, `lab`, `linalg`, `fft` and `special` are imported when they are first
+The subpackages `nn`, `optim`, `data`, `train`, `viz`, `lab`, `linalg`, `fft`, `signal` and `special` are imported when they are first
 asked for.
 """
 
@@ -117,7 +117,7 @@ __all__ += ops.products.__all__
 __version__ = "0.1.0"
 __array_api_version__ = ops.interchange.VERSION
 __array_namespace_info__ = ops.interchange.Info
-_SUBPACKAGES = ("data", "fft", "lab", "linalg", "nn", "optim", "special", "train", "viz")
+_SUBPACKAGES = ("data", "fft", "lab", "linalg", "nn", "optim", "signal", "special", "train", "viz")
 
 
 def __getattr__(name: str) -> _Any:

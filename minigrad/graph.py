@@ -123,6 +123,9 @@ class Graph(NamedTuple):
         ends = [self.nodes[int(i)] for i in re.findall(r"n(\d+)", title)] if title.startswith("n") else []
         return " → ".join(" ".join(filter(None, (node.name, node.op or node.kind))) for node in ends)
 
+    def _repr_svg_(self) -> str:
+        return self.svg
+
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         bundle = {"text/plain": repr(self)}
         try:

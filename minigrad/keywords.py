@@ -19,6 +19,7 @@ KEYWORDS: dict[str, tuple[str | int, ...]] = {  # PyTorch's, and ours in the ord
     "dim0": ("axis1",),
     "dim1": ("axis2",),
     "dims": ("axes", "axis"),
+    "end": ("stop", SECOND),
     "end_dim": ("end",),
     "exponent": (SECOND,),
     "input": (FIRST,),
@@ -35,6 +36,7 @@ KEYWORDS: dict[str, tuple[str | int, ...]] = {  # PyTorch's, and ours in the ord
     "self": (FIRST,),
     "size": ("shape",),
     "start_dim": ("start",),
+    "steps": ("num",),
     "target": ("labels",),
     "tensor": (FIRST,),
     "tensors": (FIRST,),
@@ -57,7 +59,7 @@ AMBIGUOUS = {  # with `dim`, unless one of these others is there
 
 def respelt(f: Callable, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]] | None:
     """The arguments of f with PyTorch's keywords replaced by ours; None where that makes no call of it."""
-    plan = _plan(f, len(args), tuple(kwargs))
+    plan = (_plan.__wrapped__ if inspect.ismethod(f) else _plan)(f, len(args), tuple(kwargs))  # not to keep its object
     if plan is None:
         return None
     unknown, places = plan

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 import minigrad as mg
-from minigrad import data, fft, lab, linalg, nn, optim, train, viz
+import minigrad.nn.functional as F
+from minigrad import data, fft, lab, linalg, nn, optim, special, train, viz
 from minigrad.nn.function import Function
 
 F32 = np.float32
@@ -173,6 +174,33 @@ METHODS: dict[str, Callable] = {  # of tensors, beside those that have a row of 
     "view": lambda f: call(f, x(2, 3), 3, 2),
     "where": lambda f: call(f, x(3), np.array([True, False, True]), 0.5),
     **each("scatter scatter_add", ONE, lambda: 1, lambda: np.array([[0, 1], [2, 0]]), lambda: x(2, 2)),
+    **each("bernoulli byte char mvlgamma retain_grad short unique unique_consecutive", ONE),
+    "mvlgamma": lambda f: call(f, x(2, 3) + 1.0, 2),
+    "bernoulli": lambda f: call(f, x(2, 3).detach()),
+    "multinomial": lambda f: call(f, x(4).detach(), 2),
+    **each("cholesky matrix_exp qr svd", lambda: well(3)),
+    **each("gcd lcm", lambda: whole(2, 3), lambda: whole(3)),
+    **each("igamma igammac", lambda: x(3).detach(), TWO),
+    "histc": lambda f: call(f, x(5).detach(), 2, 0.0, 1.0),
+    **each("hsplit tensor_split vsplit", lambda: x(4, 4), lambda: 2),
+    "dsplit": lambda f: call(f, x(1, 2, 4), 2),
+    "split_with_sizes": lambda f: call(f, x(2, 3), (1, 2), 1),
+    "diagonal_scatter": lambda f: call(f, x(3, 3), x(2), 1),
+    "index_copy": lambda f: call(f, x(2, 3), 1, np.array([0, 2]), x(2, 2)),
+    "index_fill": lambda f: call(f, x(2, 3), 1, np.array([0, 2]), 0.5),
+    "index_put": lambda f: call(f, x(2, 3), (np.array([0, 1]), np.array([2, 0])), x(2)),
+    "index_reduce": lambda f: call(f, x(2, 3), 1, np.array([0, 2]), x(2, 2), "mean"),
+    "masked_scatter": lambda f: call(f, x(3), np.array([True, False, True]), x(2)),
+    "put": lambda f: call(f, x(2, 3), np.array([0, 5]), x(2)),
+    "scatter_reduce": lambda f: call(f, x(2, 3), 1, np.array([[0], [2]]), x(2, 1), "amax"),
+    "select_scatter": lambda f: call(f, x(2, 3), x(2), 1, 0),
+    "slice_scatter": lambda f: call(f, x(2, 3), x(2, 2), 1, 0, 2),
+    "sum_to_size": lambda f: call(f, x(2, 3), 1, 3),
+    "take_along_dim": lambda f: call(f, x(2, 3), np.array([[0, 1], [2, 0]]), 1),
+    "unfold": lambda f: call(f, x(2, 3), 1, 2, 1),
+    "new_full": lambda f: call(f, x(2), (2, 3), 0.5),
+    **each("new_ones new_zeros", ONE, lambda: 2, lambda: 3),
+    "new_tensor": lambda f: call(f, x(2), [1.0, 2.0]),
 }  # fmt: skip
 METHODS = {n: row for n, row in METHODS.items() if hasattr(mg.Tensor, n)}
 
@@ -372,6 +400,7 @@ CALLS: dict[str, Callable[[], Call]] = {
     "fft.fftshift": lambda: call(fft.fftshift, x(2, 3), axes=1),
     "fft.ifftshift": lambda: call(fft.ifftshift, x(2, 3), axes=1),
     "fft.rfftfreq": lambda: call(fft.rfftfreq, 4, d=0.5),
+    "signal.windows": lambda: call(mg.signal.windows.kaiser, 4, beta=2.0),
     "linalg.cholesky_solve": lambda: call(linalg.cholesky_solve, x(3, 2), well(3), upper=True),
     "linalg.cross": lambda: call(linalg.cross, x(2, 3), x(2, 3), axis=-1),
     "linalg.householder_product": lambda: call(linalg.householder_product, x(3, 2), x(2)),
@@ -386,6 +415,64 @@ CALLS: dict[str, Callable[[], Call]] = {
     "linalg.tensorinv": lambda: call(linalg.tensorinv, well(4).reshape(2, 2, 4), 2),
     "linalg.tensorsolve": lambda: call(linalg.tensorsolve, well(4).reshape(2, 2, 4), x(2, 2)),
     "linalg.vecdot": lambda: call(linalg.vecdot, x(2, 3), x(2, 3), axis=0),
+    # special functions, under the names of that chapter
+    **{
+        f"special.{n}": lambda n=n: call(getattr(special, n), x(2, 3))
+        for n in special.__all__
+        if n not in ("gammainc", "gammaincc", "multigammaln", "polygamma", "xlog1py", "xlogy")
+    },
+    **{f"special.{n}": lambda n=n: call(getattr(special, n), x(2, 3).detach(), x(3)) for n in ["gammainc", "gammaincc", "xlog1py", "xlogy"]},
+    "special.multigammaln": lambda: call(special.multigammaln, x(2, 3) + 1.0, 2),
+    "special.polygamma": lambda: call(special.polygamma, 1, x(2, 3)),
+    # PyTorch's functions that are no method of tensors
+    "as_tensor": lambda: call(mg.as_tensor, np.ones(2), np.float32),
+    "bernoulli": lambda: call(mg.bernoulli, x(2, 3)),
+    "broadcast_tensors": lambda: call(mg.broadcast_tensors, x(2, 1), x(3)),
+    "cartesian_prod": lambda: call(mg.cartesian_prod, x(2), x(3)),
+    **{n: lambda n=n: call(getattr(mg, n), [x(2, 3), x(1, 3)], 0) for n in ["cat", "concatenate"]},
+    **{n: lambda n=n: call(getattr(mg, n), well(3), upper=True) for n in ["cholesky", "cholesky_inverse"]},
+    "cholesky_solve": lambda: call(mg.cholesky_solve, x(3, 2), well(3), upper=True),
+    "combinations": lambda: call(mg.combinations, x(4), 2, with_replacement=True),
+    "constant_pad_nd": lambda: call(mg.constant_pad_nd, x(2, 3), (1, 0), 0.5),
+    "enable_grad": lambda: call(mg.enable_grad),
+    "fill": lambda: call(mg.fill, x(2, 3), 0.5),
+    "from_numpy": lambda: call(mg.from_numpy, np.ones(2)),
+    "gradient": lambda: call(mg.gradient, x(3, 4), spacing=0.5),
+    "histogram": lambda: call(mg.histogram, x(5).detach(), 2, range=(0.0, 1.0)),
+    "i0": lambda: call(mg.i0, x(3)),
+    "inference_mode": lambda: call(mg.inference_mode),
+    "is_grad_enabled": lambda: call(mg.is_grad_enabled),
+    "is_tensor": lambda: call(mg.is_tensor, x(2)),
+    "logspace": lambda: call(mg.logspace, 0.0, 1.0, 3),
+    "manual_seed": lambda: call(mg.manual_seed, 0),
+    "normal": lambda: call(mg.normal, 0.0, 1.0, (2, 3)),
+    "polygamma": lambda: call(mg.polygamma, 1, x(3)),
+    **{n: lambda n=n: call(getattr(mg, n), 2, 3) for n in ["rand", "randn"]},
+    **{n: lambda n=n: call(getattr(mg, n), x(2, 3)) for n in ["rand_like", "randn_like"]},
+    "randint": lambda: call(mg.randint, 0, 4, (2, 3)),
+    "randint_like": lambda: call(mg.randint_like, x(2, 3), 0, 4),
+    "randperm": lambda: call(mg.randperm, 4),
+    "rsub": lambda: call(mg.rsub, x(2, 3), x(3), alpha=2),
+    "scalar_tensor": lambda: call(mg.scalar_tensor, 1.5),
+    "set_grad_enabled": lambda: call(lambda mode: mg.set_grad_enabled(mode).__exit__(), True),
+    "trapz": lambda: call(mg.trapz, x(2, 3), dx=0.5),
+    "triangular_solve": lambda: call(mg.triangular_solve, x(3, 2), well(3)),
+    "unravel_index": lambda: call(mg.unravel_index, np.array([1, 5]), (2, 3)),
+    "unsafe_chunk": lambda: call(mg.unsafe_chunk, x(2, 4), 2, 1),
+    "unsafe_split": lambda: call(mg.unsafe_split, x(2, 4), 2, 1),
+    # those of `nn.functional` that are not the function of `mg`
+    **{f"nn.functional.{n}": lambda n=n: call(getattr(F, n), x(2, 3), 0.5) for n in ["alpha_dropout", "dropout", "feature_alpha_dropout"]},
+    **{f"nn.functional.{n}": lambda n=n: call(getattr(F, n), x(2, 3), 1) for n in ["log_softmax", "softmax", "softmin"]},
+    **{f"nn.functional.dropout{d}d": lambda d=d: call(getattr(F, f"dropout{d}d"), x(2, 2, *[3] * d), 0.5) for d in (1, 2, 3)},
+    "nn.functional.batch_norm": lambda: call(F.batch_norm, x(4, 3), np.zeros(3), np.ones(3), x(3), x(3), True),
+    "nn.functional.bilinear": lambda: call(F.bilinear, x(2, 3), x(2, 4), x(5, 3, 4), x(5)),
+    "nn.functional.fold": lambda: call(F.fold, x(1, 8, 9), 4, 2),
+    "nn.functional.linear": lambda: call(F.linear, x(2, 3), x(4, 3), x(4)),
+    "nn.functional.linear_cross_entropy": lambda: call(F.linear_cross_entropy, x(4, 3), x(5, 3), np.array([2, 0, 1, 4])),
+    "nn.functional.normalize": lambda: call(F.normalize, x(2, 3), 2.0, 1),
+    "nn.functional.pad": lambda: call(F.pad, x(2, 3), (1, 0)),
+    "nn.functional.relu": lambda: call(F.relu, x(2, 3), inplace=True),
+    "nn.functional.unfold": lambda: call(F.unfold, x(*IMAGE), 2),
     # derivatives, and what is around them
     "Primitive": lambda: call(mg.Primitive, lambda a: a),
     "Tensor": lambda: call(mg.Tensor, [1.0, 2.0]),
@@ -548,7 +635,7 @@ CALLS: dict[str, Callable[[], Call]] = {
     "nn.Module.get_submodule": lambda: call(net().get_submodule, "1"),
     "nn.Module.register_buffer": lambda: call(net().register_buffer, "more", np.ones(2)),
     "nn.Module.register_parameter": lambda: call(net().register_parameter, "more", nn.Parameter(np.ones(2))),
-    **{f"nn.Module.{n}": lambda n=n: call(getattr(net(), n), print_nothing) for n in (
+    **{f"nn.Module.{n}": lambda n=n: call(getattr(nn.Module(), n), print_nothing) for n in (
         "register_forward_hook", "register_forward_pre_hook", "register_full_backward_hook", "register_full_backward_pre_hook")},
     "nn.Module.to": lambda: call(net().to, "float64"),
     "nn.Module.zero_grad": lambda: call(net().zero_grad, False),
@@ -580,6 +667,11 @@ CALLS: dict[str, Callable[[], Call]] = {
     "nn.init.orthogonal": lambda: call(nn.init.orthogonal, (3, 2), 1.0, rng=0),
     "nn.init.sparse": lambda: call(nn.init.sparse, (3, 2), 0.5, rng=0),
     "nn.init.trunc_normal": lambda: call(nn.init.trunc_normal, (3, 2), 0.0, 1.0, -2.0, 2.0, rng=0),
+    **{f"nn.init.{n}_": lambda n=n: call(getattr(nn.init, f"{n}_"), x(3, 2).detach()) for n in [
+        "eye", "kaiming_normal", "kaiming_uniform", "normal", "ones", "orthogonal", "trunc_normal", "uniform",
+        "xavier_normal", "xavier_uniform", "zeros"]},
+    "nn.init.constant_": lambda: call(nn.init.constant_, x(3, 2).detach(), 0.5),
+    "nn.init.sparse_": lambda: call(nn.init.sparse_, x(3, 2).detach(), 0.5),
     "nn.init.zeros": lambda: call(nn.init.zeros, (3, 2)),
     "nn.init.ones": lambda: call(nn.init.ones, (3, 2)),
     **{
@@ -728,6 +820,7 @@ CALLS: dict[str, Callable[[], Call]] = {
 NO_CALLS = {
     "bool", "complex128", "complex64", "e", "float32", "float64", "inf", "int16", "int32", "int64", "int8", "nan",
     "newaxis", "pi", "uint16", "uint32", "uint64", "uint8",
+    "Tensor.assign", "Tensor.claim", "Tensor.read",  # the library's own, unchecked
     "divide", "multiply", "negative", "pow", "subtract",  # other names of div, mul, neg, power, sub
     "ops", "nn.Averaged", "nn.Summary", "nn.init", "nn.models", "optim.Optimizer", "optim.Result", "optim.averaging",
     "optim.curvature", "optim.schedules", "data.ChecksumWarning", "data.Mix", "data.Split", "train.CheckpointError",

@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import minigrad as mg
-from minigrad import data, fft, lab, linalg, nn, optim, train, viz
+from minigrad import data, fft, lab, linalg, nn, optim, special, train, viz
 from minigrad.errors import HOME
 from minigrad.ops import spelling
 from minigrad.ranges import whole
@@ -34,6 +34,7 @@ PACKAGES = {
     "lab": lab,
     "linalg": linalg,
     "fft": fft,
+    "special": special,
 }
 
 
@@ -98,15 +99,16 @@ def slots(name):
     ]
 
 
+AS_MANY = "epochs", "cycles", "budget", "depth", "layers", "num_layers", "num_encoder_layers", "num_decoder_layers"
+
+
 def outcome(name, slot, wrong):
     """What is wrong with how the call ends: nothing, if it works or minigrad says clearly why not."""
     f, args, kwargs = CALLS[name]()
     value = wrong()
     if slot in ("callback", "loss") and callable(value):
         return None  # what it does is the caller's
-    if slot in ("epochs", "cycles", "budget", "num_layers", "num_encoder_layers", "num_decoder_layers") and whole(
-        100
-    ).holds(value):
+    if slot in AS_MANY and whole(100).holds(value):
         return None  # it takes as long as was asked for
     if isinstance(slot, int):
         args = (*args[:slot], value, *args[slot + 1 :])
@@ -166,13 +168,14 @@ def called(name):
     return (
         [f"{owner}.{last}", owner, *[last] * (owner == "Module")]
         if owner[:1].isupper() and owner != "Tensor"
-        else [OPERATIONS.get(last, last), SPELT.get(last, last), last]
+        else [OPERATIONS.get(last, last), SPELT.get(last, last), last, *ALIASES.get(name, ())]
     )
 
 
 SPELT = {
     n: row.rpartition(".")[2] for n, row in spelling.FUNCTIONS.items() if isinstance(row, str)
 }  # PyTorch's, and ours
+ALIASES = {f"special.{n}": [f.__name__] for n, f in vars(special).items() if n in special.__all__}  # psi is digamma
 OPERATIONS = {
     **{"eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"},
     "truediv": "div",
@@ -234,6 +237,9 @@ def _elsewhere(tmp_path, monkeypatch):
 
 def test_every_public_name_has_a_valid_call():
     there = set(mg.__all__) | {f"{p}.{n}" for p, m in PACKAGES.items() for n in m.__all__}
+    there |= {f"Tensor.{n}" for n, f in vars(mg.Tensor).items() if callable(f) and not n.startswith("_")}
+    there |= {n for n, f in spelling.FUNCTIONS.items() if callable(f) and f"Tensor.{n}" not in CALLS}
+    there |= {f"nn.functional.{n}" for n, f in spelling.FUNCTIONAL.items() if callable(f)}
     assert not there - set(CALLS) - NO_CALLS
     assert not NO_CALLS - there
 

@@ -28,7 +28,7 @@ class Run:
         if not callable(f) and not isinstance(f, Tensor):
             raise TypeError(f"explain: f is {shown(f)}; it must be a function, a model, or a number computed on a tape")
         if isinstance(f, Tensor) and (args or loss is not None):
-            raise TypeError("explain: a result was computed already; it takes no arguments")
+            raise TypeError(f"explain: f is {shown(f)}, computed already; it takes no arguments: give the function")
         if backward is not None and (is_model(f) or isinstance(f, Tensor)):
             raise TypeError(f"explain: with backward=, f is a function of NumPy arrays, not {shown(f)}")
         self.f, self.loss, self.backward, self.given = f, loss, backward, list(args)

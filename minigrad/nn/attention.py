@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,19 @@ def _added(mask: Any, dtype: np.dtype) -> Tensor | None:
 
 def _infinite(mask: Array, dtype: np.dtype) -> Array:
     return np.where(mask, -np.inf, 0).astype(dtype) if mask.dtype.kind == "b" else mask.astype(dtype)
+
+
+def _go_together(who: str, sizes: Sequence[int], batch_first: bool, **given: Tensor) -> None:
+    """Raise, in the name of a layer, unless these are sequences of so many features, all with the same batch or with none."""
+    xs = list(given.values())
+    for (what, x), size in zip(given.items(), sizes):
+        if x.ndim not in (2, 3) or x.ndim != xs[0].ndim or x.shape[-1] != size:
+            wanted = f"{'(N, L, ' if batch_first else '(L, N, '}{size}) or (L, {size})"
+            alike = f"; {', '.join(given)} all have a batch or none" if len(xs) > 1 else ""
+            raise ValueError(f"{who}: {what} has shape {x.shape}; it must be {wanted}{alike}")
+    if xs[0].ndim == 3 and len({x.shape[not batch_first] for x in xs}) > 1:
+        shapes = ", ".join(str(x.shape) for x in xs)
+        raise ValueError(f"{who}: {', '.join(given)} have shapes {shapes}, which do not go together")
 
 
 class MultiheadAttention(Module):
@@ -162,17 +175,11 @@ class MultiheadAttention(Module):
         found = [shape.as_tensor(x) for x in given]
         own = vars(self)
         sizes = [own[f"{w}_proj_weight"].shape[1] if "q_proj_weight" in own else self.embed_dim for w in "qkv"]
-        for what, x, size in zip(("query", "key", "value"), found, sizes):
-            if x.ndim not in (2, 3) or x.ndim != found[0].ndim or x.shape[-1] != size:
-                order = "(N, L, " if self.batch_first else "(L, N, "
-                wanted = f"{order}{size}) or (L, {size}), all three with a batch or none"
-                raise ValueError(f"MultiheadAttention: {what} has shape {x.shape}; it must be {wanted}")
-        query, key, value = found
-        batch = slice(0, 1) if self.batch_first else slice(1, 2)
-        many = [x.shape[batch] for x in found] if query.ndim == 3 else []
-        if key.shape[:-1] != value.shape[:-1] or any(m != many[0] for m in many):
-            shapes = ", ".join(str(x.shape) for x in found)
-            raise ValueError(f"MultiheadAttention: query, key and value have shapes {shapes}, which do not go together")
+        _go_together("MultiheadAttention", sizes, self.batch_first, **dict(zip(("query", "key", "value"), found)))
+        _, key, value = found
+        if key.shape[:-1] != value.shape[:-1]:
+            shapes = f"{key.shape} and {value.shape}"
+            raise ValueError(f"MultiheadAttention: key and value have shapes {shapes}, which do not go together")
         return found
 
     def _projected(self, *given: Tensor) -> list[Tensor]:
@@ -194,6 +201,8 @@ _ACTIVATIONS: dict[str, Callable] = {"relu": elementwise.relu, "gelu": activatio
 
 class _Layer(Module):
     """What encoder and decoder layers have in common: attention to oneself, and two linear layers."""
+
+    self_attn: Module
 
     def _make(
         self,
@@ -239,6 +248,13 @@ class _Layer(Module):
         norm, drop = getattr(self, f"norm{i}"), getattr(self, f"dropout{i}")
         return x + drop(branch(norm(x))) if self.norm_first else norm(x + drop(branch(x)))
 
+    def _sequences(self, who: str, **given: ArrayLike) -> list[Tensor]:
+        """What is given, as tensors that go together."""
+        found = {what: shape.as_tensor(x) for what, x in given.items()}
+        if isinstance(attention := self.self_attn, MultiheadAttention):
+            _go_together(who, [attention.embed_dim] * len(found), attention.batch_first, **found)
+        return list(found.values())
+
     def _fed(self, x: Tensor) -> Tensor:
         return self.linear2(self.dropout(self.activation(self.linear1(x))))
 
@@ -274,10 +290,12 @@ class TransformerEncoderLayer(_Layer):
     def forward(
         self, src: ArrayLike, src_mask: Any = None, src_key_padding_mask: Any = None, is_causal: bool = False
     ) -> Tensor:
+        (src,) = self._sequences("TransformerEncoderLayer", src=src)
+
         def attend(x: Tensor) -> Tensor:
             return self.self_attn(x, x, x, src_key_padding_mask, False, src_mask, is_causal=is_causal)[0]
 
-        return self._added(2, self._added(1, shape.as_tensor(src), attend), self._fed)
+        return self._added(2, self._added(1, src, attend), self._fed)
 
 
 class TransformerDecoderLayer(_Layer):
@@ -312,7 +330,7 @@ class TransformerDecoderLayer(_Layer):
         tgt_is_causal: bool = False,
         memory_is_causal: bool = False,
     ) -> Tensor:
-        memory = shape.as_tensor(memory)
+        tgt, memory = self._sequences("TransformerDecoderLayer", tgt=tgt, memory=memory)
 
         def attend(x: Tensor) -> Tensor:
             return self.self_attn(x, x, x, tgt_key_padding_mask, False, tgt_mask, is_causal=tgt_is_causal)[0]
@@ -321,7 +339,7 @@ class TransformerDecoderLayer(_Layer):
             masks = memory_key_padding_mask, False, memory_mask
             return self.multihead_attn(x, memory, memory, *masks, is_causal=memory_is_causal)[0]
 
-        x = self._added(2, self._added(1, shape.as_tensor(tgt), attend), look)
+        x = self._added(2, self._added(1, tgt, attend), look)
         return self._added(3, x, self._fed)
 
 
@@ -335,9 +353,12 @@ class _Stack(Module):
         self.layers = ModuleList(copy.deepcopy(layer, dict(one)) for _ in range(num_layers))
         self.num_layers, self.norm = num_layers, norm
 
-    def _run(self, x: Any, *given: Any, **masks: Any) -> Tensor:
+    def _run(self, sequences: dict[str, Any], *masks: Any) -> Tensor:
+        x, *given = sequences.values()
+        if isinstance(self.layers[0], _Layer):
+            x, *given = self.layers[0]._sequences(type(self).__name__, **sequences)
         for layer in self.layers:
-            x = layer(x, *given, **masks)
+            x = layer(x, *given, *masks)
         return x if self.norm is None else self.norm(x)
 
 
@@ -361,7 +382,7 @@ class TransformerEncoder(_Stack):
     def forward(
         self, src: ArrayLike, mask: Any = None, src_key_padding_mask: Any = None, is_causal: bool | None = None
     ) -> Tensor:
-        return self._run(src, mask, src_key_padding_mask, bool(is_causal))
+        return self._run({"src": src}, mask, src_key_padding_mask, bool(is_causal))
 
 
 class TransformerDecoder(_Stack):
@@ -382,7 +403,7 @@ class TransformerDecoder(_Stack):
         memory_is_causal: bool = False,
     ) -> Tensor:
         masks = tgt_mask, memory_mask, tgt_key_padding_mask, memory_key_padding_mask
-        return self._run(tgt, memory, *masks, bool(tgt_is_causal), memory_is_causal)
+        return self._run({"tgt": tgt, "memory": memory}, *masks, bool(tgt_is_causal), memory_is_causal)
 
 
 class Transformer(Module):
@@ -445,6 +466,8 @@ class Transformer(Module):
         tgt_is_causal: bool | None = None,
         memory_is_causal: bool = False,
     ) -> Tensor:
+        src, tgt = shape.as_tensor(src), shape.as_tensor(tgt)
+        _go_together("Transformer", [self.d_model] * 2, self.batch_first, src=src, tgt=tgt)
         memory = self.encoder(src, src_mask, src_key_padding_mask, src_is_causal)
         masks = tgt_mask, memory_mask, tgt_key_padding_mask, memory_key_padding_mask
         return self.decoder(tgt, memory, *masks, tgt_is_causal, memory_is_causal)

@@ -12,6 +12,7 @@ from typing import Any
 from .. import tree
 from ..errors import check_function, named
 from ..ops import shape
+from ..ranges import SWITCH, check
 from ..tape import Handle, Tensor, alias, cast, look, state
 
 
@@ -22,7 +23,7 @@ class _Hook:
         self.when, self.f, self.with_kwargs = when, f, with_kwargs
 
 
-class Hooked:
+class _Hooked:
     """What a Module has of hooks."""
 
     forward: Callable[..., Any]
@@ -70,6 +71,7 @@ class Hooked:
 
     def _hook(self, when: str, hook: Callable, prepend: bool, with_kwargs: bool) -> Handle:
         check_function(type(self).__name__, "hook", hook)
+        check(type(self).__name__, SWITCH, prepend=prepend, with_kwargs=with_kwargs)
         if self._hooks is None:
             self._hooks = {}
         return Handle(self._hooks, _Hook(when, hook, with_kwargs), prepend)

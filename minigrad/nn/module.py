@@ -21,10 +21,11 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from ..errors import check_function, named, shown
+from ..keywords import respelt
 from ..ranges import ANYTHING, SWITCH, check, instance
 from ..tape import Array, Tensor, as_array, attributes, copied, effectful, state
 from ..typing import ArrayLike, DTypeLike
-from .hooks import Hooked
+from .hooks import _Hooked
 
 
 class Parameter(Tensor):
@@ -81,7 +82,7 @@ class _Paths(threading.local):
 _paths = _Paths()
 
 
-class Module(Hooked):
+class Module(_Hooked):
     """Base of all layers and models: assign parameters and modules to attributes, and define `forward`.
 
     >>> class Scale(Module):
@@ -100,6 +101,8 @@ class Module(Hooked):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """forward(*args, **kwargs); operations are recorded under this module's path below the outermost call."""
         watcher, forward = state.watcher, self.forward if not self._hooks else self._hooked
+        if "input" in kwargs:  # PyTorch's name for what is x here
+            args, kwargs = respelt(self.forward, args, kwargs) or (args, kwargs)
         if watcher is None and not state.recording:
             return forward(*args, **kwargs)
         scope, paths = state.scope, _paths.now
@@ -222,6 +225,7 @@ class Module(Hooked):
         self._add("register_parameter", name, param, instance((Parameter, type(None)), "an nn.Parameter, or None"))
 
     @effectful
+    @named
     def register_buffer(self, name: str, tensor: ArrayLike | None, persistent: bool = True) -> None:
         """The same as the assignment self.name = nn.Buffer(tensor); if not persistent, of a plain tensor, no state."""
         check("register_buffer", SWITCH, persistent=persistent)

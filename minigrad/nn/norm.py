@@ -83,17 +83,14 @@ class _BatchNorm(Module):
 
     def forward(self, x: ArrayLike) -> Tensor:
         x, gamma, beta = self._taken(x)
-        images = x if x.ndim in (2, 4) else shape.reshape(x, (*x.shape[:2], math.prod(x.shape[2:]), 1))
         if self.training or self.running_mean is None:
-            norm.check_batch(images)
-            moments = norm.channel_moments(images)
+            norm.check_batch(x)
+            moments = norm.channel_moments(x)
             if self.running_mean is not None:
                 effect(self._track, *moments, x.size // self.num_features)
-            y = norm.batch_norm(images, gamma, beta, eps=self.eps, moments=moments)
-        else:
-            mean, var = snapshot(self.running_mean), snapshot(self.running_var)  # which go on moving
-            y = norm.normalize(images, mean, var, gamma, beta, eps=self.eps)
-        return y if y.ndim == x.ndim else shape.reshape(y, x.shape)
+            return norm.batch_norm(x, gamma, beta, eps=self.eps, moments=moments)
+        mean, var = snapshot(self.running_mean), snapshot(self.running_var)  # which go on moving
+        return norm.normalize(x, mean, var, gamma, beta, eps=self.eps)
 
     def _track(self, mean: Array, var: Array, n: int) -> None:
         """Move the running statistics towards those of n values a channel; the variance is the unbiased one, or not."""

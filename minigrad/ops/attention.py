@@ -8,12 +8,11 @@ import numpy as np
 
 from ..errors import named
 from ..ranges import FRACTION, NUMBER, SWITCH, check
-from ..tape import Array, Tensor, as_tensor, constant, dispatch, real_dtype
+from ..tape import Array, Tensor, as_tensor, constant, dispatch, real_dtype, rounded_once
 from ..typing import ArrayLike
 from .elementwise import where
 from .linalg import _matmul
 from .noise import dropout
-from .products import rounded_once
 from .reduce import _softmax
 from .shape import broadcast_to, reshape, swapped
 

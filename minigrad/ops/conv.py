@@ -14,7 +14,7 @@ import numpy as np
 from .. import kernels
 from ..errors import named
 from ..ranges import COUNT, WHOLE, check, choice
-from ..tape import ENTRIES, INTEGERS, Array, Tensor, linear, primitive, total
+from ..tape import ENTRIES, INTEGERS, Array, Tensor, linear, primitive, rounded_once, total
 from ..typing import ArrayLike, OneOrTwo
 from .indexing import _putitem, getitem
 from .shape import as_tensor, crop, pad, permute_dims, reshape, squeeze
@@ -119,8 +119,7 @@ def convolution(
     padding = ints(name, "padding", padding, 0, d)
     windows(name, x.shape[2:], weight.shape[2:], stride, padding, dilation)
     k = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-    y = _FORWARD[d](x, weight, **k)
-    return _with_bias(name, y, bias, weight.shape[0], single)
+    return _with_bias(name, _FORWARD[d], x, weight, bias, weight.shape[0], single, k)
 
 
 def _batch(name: str, d: int, x: Tensor, weight: Tensor, layout: str) -> tuple[Tensor, Tensor, bool]:
@@ -141,14 +140,19 @@ _KERNEL = {1: "k", 2: "kh, kw", 3: "kd, kh, kw"}
 MEANING = {1: "channels, length", 2: "images, channels, height, width", 3: "channels, depth, height, width"}
 
 
-def _with_bias(name: str, y: Tensor, bias: Any, channels: int, single: bool) -> Tensor:
-    if bias is not None:
+def _with_bias(
+    name: str, f: Any, x: Tensor, weight: Tensor, bias: Any, channels: int, single: bool, k: dict[str, Any]
+) -> Tensor:
+    if bias is None:
+        y = f(x, weight, **k)
+    else:
         bias = as_tensor(bias)
         if bias.shape != (channels,):
             raise ValueError(
                 f"{name}: bias has shape {bias.shape}; it must be ({channels},), one for each output channel"
             )
-        y = y + reshape(bias, (1, -1, *[1] * (y.ndim - 2)))
+        bias = reshape(bias, (1, -1, *[1] * (x.ndim - 2)))
+        y = rounded_once(lambda x, weight, bias: f(x, weight, **k) + bias)(x, weight, bias)
     return reshape(y, y.shape[1:]) if single else y
 
 
@@ -247,8 +251,7 @@ def transposed(
     if any(e >= s for e, s in zip(extra, stride)):  # windows of zeros: the adjoint has one for each that fits
         x = pad(x, [0, 0, *((0, e // s) for e, s in zip(extra, stride))])
     k = {"size": size, "stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-    y = _ADJOINT[d](x, weight, **k)
-    return _with_bias(name, y, bias, weight.shape[1] * groups, single)
+    return _with_bias(name, _ADJOINT[d], x, weight, bias, weight.shape[1] * groups, single, k)
 
 
 @named

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import named, shown
 from ..ranges import SWITCH, WHOLE, check, choice
-from ..tape import Array, Tensor, as_array, as_tensor, broadcast_to, cast, constant, tensor, wrap
+from ..tape import Array, Tensor, as_array, as_tensor, broadcast_to, cast, constant, converted, in_floats, tensor, wrap
 from ..typing import ArrayLike, DTypeLike
 from .elementwise import where
 from .shape import _ints, reshape
@@ -43,7 +43,8 @@ def _new(name: str, array: Array, device: Any, requires_grad: builtins.bool) -> 
     x = wrap(constant(array))
     if requires_grad:
         if array.dtype.kind not in "fc":
-            raise TypeError(f"{name}: dtype {array.dtype} has no derivatives; use a float dtype, e.g. float32")
+            what = f"requires_grad is True, and dtype {array.dtype} has no derivatives"
+            raise TypeError(f"{name}: {what}; use a float dtype, e.g. float32")
         x.requires_grad = True
     return x
 
@@ -57,7 +58,9 @@ def _filled(
     if isinstance(value, Tensor) and value.requires_grad:
         on_cpu(name, device)
         return broadcast_to(value if dtype is None else astype(value, dtype), shape=size)
-    return _new(name, np.full(size, _number(value), dtype), device, requires_grad)
+    number = _number(value)
+    number = number if dtype is None else converted(number, np.dtype(dtype), name)
+    return _new(name, np.full(size, number), device, requires_grad)
 
 
 def _number(x: Any) -> Any:
@@ -139,10 +142,18 @@ def linspace(
     check("linspace", SWITCH, endpoint=endpoint)
     if any(isinstance(x, Tensor) and x.requires_grad for x in (start, stop)):
         on_cpu("linspace", device)
-        part = np.linspace(0.0, 1.0, num, endpoint).astype(result_type(start, stop))
-        y: Any = start * (1 - part) + stop * part
-        return astype(y, part.dtype if dtype is None else dtype)
-    return _new("linspace", np.linspace(_number(start), _number(stop), num, endpoint, dtype=dtype), device, requires_grad)
+        part = np.linspace(0.0, 1.0, num, endpoint)
+        y = in_floats(
+            lambda a, b: a * (1 - part.astype(a.dtype)) + b * part.astype(a.dtype), as_tensor(start), as_tensor(stop)
+        )
+        return y if dtype is None else astype(y, dtype)
+    ends = (_number(x) for x in (start, stop))
+    a, b = (x.astype(np.float32) if x.dtype == np.float16 else x for x in ends)
+    array = np.linspace(a, b, num, endpoint, dtype=dtype)
+    if dtype is None and all(isinstance(x, Tensor | np.generic | int | float) for x in (start, stop)):
+        own = result_type(start, stop)
+        array = array.astype(own, copy=False) if own.kind == "f" else array
+    return _new("linspace", array, device, requires_grad)
 
 
 @named

@@ -37,6 +37,7 @@ from ..tape import (
     no_grad,
     primitive,
     private,
+    rounded_once,
     wrap,
 )
 from ..typing import ArrayLike, DTypeLike
@@ -243,11 +244,11 @@ def solve_triangular(
     return _solved("solve_triangular", a, b) if left else swapped(_solved("solve_triangular", swapped(a), swapped(b)))
 
 
-def _tolerance(name: str, rtol: Any) -> Any:
-    """What is given as a relative tolerance, None, a number or one for each matrix, as None or an array."""
+def _tolerance(name: str, rtol: Any, what: str = "rtol") -> Any:
+    """What is given as a tolerance, None, a number or one for each matrix, as None or an array."""
     found = None if rtol is None else private(rtol)
     if found is not None and (found.dtype.kind not in "fiu" or not (found >= 0).all()):
-        raise ValueError(f"{name}: rtol is {shown(rtol)}; it must be ≥ 0, an array of such numbers, or None")
+        raise ValueError(f"{name}: {what} is {shown(rtol)}; it must be ≥ 0, an array of such numbers, or None")
     return found
 
 
@@ -291,7 +292,7 @@ def lstsq(a: ArrayLike, b: ArrayLike, *, rtol: ArrayLike | None = None) -> Lstsq
     a, b = matrix("lstsq", a), as_tensor(b)
     if not b.ndim or b.shape[0 if b.ndim == 1 else -2] != a.shape[-2]:
         raise ValueError(f"lstsq: shapes {a.shape} and {b.shape}; as many rows are needed on the right as on the left")
-    y = products.rounded_once(lambda a, b: matmul(_pinv(a, rtol=rtol), b))(a, b)
+    y = rounded_once(lambda a, b: matmul(_pinv(a, rtol=rtol), b))(a, b)
     rest = matmul(a, y) - b
     return LstsqResult(y, reduce.sum(rest * rest, -1 if b.ndim == 1 else -2), matrix_rank(a, rtol=rtol), svdvals(a))
 
@@ -306,7 +307,7 @@ def matrix_power(x: ArrayLike, n: int, /) -> Tensor:
     """
     x = _square("matrix_power", x)
     check("matrix_power", WHOLE, n=n)
-    return products.rounded_once(_times)(x, n=n)
+    return rounded_once(_times)(x, n=n)
 
 
 def _times(x: Tensor, n: int) -> Tensor:
@@ -342,7 +343,7 @@ def multi_dot(arrays: Sequence[Any]) -> Tensor:
         k = best(i, j)[1]
         return xs[i] if j == i + 1 else matmul(product(xs, i, k), product(xs, k, j))
 
-    return products.rounded_once(lambda *xs: product(xs, 0, len(xs)))(*xs)
+    return rounded_once(lambda *xs: product(xs, 0, len(xs)))(*xs)
 
 
 _PADE = [
@@ -588,7 +589,7 @@ def cholesky_solve(b: ArrayLike, l: ArrayLike, *, upper: bool = False) -> Tensor
     return _solved_twice(low, matrix("cholesky_solve", b))
 
 
-@products.rounded_once
+@rounded_once
 def _solved_twice(low: Tensor, b: Tensor) -> Tensor:
     return _solved("cholesky_solve", swapped(low), _solved("cholesky_solve", low, b))
 
@@ -720,7 +721,7 @@ stepped(_svd)
 
 def _completed(name: str, q: Tensor, x: Tensor, what: str) -> Tensor:
     """Orthogonal columns with what completes them to a basis, which has no derivative, being any that does."""
-    if x.requires_grad or x.dtype.kind == "c":
+    if x._data.size and (x.requires_grad or x.dtype.kind == "c"):
         raise ValueError(f"{name}: with {what} the last columns have no derivative at shape {x.shape}; ask for fewer")
     return concat([q, wrap(dispatch(_complement, q))], -1)
 
@@ -753,16 +754,26 @@ def svdvals(x: ArrayLike, /) -> Tensor:
     return _svd_parts(_svd(x), x)[1]
 
 
-def _ranks(x: Array, rtol: Any) -> Array:
-    s = np.linalg.svd(x.real.astype("d" if x.dtype.char not in "fF" else "f"), compute_uv=False)
-    rtol = np.asarray(max(x.shape[-2:]) * np.finfo(s.dtype).eps if rtol is None else rtol)[..., None]
-    return np.asarray((s > rtol * s.max(-1, initial=0, keepdims=True)).sum(-1))
+def _ranks(x: Array, rtol: Any, atol: Any, hermitian: bool) -> Array:
+    x = x.real.astype("d" if x.dtype.char not in "fF" else "f")
+    s = np.linalg.svd(x, compute_uv=False, hermitian=hermitian)
+    atol = np.asarray(0 if atol is None else atol)[..., None]
+    rtol = np.where(atol > 0, 0, max(x.shape[-2:]) * np.finfo(s.dtype).eps) if rtol is None else rtol[..., None]
+    return np.asarray((s > np.maximum(atol, rtol * s.max(-1, initial=0, keepdims=True))).sum(-1))
 
 
 @named
-def matrix_rank(x: ArrayLike, /, *, rtol: ArrayLike | None = None) -> Tensor:
-    """The number of singular values above `rtol` times the largest; the default of `rtol` is that of `pinv`."""
-    return wrap(dispatch(_ranks, matrix("matrix_rank", x), _tolerance("matrix_rank", rtol)))
+def matrix_rank(
+    x: ArrayLike, /, *, rtol: ArrayLike | None = None, atol: ArrayLike | None = None, hermitian: bool = False
+) -> Tensor:
+    """The number of singular values above `rtol` times the largest, and above `atol`.
+
+    The default of `rtol` is that of `pinv`, or 0 where there is an `atol`. Of a symmetric matrix, if `hermitian`, the
+    lower triangle is read.
+    """
+    check("matrix_rank", SWITCH, hermitian=hermitian)
+    limits = (_tolerance("matrix_rank", v, what) for what, v in (("rtol", rtol), ("atol", atol)))
+    return wrap(dispatch(_ranks, matrix("matrix_rank", x), *limits, hermitian))
 
 
 # ---- Q R -------------------------------------------------------------------------------------------------------------
@@ -836,7 +847,7 @@ def householder_product(a: ArrayLike, tau: ArrayLike) -> Tensor:
         raise ValueError(
             f"householder_product: shapes {a.shape} and {tau.shape}; they must be (…, m, n) and (…, k), k ≤ n ≤ m"
         )
-    return products.rounded_once(_reflected)(a, tau)
+    return rounded_once(_reflected)(a, tau)
 
 
 def _reflected(a: Tensor, tau: Tensor) -> Tensor:

@@ -6,12 +6,11 @@ import numpy as np
 
 from ..errors import named
 from ..ranges import SWITCH, Range, check, number
-from ..tape import Array, Tensor, constant, dispatch, in_floats
+from ..tape import Array, Tensor, constant, dispatch, in_floats, rounded_once
 from ..typing import ArrayLike
 from . import decompositions, reduce
 from .elementwise import abs, decision, sqrt, where
 from .matrices import matrix
-from .products import rounded_once
 from .shape import _reshape, as_tensor, expand_dims, normal_axes, permute_dims
 
 __all__ = ["cdist", "dist", "norm", "pdist"]
@@ -71,7 +70,7 @@ def vector_norm(
 _MATRIX_NORMS = ("fro", "nuc", 1, -1, 2, -2, np.inf, -np.inf)
 _MATRIX_ORDER = Range(
     lambda p: isinstance(p, (str, int, float)) and not isinstance(p, bool) and p in _MATRIX_NORMS,
-    "'fro', 'nuc', 1, −1, 2, −2, inf or −inf",
+    "'fro', 'nuc', 1, −1, 2, −2, inf or −inf; vector_norm takes every number",
     (str, int, float),
 )
 

@@ -13,7 +13,7 @@ from ..typing import ArrayLike
 from .entries import add_at, set_at
 from .indexing import _getitem
 from .layout import ravel
-from .shape import normal_axis
+from .shape import normal_axis, reshape
 
 __all__ = [
     "gather", "index_add", "index_copy", "index_fill", "one_hot", "scatter", "scatter_add", "take", "take_along_axis",
@@ -24,7 +24,7 @@ def _places(name: str, index: Any, x: Tensor, axis: int) -> Array:
     """Indices as whole numbers within the axis, that nobody else can change."""
     at = private(index)
     if at.dtype.kind not in "iu":
-        raise TypeError(f"{name}: indices are {shown(at)}; they must be integers")
+        raise TypeError(f"{name}: indices are {shown(index)}, of dtype {at.dtype}; they must be integers")
     n = x.shape[axis] if x.ndim else 1
     if at.size and not -n <= at.min() <= at.max() < n:
         raise IndexError(f"{name}: indices go from {at.min()} to {at.max()}; axis {axis} of {x.shape} has {n} entries")
@@ -65,20 +65,23 @@ def take_along_axis(x: ArrayLike, indices: ArrayLike, /, *, axis: int = -1) -> T
     return _getitem(broadcast_to(x, shape=tuple(whole_x)), index=_grid(at, axis))
 
 
-def _fitting(name: str, x: Tensor, axis: int, index: Any, within: bool) -> tuple[int, tuple[Any, ...], Array]:
-    axis = normal_axis(name, axis, x.ndim) if x.ndim else 0
-    at = _places(name, index, x, axis)
-    if at.ndim != x.ndim or any(m > n for a, (m, n) in enumerate(zip(at.shape, x.shape)) if a != axis and at.size):
+def _fitting(name: str, x: ArrayLike, axis: int, index: Any) -> tuple[Tensor, tuple[Any, ...], Array]:
+    """x with axes, the index as one of all of them, and as given. A number is a vector of one; no places fit anywhere."""
+    x = as_tensor(x)
+    x = x if x.ndim else reshape(x, (1,))
+    axis = normal_axis(name, axis, x.ndim)
+    given = _places(name, index, x, axis)
+    at = given.reshape(given.shape or (1,)) if given.size else given.reshape((0,) * x.ndim)
+    if at.ndim != x.ndim or any(m > n for a, (m, n) in enumerate(zip(at.shape, x.shape)) if a != axis):
         raise ValueError(f"{name}: x has shape {x.shape}, index {at.shape}; it must fit into x but along axis {axis}")
-    return axis, _grid(at, axis) if at.ndim else (), at
+    return x, _grid(at, axis), given
 
 
 @named
 def gather(x: ArrayLike, axis: int, index: ArrayLike) -> Tensor:
     """x[…, index[…, i, …], …]: the entries at places along `axis`; the index may be smaller than x along other axes."""
-    x = as_tensor(x)
-    _, grid, at = _fitting("gather", x, axis, index, True)
-    return _getitem(x, index=grid if x.ndim else (at,)) if x.ndim else x
+    x, grid, at = _fitting("gather", x, axis, index)
+    return reshape(_getitem(x, index=grid), at.shape)
 
 
 def _source(name: str, source: Any, at: Array) -> Any:
@@ -98,17 +101,15 @@ def _source(name: str, source: Any, at: Array) -> Any:
 @named
 def scatter(x: ArrayLike, axis: int, index: ArrayLike, source: ArrayLike) -> Tensor:
     """x with the source's entries at places along `axis`, the last one where several meet: the reverse of `gather`."""
-    x = as_tensor(x)
-    _, grid, at = _fitting("scatter", x, axis, index, False)
-    return set_at(x, grid if x.ndim else (), _source("scatter", source, at))
+    y, grid, at = _fitting("scatter", x, axis, index)
+    return reshape(set_at(y, grid, _source("scatter", source, at)), np.shape(x))
 
 
 @named
 def scatter_add(x: ArrayLike, axis: int, index: ArrayLike, source: ArrayLike) -> Tensor:
     """x with the source's entries added at places along `axis`: the adjoint of `gather`."""
-    x = as_tensor(x)
-    _, grid, at = _fitting("scatter_add", x, axis, index, False)
-    return add_at(x, grid if x.ndim else (), _source("scatter_add", source, at))
+    y, grid, at = _fitting("scatter_add", x, axis, index)
+    return reshape(add_at(y, grid, _source("scatter_add", source, at)), np.shape(x))
 
 
 def _line(name: str, x: Tensor, axis: int, index: Any) -> tuple[Any, ...]:
@@ -151,7 +152,7 @@ def one_hot(x: ArrayLike, num_classes: int = -1) -> Tensor:
     labels = private(x)
     check("one_hot", whole(-1), num_classes=num_classes)
     if labels.dtype.kind not in "iu":
-        raise TypeError(f"one_hot: x is {shown(labels)}; classes are integers")
+        raise TypeError(f"one_hot: x is {shown(x)}, of dtype {labels.dtype}; classes are integers")
     if num_classes == -1:
         if not labels.size:
             raise ValueError("one_hot: x is empty; give num_classes")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..errors import named
 from ..ranges import SWITCH, check, choice
-from ..tape import Array, Tensor, as_tensor, broadcast_to
+from ..tape import Array, Tensor, as_tensor, broadcast_to, in_floats
 from ..typing import ArrayLike
 from .gather import _fitting, _line, _source
 from .indexing import _getitem
@@ -32,25 +34,34 @@ def _table(places: Array, size: int, include_self: bool) -> Array:
     return table
 
 
+def _ends(dtype: np.dtype) -> tuple[Any, Any]:
+    """The least and the largest number of a dtype."""
+    if dtype.kind in "fc":
+        return -np.inf, np.inf
+    return (False, True) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+
+
 def _reduced(name: str, x: Tensor, places: Array, source: Tensor, reduce: str, include_self: bool) -> Tensor:
     """x with its entries and those of the source that go to the same place reduced."""
     check(name, REDUCE, reduce=reduce)
     check(name, SWITCH, include_self=include_self)
     if not x.size:
         return x
-    low, high = (-np.inf, np.inf) if x.dtype.kind in "fc" else (np.iinfo(x.dtype).min, np.iinfo(x.dtype).max)
-    neutral = {"prod": 1, "amax": low, "amin": high}.get(reduce, 0)
     table = _table(places.ravel(), x.size, include_self)
-    entries = concat([ravel(x), ravel(source), np.full(1, neutral, x.dtype)])
+    entries = concat([ravel(x), ravel(source)])
+    low, high = _ends(entries.dtype)
+    neutral = {"prod": 1, "amax": low, "amin": high}.get(reduce, 0)
+    entries = concat([entries, np.full(1, neutral, entries.dtype)])
     rows = _getitem(entries, index=(table,))
     if reduce == "prod":
         y = prod(rows, axis=1)
     elif reduce in ("amax", "amin"):
         y = max(rows, 1) if reduce == "amax" else min(rows, 1)
-    else:
+    elif reduce == "sum":
         y = sum(rows, 1)
-        if reduce == "mean":
-            y = y / (table < x.size + source.size).sum(1).astype(x.dtype if x.dtype.kind in "fc" else np.float64)
+    else:
+        counts = (table < x.size + source.size).sum(1)
+        y = in_floats(lambda rows: sum(rows, 1) / counts.astype(rows.dtype), rows)
     return reshape(y, x.shape)
 
 
@@ -65,12 +76,11 @@ def scatter_reduce(
     >>> scatter_reduce(np.array([1.0, 1.0]), 0, [0, 0], [3.0, 2.0], "amax").tolist()
     [3.0, 1.0]
     """
-    x = as_tensor(x)
-    _, grid, at = _fitting("scatter_reduce", x, axis, index, False)
-    source = _source("scatter_reduce", source if isinstance(source, Tensor) else np.asarray(source), at)
-    places = np.arange(x.size).reshape(x.shape)[grid if x.ndim else ()]
-    source = broadcast_to(as_tensor(source), shape=places.shape)
-    return _reduced("scatter_reduce", x, places, source, reduce, include_self)
+    y, grid, at = _fitting("scatter_reduce", x, axis, index)
+    source = _source("scatter_reduce", as_tensor(source), at)
+    places = np.arange(y.size).reshape(y.shape)[grid]
+    source = reshape(broadcast_to(as_tensor(source), shape=at.shape), places.shape)
+    return reshape(_reduced("scatter_reduce", y, places, source, reduce, include_self), np.shape(x))
 
 
 @named

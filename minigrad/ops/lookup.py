@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import named, shown
 from ..ranges import SWITCH, WHOLE, check, choice
-from ..tape import Array, Tensor, as_tensor, constant, dispatch, effect, private
+from ..tape import Array, Tensor, as_tensor, constant, dispatch, effect, in_floats, private, rounded_once
 from ..typing import ArrayLike
 from .elementwise import where
 from .indexing import _putitem, getitem
@@ -132,10 +132,13 @@ def embedding_bag(
         zeros = Tensor(constant(np.zeros(weight.shape[1], weight.dtype)))
         found = [max(rows[bags == i], 0) if counts[i] else zeros for i in range(n)]
         return stack(found) if found else reshape(rows, (0, weight.shape[1]))
+
+    def total(rows: Tensor) -> Tensor:
+        return _putitem(rows, index=constant(bags), shape=(n, weight.shape[1]))
+
     if per_sample_weights is not None:
-        rows = rows * per_sample_weights
-    total = _putitem(rows, index=constant(bags), shape=(n, weight.shape[1]))
+        return rounded_once(lambda rows, w: total(rows * w))(rows, per_sample_weights)
     if mode == "sum":
-        return total
+        return total(rows)
     counts = np.maximum(counts, 1)[:, None]
-    return total / (counts.astype(weight.dtype) if weight.dtype.kind in "fc" else counts)
+    return in_floats(lambda rows: total(rows) / counts.astype(rows.dtype), rows)

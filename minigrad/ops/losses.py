@@ -197,7 +197,7 @@ def gaussian_nll_loss(
 ) -> Tensor:
     """½ (log v + (x − t)²/v) for a Gaussian of mean x and variance v, no less than eps; `full` adds ½ log 2π.
 
-    x and target broadcast; var has their shape, or 1 as its last axis or lacks it. Raises ValueError for a negative variance.
+    x and target broadcast; var has their shape, or 1 in its place, or lacks the last axis. Raises ValueError for a negative variance.
     """
     check("gaussian_nll_loss", REDUCTION, reduction=reduction)
     x, target = broadcast_arrays(x, target)
@@ -206,8 +206,10 @@ def gaussian_nll_loss(
     var = as_tensor(var)
     if var.shape == x.shape[:-1] and x.ndim:
         var = expand_dims(var, -1)
-    if var.ndim and (var.shape[:-1] != x.shape[:-1] or var.shape[-1] not in (1, *x.shape[-1:])):
-        raise ValueError(f"gaussian_nll_loss: var has shape {var.shape}, x {x.shape}; it must be the same, or (…, 1)")
+    if var.ndim and (var.ndim != x.ndim or any(n not in (1, m) for n, m in zip(var.shape, x.shape))):
+        raise ValueError(
+            f"gaussian_nll_loss: var has shape {var.shape}, x {x.shape}; it must be the same, or 1 in places"
+        )
     if (var.read().real < 0).any():
         raise ValueError("gaussian_nll_loss: var has negative entries; a variance is ≥ 0")
 
@@ -296,7 +298,7 @@ def soft_margin_loss(x: ArrayLike, target: ArrayLike, *, reduction: str = "mean"
 def _classes(name: str, x: Tensor, target: Any) -> tuple[Tensor, Array, bool]:
     """x as (N, C), labels (N,), and whether there was no batch."""
     labels = private(target)
-    single = x.ndim == 1
+    single = x.ndim < 2
     if single:
         x, labels = reshape(x, (1, -1)), np.reshape(labels, (1,)) if labels.size == 1 else labels
     if x.ndim != 2 or labels.shape != x.shape[:1] or labels.dtype.kind not in "iu":
@@ -327,13 +329,17 @@ def multi_margin_loss(
         raise ValueError(f"{name}: p is {shown(p)}; it must be 1 or 2")
     x, labels, single = _classes(name, as_tensor(x), target)
     rows = np.arange(len(labels))
-    above = relu(margin - expand_dims(getitem(x, (rows, labels)), 1) + x)
-    above = above if p == 1 else above * above
-    if weight is not None:
-        above = above * expand_dims(getitem(as_tensor(weight), labels), 1)
     others = rows[:, None] * 0 + np.arange(x.shape[1]) != labels[:, None]
-    found = sum(where(others, above, 0), 1) / x.shape[1]
-    return reduced(reshape(found, ()) if single else found, reduction)
+
+    def losses(x: Tensor, weight: Tensor | None = None) -> Tensor:
+        above = relu(margin - expand_dims(getitem(x, (rows, labels)), 1) + x)
+        above = above if p == 1 else above * above
+        if weight is not None:
+            above = above * expand_dims(getitem(weight, labels), 1)
+        found = sum(where(others, above, 0), 1) / x.shape[1]
+        return reduced(reshape(found, ()) if single else found, reduction)
+
+    return in_floats(losses, x, *[] if weight is None else [as_tensor(weight)])
 
 
 def _marked(target: Array, classes: int) -> tuple[Array, Array]:
@@ -356,16 +362,20 @@ def multilabel_margin_loss(x: ArrayLike, target: ArrayLike, *, reduction: str = 
     name = "multilabel_margin_loss"
     x, labels = as_tensor(x), private(target)
     check(name, REDUCTION, reduction=reduction)
-    if x.ndim not in (1, 2) or labels.shape != x.shape or labels.dtype.kind not in "iu":
+    if x.ndim > 2 or labels.shape != x.shape or labels.dtype.kind not in "iu":
         raise ValueError(f"{name}: x is {shown(x)}, target {shown(target)}; they must be (N, C) both, target integers")
-    single = x.ndim == 1
+    single = x.ndim < 2
     x, labels = (reshape(x, (1, -1)), labels.reshape(1, -1)) if single else (x, labels)
     places, (listed, inside) = dispatch(_marked, labels, x.shape[1])
-    wanted = getitem(x, (np.arange(len(labels))[:, None], places))
-    above = relu(1 - expand_dims(wanted, 2) + expand_dims(x, 1))  # (N, listed, others)
     counts = listed[:, :, None] & ~inside[:, None, :]
-    found = sum(where(counts, above, 0), (1, 2)) / x.shape[1]
-    return reduced(reshape(found, ()) if single else found, reduction)
+
+    def losses(x: Tensor) -> Tensor:
+        wanted = getitem(x, (np.arange(len(labels))[:, None], places))
+        above = relu(1 - expand_dims(wanted, 2) + expand_dims(x, 1))  # (N, listed, others)
+        found = sum(where(counts, above, 0), (1, 2)) / x.shape[1]
+        return reduced(reshape(found, ()) if single else found, reduction)
+
+    return in_floats(losses, x)
 
 
 @named
@@ -519,13 +529,17 @@ def ctc_loss(
         rows = [labels[end - n : end] for n, end in zip(lengths, ends)]
     else:
         rows = [row[:n] for row, n in zip(labels, lengths)]
-    found = [_spelt(x[: steps[i], i], np.asarray(row, int), blank) for i, row in enumerate(rows)]
-    losses = concat([reshape(loss, (1,)) for loss in found])
-    if zero_infinity:
-        losses = where(dispatch(np.isinf, losses), 0, losses)
-    if reduction == "mean":
-        return mean(losses / np.maximum(lengths, 1).astype(losses.dtype))
-    return reshape(losses, ()) if single and reduction == "none" else reduced(losses, reduction)
+
+    def over_sequences(x: Tensor) -> Tensor:
+        found = [_spelt(x[: steps[i], i], np.asarray(row, int), blank) for i, row in enumerate(rows)]
+        losses = concat([reshape(loss, (1,)) for loss in found])
+        if zero_infinity:
+            losses = where(dispatch(np.isinf, losses), 0, losses)
+        if reduction == "mean":
+            return mean(losses / np.maximum(lengths, 1).astype(losses.dtype))
+        return reshape(losses, ()) if single and reduction == "none" else reduced(losses, reduction)
+
+    return in_floats(over_sequences, x)
 
 
 def _spelt(x: Tensor, labels: Array, blank: int) -> Tensor:

@@ -5,6 +5,7 @@ Ioffe, Szegedy 2015: y = γ (x − μ) / √(σ² + ε) + β, with μ and σ² t
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -194,14 +195,19 @@ def scale_and_shift(mean: Array, var: Array, gamma: Array, beta: Array, *, eps: 
 
 def _check(x: Tensor, eps: float, **vectors: Any) -> None:
     check("batch_norm", POSITIVE, eps=eps)
-    if x.ndim not in (2, 4):
-        raise ValueError(f"batch_norm: x has shape {x.shape}; it must be (N, C) or (N, C, H, W)")
+    if x.ndim < 2:
+        raise ValueError(f"batch_norm: x has shape {x.shape}; it must be (N, C, …)")
     c = x.shape[1]
     for name, v in vectors.items():
         if v.shape != (c,):
             raise ValueError(f"batch_norm: {name} has shape {v.shape}, x has {c} channels; it must be one each")
     for name in ("gamma", "beta"):
         same_dtype("batch_norm", x, vectors[name], name)
+
+
+def _images(x: Tensor) -> Tensor:
+    """x as the kernels take it: (N, C), or (N, C, H, W)."""
+    return x if x.ndim in (2, 4) else reshape(x, (*x.shape[:2], math.prod(x.shape[2:]), 1))
 
 
 def check_batch(x: Tensor) -> None:
@@ -217,7 +223,7 @@ def check_batch(x: Tensor) -> None:
 def batch_norm(
     x: ArrayLike, gamma: ArrayLike, beta: ArrayLike, *, eps: float = 1e-5, moments: Moments | None = None
 ) -> Tensor:
-    """Each channel of x, (N, C) or (N, C, H, W), normalised over the batch, then scaled by γ (C,) and shifted by β (C,).
+    """Each channel of x, (N, C, …), normalised over the batch, then scaled by γ (C,) and shifted by β (C,).
 
     `moments` may hand over what `channel_moments(x)` returned, to spare computing it again. Raises ValueError
     when there is one value per channel: it has no variance.
@@ -232,12 +238,13 @@ def batch_norm(
     check_batch(x)
     if moments is not None:
         moments = private(moments[0]), private(moments[1])
-    return _batch_norm(x, gamma, beta, eps=eps, moments=moments)
+    y = _batch_norm(_images(x), gamma, beta, eps=eps, moments=moments)
+    return y if y.ndim == x.ndim else reshape(y, x.shape)
 
 
 def channel_moments(x: ArrayLike) -> Moments:
     """The mean and the biased variance of each channel of x, as arrays: what a layer's running statistics follow."""
-    x = as_tensor(x)
+    x = _images(as_tensor(x))
     return dispatch(kernels.channel_moments, cast(x, dtype=floats_for(x.dtype)[0]))
 
 
@@ -248,4 +255,5 @@ def normalize(
     """Batch normalisation by given statistics (C,), as at test time: γ (x − mean) / √(var + ε) + β."""
     x, mean, var, gamma, beta = (as_tensor(a) for a in (x, mean, var, gamma, beta))
     _check(x, eps, mean=mean, var=var, gamma=gamma, beta=beta)
-    return _normalize(x, mean, var, gamma, beta, eps=eps)
+    y = _normalize(_images(x), mean, var, gamma, beta, eps=eps)
+    return y if y.ndim == x.ndim else reshape(y, x.shape)

@@ -15,7 +15,7 @@ import numpy as np
 
 from .. import kernels, random
 from ..errors import named, shown
-from ..ranges import POSITIVE, SWITCH, WHOLE, check, choice
+from ..ranges import INSIDE, POSITIVE, SWITCH, WHOLE, check, choice
 from ..tape import (
     ENTRIES,
     FLOATS,
@@ -613,6 +613,55 @@ def fractional_max_pool2d(
     pixels = permute_dims(x, (0, 2, 3, 1))  # (N,C,H,W) -> (N,H,W,C), as it mostly lies in memory
     winners = draw(_winners, as_array(pixels), rng, out, overlap, sequence, mode)  # (N,oh,ow,C)
     return permute_dims(getitem(reshape(pixels, (-1,)), winners), (0, 3, 1, 2))
+
+
+def fractional_windows(
+    x: ArrayLike, axes: int, kernel: Any, size: Any, ratio: Any, return_indices: bool, samples: Any = None
+) -> Any:
+    """PyTorch's form: windows of one size, side by side, each plane's at places of its own draw, or by its `samples`."""
+    name = f"fractional_max_pool{axes}d"
+    x = as_tensor(x)
+    if x.ndim not in (axes + 1, axes + 2):
+        raise ValueError(f"{name}: x has shape {x.shape}; it must be (N, C, {AXES[axes]}), or (C, {AXES[axes]})")
+    if (size is None) == (ratio is None):
+        raise ValueError(f"{name}: give one of output_size and output_ratio")
+    space, kernel = x.shape[-axes:], ints(name, "kernel_size", kernel, 1, axes)
+    if ratio is not None:
+        each = ratio if isinstance(ratio, tuple | list) else (ratio,) * axes
+        if len(each) != axes or not all(map(INSIDE.holds, each)):
+            raise ValueError(
+                f"{name}: output_ratio is {INSIDE.told(ratio)}; it must be a number in (0, 1), or one for each axis"
+            )
+        size = tuple(int(n * r) for n, r in zip(space, each))
+    out = ints(name, "output_size", size, 1, axes)
+    if any(k + n - 1 > m for k, n, m in zip(kernel, out, space)):
+        raise ValueError(f"{name}: {space} has no {out} windows of {kernel} at places of their own; ask for fewer")
+    planes = reshape(x, (math.prod(x.shape[:-axes]), math.prod(space)))
+    shares = None if samples is None else as_array(samples)
+    if shares is not None and shares.size != planes.shape[0] * axes:
+        raise ValueError(
+            f"{name}: _random_samples has shape {shares.shape}; x of shape {x.shape} needs {axes} for each plane"
+        )
+    if shares is not None:
+        shares = shares.reshape(-1, axes)[:, :: -1 if axes == 2 else 1]  # of images PyTorch's has the width first
+    winners = draw(_window_winners, as_array(planes), space, kernel, out, shares)
+    y = reshape(getitem(planes, (np.arange(len(winners))[:, None], winners)), (*x.shape[:-axes], *out))
+    return (y, wrap(winners.reshape(y.shape))) if return_indices else y
+
+
+def _window_winners(x: Array, space: Any, kernel: Any, out: Any, shares: Array | None) -> Array:
+    """The place in each plane, a row of x, of the largest entry of each window: (planes, windows)."""
+    shares = random.generator(None).random((len(x), len(space))) if shares is None else shares
+    at = np.zeros((len(x), 1, 1), int)  # (planes, windows, entries)
+    for n, k, m, u in zip(space, kernel, out, shares.T[:, :, None]):
+        step = (n - k) / max(m - 1, 1)
+        starts = ((np.arange(m) + u) * step).astype(int) - (u * step).astype(int)
+        starts[:, -1] = n - k
+        places = (starts[:, :, None] + np.arange(k))[:, None, :, None, :]
+        at = (at[:, :, None, :, None] * n + places).reshape(len(x), at.shape[1] * m, at.shape[2] * k)
+    rows = np.arange(len(x))[:, None]
+    best = x.real[rows[:, :, None], at].argmax(2)
+    return at[rows, np.arange(at.shape[1]), best]
 
 
 def check_regions(name: str, regions: str, sequence: str, mode: str) -> None:

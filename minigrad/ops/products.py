@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
 from collections import Counter
@@ -13,7 +12,7 @@ import numpy as np
 
 from ..errors import named, shown
 from ..ranges import NUMBER, WHOLE, check
-from ..tape import Tensor, in_floats, mul
+from ..tape import Tensor, mul, rounded_once
 from ..typing import ArrayLike
 from . import reduce
 from .linalg import _matmul, matmul
@@ -26,17 +25,6 @@ __all__ = [
 ]  # fmt: skip
 
 Labels = tuple[Any, ...]  # a name for each axis of a tensor
-
-
-def rounded_once(f: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """f(*tensors, **params), several operations, which where float16 is among the tensors is computed wide, as one."""
-
-    @functools.wraps(f)
-    def once(*xs: Any, **params: Any) -> Tensor:
-        tensors = [as_tensor(x) for x in xs]
-        return in_floats(f, *tensors, **params) if any(x.dtype.char == "e" for x in tensors) else f(*tensors, **params)
-
-    return once
 
 
 def _sizes(*operands: tuple[Tensor, Labels]) -> dict[Any, int]:

@@ -434,10 +434,12 @@ def affine_grid(theta: ArrayLike, size: Any, align_corners: bool | None = None) 
     size = ints(name, "size", size if isinstance(size, tuple | list) else None, 1, d + 2)
     if size[0] != len(theta):
         raise ValueError(f"{name}: size {size} is of {size[0]} images, theta of {len(theta)}")
-    base = wrap(
-        constant(_base(size[2:], bool(align_corners)).astype(theta.dtype if theta.dtype.kind == "f" else float))
-    )
-    return reshape(matmul(base, matrix_transpose(theta)), (len(theta), *size[2:], d))
+    base = _base(size[2:], bool(align_corners))
+
+    def moved(theta: Tensor) -> Tensor:
+        return matmul(wrap(constant(base.astype(theta.dtype))), matrix_transpose(theta))
+
+    return reshape(in_floats(moved, theta), (len(theta), *size[2:], d))
 
 
 def _base(size: tuple[int, ...], aligned: bool) -> Array:

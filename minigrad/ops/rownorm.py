@@ -16,12 +16,23 @@ import numpy as np
 from .. import kernels
 from ..errors import named, shown
 from ..ranges import COUNT, NUMBER, POSITIVE, SWITCH, UNIT, check
-from ..tape import Array, Tensor, as_tensor, constant, effect, floats_for, fused, real_dtype, snapshot
+from ..tape import (
+    Array,
+    Tensor,
+    as_tensor,
+    constant,
+    effect,
+    floats_for,
+    fused,
+    in_floats,
+    real_dtype,
+    rounded_once,
+    snapshot,
+)
 from ..typing import ArrayLike
 from . import distances, norm
 from .conv import same_dtype
 from .elementwise import maximum, power
-from .products import rounded_once
 from .reduce import mean
 from .shape import pad, reshape
 
@@ -243,7 +254,7 @@ def local_response_norm(x: ArrayLike, size: int, alpha: float = 1e-4, beta: floa
             total = total + squares[:, i : i + c]
         return x * power(k + alpha / size * total, -beta)
 
-    return rounded_once(response)(x)
+    return in_floats(response, x)
 
 
 @named

@@ -97,11 +97,15 @@ def reshape(x: ArrayLike, shape: int | Sequence[int], *, copy: bool | None = Non
 
 
 @named
-def flatten(x: ArrayLike, start: int = 0) -> Tensor:
-    """x with all axes from `start` on made one: flatten(x, 1) keeps the batch axis."""
+def flatten(x: ArrayLike, start: int = 0, end: int = -1) -> Tensor:
+    """x with the axes from `start` to `end` made one: flatten(x, 1) keeps the batch axis."""
     x = as_tensor(x)
-    start = normal_axis("flatten", start, x.ndim) if x.ndim else 0
-    return reshape(x, (*x.shape[:start], math.prod(x.shape[start:])))
+    if not x.ndim:
+        return reshape(x, (1,))
+    start, end = (normal_axis("flatten", a, x.ndim) for a in (start, end))
+    if start > end:
+        raise ValueError(f"flatten: start is {start}, end {end}; axes go from the first to the last")
+    return reshape(x, (*x.shape[:start], math.prod(x.shape[start : end + 1]), *x.shape[end + 1 :]))
 
 
 @named

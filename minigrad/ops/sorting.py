@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import named, shown
 from ..ranges import COUNT, INDEX, SWITCH, UNIT, check, choice
-from ..tape import Array, Tensor, as_array, as_tensor, dispatch, wrap
+from ..tape import Array, Tensor, as_array, as_tensor, dispatch, in_floats, wrap
 from ..typing import ArrayLike
 from .elementwise import where
 from .gather import take_along_axis
@@ -189,7 +189,10 @@ def _quantile(name: str, x: Any, q: Any, axis: Any, keepdims: bool, method: str,
     low, high, part = dispatch(_between_places, rows, qs.reshape(-1), method, skip_nan)
     order = dispatch(_order, rows, rows.ndim - 1, False)
     ends = [take_along_axis(rows, dispatch(np.take_along_axis, order, at, -1), axis=-1) for at in (low, high)]
-    y = ends[0] if method in ("lower", "higher", "nearest") else lerp(ends[0], ends[1], part.astype(ends[0].dtype))
+    if method in ("lower", "higher", "nearest"):
+        y = ends[0]
+    else:
+        y = in_floats(lambda a, b: lerp(a, b, part.astype(a.dtype)), *ends)
     if not skip_nan:
         y = where(dispatch(_has_nan, rows), np.nan, y)
     y = moveaxis(y, -1, 0) if qs.ndim else reshape(y, y.shape[:-1])

@@ -16,10 +16,12 @@ from .. import kernels
 from ..errors import named
 from ..extras import extra
 from ..ranges import COUNT, INDEX, check
-from ..tape import Array, Tensor, as_tensor, dispatch, elementwise, general, primitive
+from ..tape import Array, Tensor, as_tensor, dispatch, elementwise, general, in_floats, primitive, private, rounded_once
 from ..typing import ArrayLike
 from .elementwise import decision, exp, log, where
-from .transcendental import stepped, xlogy
+from .reduce import sum
+from .shape import expand_dims
+from .transcendental import sinc, stepped, xlogy
 
 __all__ = ["digamma", "erf", "erfc", "lgamma"]
 
@@ -159,24 +161,32 @@ def multigammaln(x: ArrayLike, p: int) -> Tensor:
     """The logarithm of the gamma function of dimension p."""
     check("multigammaln", COUNT, p=p)
     x = as_tensor(x)
-    terms = [lgamma(x - j / 2) for j in range(p)]
-    return sum(terms[1:], start=terms[0]) + p * (p - 1) / 4 * math.log(math.pi)
+    halves = (np.arange(p) / 2).astype(x.dtype if x.dtype.kind in "fc" else np.float64)
+    terms = lgamma(expand_dims(x, -1) - halves)
+    return sum(terms, -1) + p * (p - 1) / 4 * math.log(math.pi)
 
 
-def _no_rule(*_: Any, **__: Any) -> Tensor:
-    raise NotImplementedError("gammainc: its derivative in a is not known here; give a as a constant (detach it)")
+def _no_rule(name: str) -> Any:
+    def rule(*_: Any, **__: Any) -> Tensor:
+        what = "its derivative in its first argument is not known here; give that as a real constant (detach it)"
+        raise NotImplementedError(f"{name}: {what}")
+
+    return rule
+
+
+_NO_RULE, _NO_RULE_C, _NO_RULE_ZETA = _no_rule("gammainc"), _no_rule("gammaincc"), _no_rule("zeta")
 
 
 @primitive
 def gammainc(a: Array, x: Array) -> Array:
     """The part of Γ(a) that is ∫₀ˣ t^(a−1) e^(−t) dt; it has a derivative in x only."""
-    return stepped(_scipy("gammainc"), _no_rule, _gamma_density)(a, x)
+    return stepped(_scipy("gammainc"), _NO_RULE, _gamma_density)(a, x)
 
 
 @primitive
 def gammaincc(a: Array, x: Array) -> Array:
     """1 − gammainc(a, x), without cancellation."""
-    return stepped(_scipy("gammaincc"), _no_rule, lambda a, x: -_gamma_density(a, x))(a, x)
+    return stepped(_scipy("gammaincc"), _NO_RULE_C, lambda a, x: -_gamma_density(a, x))(a, x)
 
 
 def _gamma_density(a: Array, x: Array) -> Array:
@@ -189,13 +199,26 @@ def _density(a: Tensor, x: Tensor) -> Tensor:
 
 general(
     gammainc,
-    [_no_rule, lambda g, y, a, x: g * _density(a, x)],
-    [_no_rule, lambda t, y, a, x: t * _density(a, x)],
+    [_NO_RULE, lambda g, y, a, x: g * _density(a, x)],
+    [_NO_RULE, lambda t, y, a, x: t * _density(a, x)],
 )
 general(
     gammaincc,
-    [_no_rule, lambda g, y, a, x: -g * _density(a, x)],
-    [_no_rule, lambda t, y, a, x: -t * _density(a, x)],
+    [_NO_RULE_C, lambda g, y, a, x: -g * _density(a, x)],
+    [_NO_RULE_C, lambda t, y, a, x: -t * _density(a, x)],
+)
+
+
+@primitive
+def zeta(s: Array, q: Array) -> Array:
+    """Hurwitz's Σ (q + k)^(−s) over k ≥ 0, Riemann's at q = 1; it has a derivative in q only."""
+    return stepped(_scipy("zeta"), _NO_RULE_ZETA, lambda s, q: -s * _scipy("zeta")(s + 1, q))(s, q)
+
+
+general(
+    zeta,
+    [_NO_RULE_ZETA, lambda g, y, s, q: g * -s * zeta(s + 1, q)],
+    [_NO_RULE_ZETA, lambda t, y, s, q: t * -s * zeta(s + 1, q)],
 )
 
 
@@ -254,3 +277,66 @@ i0e, i1e = (
 )
 k0, k1 = (_of_bessel(f"k{n}", "kv", n, "The modified Bessel function of the second kind") for n in (0, 1))
 k0e, k1e = (_of_bessel(f"k{n}e", "kve", n, "eˣ times the modified Bessel function of the second kind") for n in (0, 1))
+
+
+@named
+def spherical_bessel_j0(x: ArrayLike) -> Tensor:
+    """sin(x) / x, the spherical Bessel function of the first kind of order 0."""
+    return rounded_once(lambda x: sinc(x / math.pi))(x)
+
+
+# ---- orthogonal polynomials ----------------------------------------------------------------------------------------------
+
+# p₀ = 1, p₁ = slope · x + rest, and p_{k+1} = (a x + b) p_k − c p_{k−1} with (a, b, c) of k
+_CHEBYSHEV: Callable = lambda k: (2, 0, 1)  # noqa: E731
+_POLYNOMIALS: dict[str, tuple[int, int, Callable]] = {
+    "chebyshev_polynomial_t": (1, 0, _CHEBYSHEV),
+    "chebyshev_polynomial_u": (2, 0, _CHEBYSHEV),
+    "chebyshev_polynomial_v": (2, -1, _CHEBYSHEV),
+    "chebyshev_polynomial_w": (2, 1, _CHEBYSHEV),
+    "hermite_polynomial_h": (2, 0, lambda k: (2, 0, 2 * k)),
+    "hermite_polynomial_he": (1, 0, lambda k: (1, 0, k)),
+    "laguerre_polynomial_l": (-1, 1, lambda k: (-1 / (k + 1), (2 * k + 1) / (k + 1), k / (k + 1))),
+    "legendre_polynomial_p": (1, 0, lambda k: ((2 * k + 1) / (k + 1), 0, k / (k + 1))),
+}
+
+
+def _polynomial(name: str, shifted: bool = False) -> Callable[[ArrayLike, ArrayLike], Tensor]:
+    slope, rest, step = _POLYNOMIALS[name]
+
+    def function(x: ArrayLike, n: ArrayLike) -> Tensor:
+        degrees = np.trunc(private(n))
+
+        def values(x: Tensor) -> Tensor:
+            x = 2 * x - 1 if shifted else x
+            before: Any = np.ones((), x.dtype)
+            y = where(degrees == 0, before, 0 * x)
+            p = slope * x + rest
+            for k in range(1, int(degrees.max(initial=0)) + 1):
+                y = where(degrees == k, p, y)
+                a, b, c = step(k)
+                before, p = p, (a * x + b) * p - c * before
+            return y
+
+        return in_floats(values, as_tensor(x))
+
+    function.__name__ = function.__qualname__ = "shifted_" * shifted + name
+    family, _, kind = name.split("_")
+    function.__doc__ = (
+        f"{family.capitalize()}'s polynomials {kind.capitalize()} of degree n"
+        f"{', of 2 x − 1' * shifted}; n is an array, cut to whole numbers, and below 0 they are 0."
+    )
+    return named(function)
+
+
+chebyshev_polynomial_t, chebyshev_polynomial_u, chebyshev_polynomial_v, chebyshev_polynomial_w = (
+    _polynomial(f"chebyshev_polynomial_{kind}") for kind in "tuvw"
+)
+(
+    shifted_chebyshev_polynomial_t,
+    shifted_chebyshev_polynomial_u,
+    shifted_chebyshev_polynomial_v,
+    shifted_chebyshev_polynomial_w,
+) = (_polynomial(f"chebyshev_polynomial_{kind}", shifted=True) for kind in "tuvw")
+hermite_polynomial_h, hermite_polynomial_he = (_polynomial(f"hermite_polynomial_{kind}") for kind in ("h", "he"))
+laguerre_polynomial_l, legendre_polynomial_p = map(_polynomial, ("laguerre_polynomial_l", "legendre_polynomial_p"))

@@ -18,6 +18,7 @@ import numpy as np
 
 from .. import random
 from ..errors import named, shown
+from ..ranges import COUNT, INDEX, SWITCH, WHOLE, Range, check
 from ..tape import Tensor, as_tensor, draw, effect, no_grad, state
 
 
@@ -31,11 +32,10 @@ class Public:
 mg: Any = Public()
 
 
-def swapped_axes(x: Any, a: int, b: int) -> Any:
-    """x with two axes exchanged."""
-    order = list(range(np.ndim(x)))
-    order[a], order[b] = order[b], order[a]
-    return mg.permute_dims(x, order)
+def _joined(tensors: Any, dim: int) -> Tensor:
+    """Without those of shape (0,), with which a loop may begin."""
+    xs = mg.ops.shape._sequence("cat", tensors)
+    return mg.concat([x for x in xs if x.shape != (0,)] or xs, axis=dim)
 
 
 def _at(x: Any, dim: int, part: Any) -> Any:
@@ -66,14 +66,15 @@ def _draw(method: str, *args: Any) -> Any:
     return getattr(random.generator(None), method)(*args)
 
 
-def _integers(method: str, *args: Any) -> Tensor:
-    return mg.tensor(draw(_draw, method, *args))
+def _integers(method: str, *args: Any, dtype: Any = None) -> Tensor:
+    return mg.tensor(draw(_draw, method, *args), dtype=dtype)
 
 
 class _Recording:
     """`set_grad_enabled`: at once, and as a block, after which it is as before."""
 
     def __init__(self, mode: bool) -> None:
+        check("set_grad_enabled", SWITCH, mode=mode)
         self.before, state.recording = state.recording, bool(mode)
 
     def __enter__(self) -> None: ...
@@ -94,7 +95,7 @@ FUNCTIONS: dict[str, Any] = {
     "arctan2": "atan2",
     "arctanh": "atanh",
     "as_tensor": lambda data, dtype=None: as_tensor(data) if dtype is None else as_tensor(data).astype(dtype),
-    "cat": lambda tensors, dim=0: mg.concat(tensors, axis=dim),
+    "cat": lambda tensors, dim=0: _joined(tensors, dim),
     "chunk": lambda input, chunks, dim=0: _chunk(input, chunks, dim),
     "clamp": lambda input, min=None, max=None: mg.clip(input, min, max),
     "clamp_max": lambda input, max: mg.clip(input, None, max),
@@ -131,19 +132,19 @@ FUNCTIONS: dict[str, Any] = {
     "permute": lambda input, dims: mg.permute_dims(input, dims),
     "pinverse": "linalg.pinv",
     "rand": lambda *size, dtype=None, requires_grad=False: _drawn("random", size, dtype, requires_grad),
-    "randint": lambda low, high, size=None: (
-        _integers("integers", 0, low, high) if size is None else _integers("integers", low, high, size)
+    "randint": lambda low, high, size=None, *, dtype=None: _integers(
+        "integers", *((0, low, high) if size is None else (low, high, size)), dtype=dtype
     ),
     "randn": lambda *size, dtype=None, requires_grad=False: _drawn("standard_normal", size, dtype, requires_grad),
-    "randperm": lambda n: _integers("permutation", n),
+    "randperm": lambda n: _integers("permutation", _held("randperm", INDEX, n=n)),
     "rsqrt": lambda input: 1 / mg.sqrt(input),
     "select": lambda input, dim, index: _at(input, dim, index),
     "set_grad_enabled": lambda mode: _Recording(mode),
     "sgn": "sign",
     "slogdet": "linalg.slogdet",
-    "swapdims": lambda input, dim0, dim1: swapped_axes(input, dim0, dim1),
+    "swapdims": lambda input, dim0, dim1: mg.swapaxes(input, dim0, dim1),
     "t": lambda input: _turned(input),
-    "transpose": lambda input, dim0, dim1: swapped_axes(input, dim0, dim1),
+    "transpose": lambda input, dim0, dim1: mg.swapaxes(input, dim0, dim1),
     "true_divide": "div",
     "unbind": lambda input, dim=0: tuple(_at(input, dim, i) for i in range(input.shape[dim])),
     "unsqueeze": lambda input, dim: mg.expand_dims(input, axis=dim),
@@ -166,6 +167,9 @@ FUNCTIONS: dict[str, Any] = {
     "histogram": lambda input, bins, *, range=None, weight=None, density=False: _histogram(
         input, bins, range, weight, density
     ),
+    "histogramdd": lambda input, bins, *, range=None, weight=None, density=False: _histogramdd(
+        input, bins, range, weight, density
+    ),
     "hsplit": lambda input, indices_or_sections: _split_stack("hsplit", input, indices_or_sections, 2),
     "i0": "special.i0",
     "igamma": "special.gammainc",
@@ -179,7 +183,8 @@ FUNCTIONS: dict[str, Any] = {
     "matrix_exp": lambda A: mg.linalg.matrix_exp(A),
     "multinomial": lambda input, num_samples, replacement=False: _multinomial(input, num_samples, replacement),
     "mvlgamma": lambda input, p: mg.special.multigammaln(input, p),
-    "normal": lambda mean, std=1.0, size=None: _normal(mean, std, size),
+    "nonzero_static": lambda input, *, size, fill_value=-1: _padded_rows(mg.argwhere(input), size, fill_value),
+    "normal": lambda mean, std=1.0, size=None, *, dtype=None: _normal(mean, std, size, dtype),
     "polygamma": lambda n, input: mg.special.polygamma(n, input),
     "put": lambda input, index, source, accumulate=False: _put(input, index, source, accumulate),
     "qr": lambda input, some=True: mg.linalg.qr(input, mode="reduced" if some else "complete"),
@@ -233,6 +238,12 @@ FUNCTIONS: dict[str, Any] = {
 }
 
 
+def _held(who: str, allowed: Range, **value: Any) -> Any:
+    """The value, if it is in the range."""
+    check(who, allowed, **value)
+    return next(iter(value.values()))
+
+
 def _turned(x: Any) -> Any:
     if x.ndim > 2:
         raise ValueError(f"t: a tensor of shape {x.shape} has more than two axes; use mT, or transpose(a, b)")
@@ -281,9 +292,9 @@ def _put(x: Any, index: Any, source: Any, accumulate: bool) -> Tensor:
 
 
 def _masked_scatter(x: Any, mask: Any, source: Any) -> Tensor:
-    x, mask, source = as_tensor(x), as_tensor(mask)._data, mg.ravel(source)
+    x, given, mask, source = as_tensor(x), mask, as_tensor(mask)._data, mg.ravel(source)
     if mask.dtype != bool:
-        raise TypeError(f"masked_scatter: mask has dtype {mask.dtype}; it must be boolean")
+        raise TypeError(f"masked_scatter: mask is {shown(given)}; it must be boolean")
     shape = np.broadcast_shapes(x.shape, mask.shape)
     mask = np.broadcast_to(mask, shape)
     n = int(mask.sum())
@@ -332,18 +343,21 @@ def _pieces(x: Any, size: Any, dim: int) -> tuple:
     return tuple(_at(x, dim, slice(i, i + size)) for i in range(0, max(n, 1), max(size, 1)))
 
 
+_PLACES = Range(lambda v: all(map(WHOLE.holds, v)), "a whole number ≥ 1, or a list of whole numbers", (list, tuple))
+
+
 def _tensor_split(x: Any, parts: Any, dim: int) -> tuple:
     x = as_tensor(x)
-    if isinstance(parts, Tensor):
+    if isinstance(parts, (Tensor, np.ndarray)):
         parts = parts.tolist()
     if not x.ndim or not -x.ndim <= dim < x.ndim:
         raise IndexError(f"tensor_split: dim is {dim}; x has shape {x.shape}")
     n = x.shape[dim]
     if isinstance(parts, (list, tuple)):
+        check("tensor_split", _PLACES, indices_or_sections=parts)
         return tuple(_at(x, dim, slice(a, b)) for a, b in zip([0, *parts], [*parts, n]))
-    if parts < 1:
-        raise ValueError(f"tensor_split: there are {parts} sections; there must be at least 1")
-    return _cuts(x, [n // parts + (i < n % parts) for i in range(parts)], dim)
+    check("tensor_split", COUNT, indices_or_sections=parts)
+    return _cuts(x, [n // parts + 1] * (n % parts) + [n // parts] * (parts - n % parts), dim)
 
 
 def _split_stack(name: str, x: Any, parts: Any, least: int) -> tuple:
@@ -388,7 +402,7 @@ def _whole(name: str, a: Any, b: Any) -> Tensor:
 
 def _logspace(start: Any, end: Any, steps: int, base: float, dtype: Any) -> Any:
     if not isinstance(steps, (int, np.integer)) or steps < 0:
-        raise TypeError(f"logspace: steps is {steps}; it must be a whole number ≥ 0")
+        raise TypeError(f"logspace: steps is {shown(steps)}; it must be a whole number ≥ 0")
     ends = [as_tensor(v)._data for v in (start, end)]
     if any(v.ndim for v in ends):
         raise ValueError(f"logspace: start and end have shapes {[v.shape for v in ends]}; they must be numbers")
@@ -456,12 +470,30 @@ def _histogram(x: Any, bins: Any, limits: Any, weight: Any, density: bool) -> tu
     return mg.tensor(counts.astype(a.dtype)), mg.tensor(edges.astype(a.dtype))
 
 
-def _normal(mean: Any, std: Any, size: Any) -> Tensor:
+def _histogramdd(x: Any, bins: Any, limits: Any, weight: Any, density: bool) -> tuple[Tensor, list[Tensor]]:
+    x = as_tensor(x)
+    a, w = x._data.reshape(-1, x.shape[-1]), None if weight is None else as_tensor(weight)._data.ravel()
+    bins = [
+        n if isinstance(n, int) else as_tensor(n)._data
+        for n in ([bins] * a.shape[1] if isinstance(bins, int) else bins)
+    ]
+    limits = [(0.0, 1.0)] * a.shape[1] if limits is None and not a.size else limits
+    pairs: Any = None if limits is None else np.reshape(limits, (-1, 2))
+    counts, edges = np.histogramdd(a, bins, pairs, density=density, weights=w)
+    return mg.tensor(counts.astype(a.dtype)), [mg.tensor(e.astype(a.dtype)) for e in edges]
+
+
+def _padded_rows(rows: Tensor, size: int, value: int) -> Tensor:
+    """The first rows, or these and as many of one value as there are to `size`."""
+    return mg.pad(rows[:size], ((0, max(0, size - rows.shape[0])), (0, 0)), value=value)
+
+
+def _normal(mean: Any, std: Any, size: Any, dtype: Any) -> Tensor:
     mean, std = as_tensor(mean)._data, as_tensor(std)._data
     if (std < 0).any():
         raise ValueError(f"normal: std is {std}; it must be ≥ 0")
-    shape = np.broadcast_shapes(mean.shape, std.shape) if size is None else tuple(size)
-    return mg.tensor(np.asarray(draw(_draw, "normal", mean, std, shape)).astype(np.result_type(mean, std)))
+    shape = np.broadcast_shapes(mean.shape, std.shape) if size is None else mg.ops.shape._ints("normal", "size", size)
+    return mg.tensor(np.asarray(draw(_draw, "normal", mean, std, shape)).astype(dtype or np.result_type(mean, std)))
 
 
 def _drawn_like(x: Any, method: str, *args: Any) -> Tensor:
@@ -590,8 +622,8 @@ def _expand(x: Tensor, sizes: tuple) -> Tensor:
 def _repeat(x: Tensor, sizes: tuple, axis: int | None) -> Tensor:
     if axis is None:
         raise TypeError(
-            "repeat: PyTorch's x.repeat(2, 3) lays copies side by side, NumPy's repeats each entry; write mg.tile(x, (2, 3)), "
-            "or mg.repeat(x, 2, axis=…)"
+            "repeat: axis is None; PyTorch's x.repeat(2, 3) lays copies side by side, NumPy's repeats each entry: write "
+            "mg.tile(x, (2, 3)), or mg.repeat(x, 2, axis=…)"
         )
     return mg.repeat(x, *sizes, axis=axis)
 
@@ -605,7 +637,7 @@ def _split(x: Tensor, *_: Any, **__: Any) -> Any:
 
 def _transposed(x: Tensor, axes: tuple) -> Tensor:
     if len(axes) == 2 and all(isinstance(a, (int, np.integer)) for a in axes):
-        return swapped_axes(x, *axes)
+        return mg.swapaxes(x, *axes)
     return mg.permute_dims(x, _sizes(axes) if axes and axes[0] is not None else tuple(range(x.ndim))[::-1])
 
 
@@ -668,7 +700,7 @@ METHODS: dict[str, Any] = {
     ),
     "new_ones": lambda x, *size, dtype=None, requires_grad=False: _new(x, np.ones(_sizes(size)), dtype, requires_grad),
     "new_tensor": lambda x, data, *, dtype=None, requires_grad=False: mg.tensor(
-        np.asarray(data, dtype or None), requires_grad=requires_grad
+        data, dtype=dtype or None, requires_grad=requires_grad
     ),
     "new_zeros": lambda x, *size, dtype=None, requires_grad=False: _new(
         x, np.zeros(_sizes(size)), dtype, requires_grad
@@ -814,9 +846,11 @@ def _batch_norm(
     x: Any, mean: Any, var: Any, weight: Any, bias: Any, training: bool, momentum: float, eps: float
 ) -> Any:
     x = as_tensor(x)
-    channels = x.shape[1]
+    channels = x.shape[1] if x.ndim > 1 else 0
     weight = np.ones(channels, x.dtype) if weight is None else weight
     bias = np.zeros(channels, x.dtype) if bias is None else bias
+    if x.ndim < 2:
+        raise ValueError(f"batch_norm: x has shape {x.shape}; it must be (N, C, …)")
     if not training and mean is not None:
         across = (1, channels, *(1,) * (x.ndim - 2))
         scale = weight / mg.sqrt(as_tensor(var) + eps)
@@ -867,8 +901,18 @@ def _in_dtype(f: str, x: Any, dim: int | None, dtype: Any) -> Tensor:
 def _linear_cross_entropy(x: Any, weight: Any, target: Any, bias: Any, ignore_index: int | None, k: Any) -> Tensor:
     if ignore_index is not None:
         k["ignore_index"] = ignore_index
-    y = _linear(x, weight, bias)
-    return mg.cross_entropy(y, target, **k)
+    if np.ndim(weight) > 2:  # (C, …, in): the logits are (N, C, …)
+        y = mg.tensordot(x, weight, axes=([-1], [-1]))
+        return mg.cross_entropy(y if bias is None else y + bias, target, **k)
+    return mg.cross_entropy(_linear(x, weight, bias), target, **k)
+
+
+def _fractional(axes: int) -> Callable:
+    return lambda input, kernel_size, output_size=None, output_ratio=None, return_indices=False, _random_samples=None: (
+        mg.ops.pool.fractional_windows(
+            input, axes, kernel_size, output_size, output_ratio, return_indices, _random_samples
+        )
+    )
 
 
 FUNCTIONAL: dict[str, Any] = {
@@ -901,6 +945,7 @@ FUNCTIONAL: dict[str, Any] = {
     "dropout2d": lambda input, p=0.5, training=True, inplace=False: _dropped("dropout2d", input, p, training, 3),
     "dropout3d": lambda input, p=0.5, training=True, inplace=False: _dropped("dropout3d", input, p, training, 4),
     "fold": "fold_columns",
+    **{f"fractional_max_pool{n}d": _fractional(n) for n in (2, 3)},
     "linear": lambda input, weight, bias=None: _linear(input, weight, bias),
     "pad": "pad_last",
     "unfold": "unfold_columns",
@@ -915,7 +960,6 @@ def functional(name: str) -> Callable:
     """PyTorch's `nn.functional.<name>`. Raises KeyError for others; AttributeError if it is not there yet."""
     f = found(name, FUNCTIONAL[name])
 
-    @functools.wraps(f)
     def call(*args: Any, **kwargs: Any) -> Any:
         if kwargs:
             for k in OLD & kwargs.keys():
@@ -924,5 +968,6 @@ def functional(name: str) -> Callable:
             kwargs = {k: v for k, v in kwargs.items() if k not in IGNORED | OLD}
         return f(*args, **kwargs)
 
+    functools.update_wrapper(call, f)
     call.__name__ = call.__qualname__ = name
-    return call
+    return named(call)

@@ -8,13 +8,27 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import named
-from ..ranges import INDEX, NUMBER, POSITIVE, SWITCH, check
-from ..tape import INTEGERS, Array, Tensor, as_tensor, dispatch, linear, primitive
+from ..errors import named, shown
+from ..ranges import INDEX, NUMBER, POSITIVE, SWITCH, Range, check
+from ..tape import (
+    INTEGERS,
+    Array,
+    Tensor,
+    as_tensor,
+    dispatch,
+    floats_for,
+    in_floats,
+    in_int64,
+    linear,
+    mul,
+    primitive,
+    rounded_once,
+    wrap,
+)
 from ..typing import ArrayLike, DTypeLike
 from .creation import astype
 from .distances import vector_norm
-from .elementwise import where
+from .elementwise import maximum, where
 from .gather import take_along_axis
 from .layout import along
 from .linalg import matmul
@@ -55,12 +69,23 @@ def prod(x: ArrayLike, /, *, axis: Axis = None, dtype: DTypeLike | None = None, 
     y = _rows(x, axes)
     if not y.shape[-1]:
         y = as_tensor(np.ones((*y.shape[:-1], 1), y.dtype))
-    y = y if y.dtype.kind in "fc" or y.shape[-1] > 1 else y * 1  # integers become int64, as in every product
+    y = in_floats(_multiplied, y) if y.dtype.kind in "fc" else wrap(dispatch(in_int64(_prod), y))
+    kept = tuple(1 if a in axes else n for a, n in enumerate(x.shape))
+    return _dropped(reshape(y, kept), axes, keepdims)
+
+
+def _multiplied(y: Tensor) -> Tensor:
     while (n := y.shape[-1]) > 1:
         half = y[..., : n // 2] * y[..., n // 2 : n // 2 * 2]
         y = concat([half, y[..., -1:]], -1) if n % 2 else half
-    kept = tuple(1 if a in axes else n for a, n in enumerate(x.shape))
-    return _dropped(reshape(y, kept), axes, keepdims)
+    return y
+
+
+def _prod(x: Array) -> Array:
+    return np.multiply.reduce(x, -1, keepdims=True)
+
+
+_prod.multiplies = True  # type: ignore[attr-defined]
 
 
 # ---- running sums ---------------------------------------------------------------------------------------------------------------
@@ -128,23 +153,36 @@ def cumulative_prod(
     if not x.ndim:
         x = reshape(x, (1,))
     axis = _one_axis("cumulative_prod", x, axis)
-    y = _scanned(lambda a, b: a * b, x if x.dtype.kind in "fc" else x * 1, axis)
+    if x.dtype.kind in "fc":
+        y = in_floats(lambda x: _scanned(mul, x, axis), x)
+    else:
+        y = wrap(dispatch(in_int64(_cumulative_prod), x, axis=axis))
     return _with_initial(y, axis, 1) if include_initial else y
+
+
+def _cumulative_prod(x: Array, *, axis: int) -> Array:
+    return np.multiply.accumulate(x, axis)
+
+
+_cumulative_prod.multiplies = True  # type: ignore[attr-defined]
 
 
 @named
 def logcumsumexp(x: ArrayLike, axis: int) -> Tensor:
     """log Σ eˣ over the first entries along `axis`, without overflow."""
     x = as_tensor(x)
-    return _scanned(logaddexp, x, normal_axis("logcumsumexp", axis, x.ndim)) if x.ndim else x
+    if not x.ndim:
+        return x
+    axis = normal_axis("logcumsumexp", axis, x.ndim)
+    return in_floats(lambda x: _scanned(logaddexp, x, axis), x)
 
 
 def _last_best(x: Array, axis: int, largest: bool) -> Array:
     """The place of the best of the first entries, the last of several; NaN is best."""
-    real = x.real if largest else -x.real
-    best = np.maximum.accumulate(real, axis)
+    real = x.real
+    best = (np.maximum if largest else np.minimum).accumulate(real, axis)
     places = np.arange(x.shape[axis]).reshape([-1 if a == axis else 1 for a in range(x.ndim)])
-    return np.maximum.accumulate(np.where((real >= best) | np.isnan(real), places, 0), axis)
+    return np.maximum.accumulate(np.where((real == best) | np.isnan(real), places, 0), axis)
 
 
 def _running(name: str, x: ArrayLike, axis: int, largest: bool) -> tuple[Tensor, Tensor]:
@@ -186,9 +224,13 @@ def diff(
         return x
     around = [x if v is x else as_tensor(v) for v in (prepend, x, append) if v is not None]
     x = concat(around, axis) if len(around) > 1 else x
-    for _ in range(n):
-        x = along(x, axis, slice(1, None)) - along(x, axis, slice(0, -1 if x.shape[axis] else None))
-    return x
+
+    def differences(x: Tensor) -> Tensor:
+        for _ in range(n if n < x.shape[axis] else x.shape[axis]):  # then nothing is left
+            x = along(x, axis, slice(1, None)) - along(x, axis, slice(0, -1 if x.shape[axis] else None))
+        return x
+
+    return rounded_once(differences)(x)
 
 
 # ---- statistics -----------------------------------------------------------------------------------------------------------------
@@ -212,8 +254,7 @@ def nanmean(x: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """The mean of the entries that are not NaN; NaN where there is none."""
     x = as_tensor(x)
     axes = normal_axes("nanmean", axis, x.ndim)
-    counts = dispatch(_counts, x, axes, keepdims)
-    return nansum(x, axes, keepdims) / counts
+    return in_floats(lambda x: nansum(x, axes, keepdims) / dispatch(_counts, x, axes, keepdims), x)
 
 
 def _counts(x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
@@ -246,19 +287,38 @@ def average(x: ArrayLike, axis: Axis = None, weights: ArrayLike | None = None, *
         (at,) = normal_axes("average", axis, x.ndim)
         w = reshape(w, tuple(n if a == at else 1 for a, n in enumerate(x.shape)))
     w = w + np.zeros(x.shape, w.dtype)
-    return sum(x * w, axis, keepdims) / sum(w, axis, keepdims)
+    return rounded_once(lambda x, w: sum(x * w, axis, keepdims) / sum(w, axis, keepdims))(x, w)
+
+
+def _weights(what: str, given: ArrayLike | None, rows: Tensor, kinds: str) -> Tensor:
+    n, dtype = rows.shape[1], floats_for(rows.dtype)[1]
+    w = as_tensor(np.ones(n, int) if given is None else given)
+    if w.shape != (n,) or w.dtype.kind not in kinds or (w.read().real < 0).any():
+        raise ValueError(f"cov: {what} is {shown(given)}; it must be {n} {'whole ' * (kinds == 'iu')}numbers ≥ 0")
+    return w if w.dtype.kind == "c" else astype(w, dtype)
 
 
 @named
-def cov(x: ArrayLike, *, correction: float = 1) -> Tensor:
-    """The covariances (D, D) of D variables, the rows of x (D, N): products of deviations over N − correction."""
+def cov(
+    x: ArrayLike, *, correction: float = 1, fweights: ArrayLike | None = None, aweights: ArrayLike | None = None
+) -> Tensor:
+    """The covariances (D, D) of D variables, the rows of x (D, N): products of deviations over N − correction.
+
+    An observation counts `fweights` (N,) times, whole numbers, and by its weight of `aweights` (N,).
+    """
     x = as_tensor(x)
     check("cov", NUMBER, correction=correction)
     if x.ndim not in (1, 2):
         raise ValueError(f"cov: x has shape {x.shape}; it must be (D, N), or (N,)")
     rows = x if x.ndim == 2 else reshape(x, (1, -1))
-    c = rows - mean(rows, 1, keepdims=True)
-    y = matmul(c, matrix_transpose(c)) / (rows.shape[1] - correction)
+
+    def covariances(rows: Tensor, w: Tensor, a: Tensor) -> Tensor:
+        total = sum(w)
+        c = rows - average(rows, 1, w, keepdims=True)
+        return matmul(c * w, matrix_transpose(c)) / maximum(total - correction * sum(w * a) / total, 0)
+
+    a = _weights("aweights", aweights, rows, "biufc")
+    y = in_floats(covariances, rows, _weights("fweights", fweights, rows, "iu") * a, a)
     return y if x.ndim == 2 else reshape(y, ())
 
 
@@ -267,49 +327,65 @@ def corrcoef(x: ArrayLike) -> Tensor:
     """The correlations (D, D) of D variables, the rows of x (D, N)."""
     x = as_tensor(x)
     rows = x if x.ndim == 2 else reshape(x, (1, -1))
-    c = rows - mean(rows, 1, keepdims=True)
-    unit = c / vector_norm(c, axis=1, keepdims=True)
-    y = matmul(unit, matrix_transpose(unit))
+
+    def correlations(rows: Tensor) -> Tensor:
+        c = rows - mean(rows, 1, keepdims=True)
+        unit = c / vector_norm(c, axis=1, keepdims=True)
+        return matmul(unit, matrix_transpose(unit))
+
+    y = in_floats(correlations, rows)
     return y if x.ndim == 2 else reshape(y, ())
 
 
-def _steps(name: str, y: Tensor, x: Any, dx: Any, axis: int) -> tuple[Tensor, Any]:
-    """Means of neighbours along an axis, and the distances of their places."""
+def _integral(name: str, f: Callable[..., Tensor], y: Any, x: Any, dx: Any, axis: int) -> Tensor:
+    """f of the areas along an axis: means of neighbours times the distances of their places."""
+    y = as_tensor(y)
     axis = normal_axis(name, axis, y.ndim)
-    if x is not None:
-        x = as_tensor(x)
-        dx = diff(
-            x if x.ndim == y.ndim else reshape(x, tuple(-1 if a == axis else 1 for a in range(y.ndim))), axis=axis
-        )
-    else:
+    before, after = slice(0, -1 if y.shape[axis] else None), slice(1, None)
+
+    def areas(y: Tensor, x: Tensor | None = None) -> Tensor:
+        d = dx if x is None else x if whole else diff(x, axis=axis)
+        return f((along(y, axis, after) + along(y, axis, before)) / 2 * d, axis)
+
+    if x is None:
         check(name, NUMBER, dx=dx)
-    return (along(y, axis, slice(1, None)) + along(y, axis, slice(0, -1 if y.shape[axis] else None))) / 2, dx
+        return in_floats(areas, y)
+    x = as_tensor(x)
+    x = x if x.ndim == y.ndim else reshape(x, tuple(-1 if a == axis else 1 for a in range(y.ndim)))
+    whole = x.dtype.kind not in "fc"
+    return in_floats(areas, y, diff(x, axis=axis) if whole else x)  # distances of integers are exact
 
 
 @named
 def trapezoid(y: ArrayLike, x: ArrayLike | None = None, dx: float = 1.0, axis: int = -1) -> Tensor:
     """The integral of y along `axis` by trapezoids, at the places x or dx apart."""
-    middle, d = _steps("trapezoid", as_tensor(y), x, dx, axis)
-    return sum(middle * d, axis)
+    return _integral("trapezoid", sum, y, x, dx, axis)
 
 
 @named
 def cumulative_trapezoid(y: ArrayLike, x: ArrayLike | None = None, dx: float = 1.0, axis: int = -1) -> Tensor:
     """The integrals of y from its first entry on, by trapezoids."""
-    middle, d = _steps("cumulative_trapezoid", as_tensor(y), x, dx, axis)
-    return cumulative_sum(middle * d, axis=axis)
+    return _integral("cumulative_trapezoid", lambda x, axis: cumulative_sum(x, axis=axis), y, x, dx, axis)
+
+
+_ORDER = Range(lambda p: p == np.inf or POSITIVE.holds(p), "> 0")
 
 
 @named
 def renorm(x: ArrayLike, p: float, axis: int, maxnorm: float) -> Tensor:
     """x with each slice at a place of `axis` whose norm of order p is above maxnorm scaled down to it."""
     x = as_tensor(x)
-    check("renorm", POSITIVE, p=p, maxnorm=maxnorm)
+    check("renorm", POSITIVE, maxnorm=maxnorm)
+    check("renorm", _ORDER, p=p)
     axis = normal_axis("renorm", axis, x.ndim)
     others = tuple(a for a in range(x.ndim) if a != axis)
-    norms = vector_norm(x, axis=others, keepdims=True, ord=p)
-    large = dispatch(_above, norms, maxnorm)
-    return where(large, x * (maxnorm / (where(large, norms, 1) + 1e-7)), x)
+
+    def scaled(x: Tensor) -> Tensor:
+        norms = vector_norm(x, axis=others, keepdims=True, ord=p)
+        large = dispatch(_above, norms, maxnorm)
+        return where(large, x * (maxnorm / (where(large, norms, 1) + 1e-7)), x)
+
+    return in_floats(scaled, x)
 
 
 def _above(x: Array, limit: float) -> Array:

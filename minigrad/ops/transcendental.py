@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import named
-from ..tape import INTEGERS, Array, Tensor, as_tensor, dispatch, elementwise, mul, primitive
+from ..tape import INTEGERS, Array, Tensor, as_tensor, dispatch, elementwise, in_floats, mul, primitive, rounded_once
 from ..typing import ArrayLike
 from .elementwise import _is_zero, clip, decision, div, log, log1p, power, sigmoid, sqrt, where
 
@@ -303,7 +303,8 @@ def float_power(a: ArrayLike, b: ArrayLike) -> Tensor:
 @named
 def logaddexp2(a: ArrayLike, b: ArrayLike) -> Tensor:
     """log₂(2ᵃ + 2ᵇ), with broadcasting, without overflow."""
-    return logaddexp(mul(as_tensor(a), _LN2), mul(as_tensor(b), _LN2)) / _LN2
+    a, b = as_tensor(a), as_tensor(b)
+    return in_floats(lambda a, b: logaddexp(mul(a, _LN2), mul(b, _LN2)) / _LN2, a, b)
 
 
 def _xlog(a: Array, of: Callable, b: Array) -> Array:
@@ -382,17 +383,16 @@ def lerp(a: ArrayLike, b: ArrayLike, weight: ArrayLike) -> Tensor:
     >>> lerp(np.array([0.0]), np.array([4.0]), 0.25).data
     array([1.])
     """
-    a, b = as_tensor(a), as_tensor(b)
-    return a + weight * (b - a)
+    return rounded_once(lambda a, b, weight: a + weight * (b - a))(a, b, weight)
 
 
 @named
 def addcmul(x: ArrayLike, a: ArrayLike, b: ArrayLike, *, value: float = 1) -> Tensor:
     """x + value · a · b, with broadcasting."""
-    return as_tensor(x) + value * (as_tensor(a) * b)
+    return rounded_once(lambda x, a, b: x + value * (a * b))(x, a, b)
 
 
 @named
 def addcdiv(x: ArrayLike, a: ArrayLike, b: ArrayLike, *, value: float = 1) -> Tensor:
     """x + value · a / b, with broadcasting."""
-    return as_tensor(x) + value * (as_tensor(a) / b)
+    return rounded_once(lambda x, a, b: x + value * (a / b))(x, a, b)

@@ -28,7 +28,8 @@ _SIZES = Range(lambda v: two(POSITIVE, "").holds(v) and v[0] <= v[1], "two numbe
 class AdaGrad(Elementwise):
     """s ← s + g²; θ ← θ − lr · g / (√s + eps): the step shrinks for ever (Duchi, Hazan, Singer 2011).
 
-    PyTorch's has eps = 1e-10, and a `lr_decay` for which there is `schedules.inverse`.
+    s starts at `initial_accumulator_value`. PyTorch's has eps = 1e-10, and a `lr_decay` for which there is
+    `schedules.inverse`.
 
     >>> p = Tensor(np.array([1.0, 2.0]), requires_grad=True)
     >>> opt = AdaGrad([p], lr=0.5)
@@ -43,11 +44,13 @@ class AdaGrad(Elementwise):
     _: KW_ONLY
     eps_inside: EpsInside = False
     decoupled_weight_decay: Decoupled = False
+    initial_accumulator_value: Annotated[NotNegative, "what s starts from"] = 0.0
 
     _entries = ("s",)
 
     def _rule(self, t: int, h: Options) -> Arithmetic:
-        return rules.adagrad, (h.lr, *_under_root(h.eps, h.eps_inside))
+        inside, outside = _under_root(h.eps, h.eps_inside)
+        return rules.adagrad, (h.lr, h.initial_accumulator_value + inside, outside)
 
 
 def _under_root(eps: float, inside: bool) -> tuple[float, float]:

@@ -17,8 +17,8 @@ The tape is the list of recorded operations in the order of their creation. A te
 nodes point only backwards: there are no cycles, so memory is freed by reference count.
 """
 
-from .convert import in_floats
-from .dtypes import ENTRIES, FLOATS, INTEGERS, converted, floats_for
+from .convert import in_floats, rounded_once
+from .dtypes import ENTRIES, FLOATS, INTEGERS, converted, floats_for, in_int64
 from .fused import Fused, composite, fused, replay
 from .hooks import Handle, listeners, register_hook, retain_grad
 from .leaving import leave
@@ -114,6 +114,7 @@ __all__ = [
     "general",
     "history",
     "in_floats",
+    "in_int64",
     "leave",
     "linear",
     "listeners",
@@ -129,6 +130,7 @@ __all__ = [
     "register_hook",
     "replay",
     "retain_grad",
+    "rounded_once",
     "rules",
     "skip",
     "snapshot",

@@ -5,13 +5,14 @@ The way there and back is recorded: derivatives are those of the operation on wi
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .dtypes import DOUBLE, ENTRIES, FLOATS, INTEGERS, REALS, SINGLE, floats_for, in_int64
-from .tensor import Tensor, dispatch, real_dtype, wrap
+from .tensor import Tensor, as_tensor, dispatch, real_dtype, wrap
 
 if TYPE_CHECKING:
     from .primitive import Primitive
@@ -49,3 +50,14 @@ def in_floats(f: Callable[..., Tensor], *xs: Tensor, **params: Any) -> Tensor:
     dtypes = [x.dtype for x in xs if x.version >= 0] or [x.dtype for x in xs]  # numbers have no say
     wide, own = floats_for(*dtypes)
     return f(*[x.astype(wide) for x in xs], **params).astype(own)
+
+
+def rounded_once(f: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """f(*tensors, **params), several operations, as one: what has floats among the tensors is computed wide, and rounded once."""
+
+    @functools.wraps(f)
+    def once(*xs: Any, **params: Any) -> Tensor:
+        tensors = [as_tensor(x) for x in xs]
+        return in_floats(f, *tensors, **params) if any(x.dtype.kind in "fc" for x in tensors) else f(*tensors, **params)
+
+    return once

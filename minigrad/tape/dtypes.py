@@ -45,7 +45,7 @@ def in_int64(f: Callable[..., Array]) -> Callable[..., Array]:
 
     int64 computes modulo 2⁶⁴, so a result that fits is right whatever happened on the way. Whether it fits, float64 tells:
     half of the range is left for its round-off, and sums of terms so large that their round-off is larger are refused.
-    Numbers of 8 and 16 bits always do.
+    Sums and single products of numbers of 8 and 16 bits always do; an f that `multiplies` many says so.
     """
 
     @functools.wraps(f)
@@ -59,9 +59,11 @@ def in_int64(f: Callable[..., Array]) -> Callable[..., Array]:
                 y = f(*[a.astype(np.int64) for a in arrays], **params)
         except ZeroDivisionError:
             raise TypeError(f"{name}: {given} have no quotient by 0; use floats, e.g. x.astype('float64')") from None
-        if max(a.itemsize for a in arrays) > 2:
+        if max(a.itemsize for a in arrays) > 2 or getattr(f, "multiplies", False):
             wide = [a.astype(np.float64) for a in arrays]
-            size, terms = (np.abs(f(*x, **params)).max(initial=0) for x in (wide, [np.abs(a) for a in wide]))
+            with np.errstate(over="ignore", invalid="ignore"):  # NaN is ∞ · 0, of integers 0
+                results = [f(*x, **params) for x in (wide, [np.abs(a) for a in wide])]
+            size, terms = (np.fmax.reduce(np.abs(y), axis=None, initial=0) for y in results)
             if size >= 2.0**62 or terms >= 2.0**92:
                 size = max(size, terms)
                 raise TypeError(

@@ -6,7 +6,7 @@ import minigrad as mg
 
 from .base import a, case, pos
 
-SIGNS = np.array([[1.0, -1.0, 1.0], [-1.0, 1.0, -1.0]])
+SIGNS = np.array([[1, -1, 1], [-1, 1, -1]])
 SIGN = np.array([1.0, -1.0])
 LABELS = np.array([2, 0])
 LISTED = np.array([[2, -1, 0], [0, 1, -1]])

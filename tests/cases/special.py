@@ -32,5 +32,12 @@ CASES = [
             special.i1e, special.k0, special.k1, special.k0e, special.k1e,
         )
     ),
+    case("zeta", lambda q: special.zeta(np.array([1.5, 3.0, 4.2]), q), pos(2, 3)),
+    case("spherical_bessel_j0", special.spherical_bessel_j0, np.array([0.0, -1.0, 0.3, 4.0])),
+    *(
+        case(f"polynomial {name}", lambda x, name=name: getattr(special, name)(x, np.array([-1, 0, 1, 2, 5])), 0.5 * a(5))
+        for name in special.__all__
+        if "_polynomial_" in name
+    ),
     case("bessel i1 at 0", special.i1, np.array([0.0, -1.0])),
 ]  # fmt: skip

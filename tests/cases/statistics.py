@@ -32,6 +32,7 @@ CASES = [
     case("std_mean", lambda x: mg.stack(mg.std_mean(x, 1, correction=1)), a(2, 3)),
     case("average", lambda x, w: mg.average(x, 1, w), a(2, 3), pos(3)),
     case("cov", mg.cov, a(2, 3)),
+    case("cov by weights", lambda x, w: mg.cov(x, fweights=[1, 2, 1], aweights=mg.sigmoid(w)), a(2, 3), a(3)),
     case("corrcoef", mg.corrcoef, a(2, 4)),
     case("trapezoid", mg.trapezoid, a(2, 3), np.array([0.0, 0.4, 1.0])),
     case("cumulative_trapezoid", lambda y: mg.cumulative_trapezoid(y, dx=0.5), a(2, 3)),

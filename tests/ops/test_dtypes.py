@@ -89,10 +89,13 @@ def test_every_operation_on_every_dtype(case):
             holds(case, drawn(case, [dtype] * len(case.inputs), rng, wild), wild)
 
 
-# not those that are given statistics or a value, or are two operations, of a dtype each
-MANY = [
-    c for c in CASES if len(c.inputs) > 1 and not c.op.startswith(("standardize", "normalize", "along", "log_softmax"))
-]
+# not those that are given statistics, a value or weights, or are two operations, of a dtype each, or give float64 always
+APART = (
+    "standardize", "normalize", "along", "log_softmax", "binary_cross_entropy", "solve", "pinv", "lstsq", "tensorsolve",
+    "cofactor_slope", "cholesky_solve", "householder_product", "fmax", "fmin", "triplet_margin_with_distance_loss", "float_power",
+    "scaled_dot_product_attention float mask",
+)  # fmt: skip
+MANY = [c for c in CASES if len(c.inputs) > 1 and not c.name.startswith(APART)]
 
 
 @cases(40)
@@ -200,6 +203,32 @@ def test_integers_that_are_too_large_are_refused_by_name_in_a_compiled_function_
     assert square(np.array([3, 4])).item() == square(np.array([3, 4])).item() == 25
     with pytest.raises(TypeError, match=r"mul: int64 and int64 give ±1.21e\+24, too large for int64; use floats"):
         square(np.array([2**40, 4]))
+
+
+def test_products_of_many_small_integers():
+    small = np.full(20, 200, np.uint8)
+    for f in (mg.prod, mg.cumulative_prod):
+        with pytest.raises(TypeError, match=rf"^{f.__name__}: uint8 give ±1.05e\+46, too large for int64; use floats"):
+            f(small)
+    assert mg.prod(np.array([2**62] * 40 + [0])).item() == 0  # though ∞ · 0 is NaN in float64
+    with pytest.raises(TypeError, match="cumulative_prod: int64 give ±inf, too large for int64"):
+        mg.cumulative_prod(np.array([2**62] * 40 + [0]))
+
+
+def test_entries_and_a_source_of_another_dtype():
+    large = [-500, -300]  # below all of int8
+    assert mg.scatter_reduce(np.zeros(2, "int8"), 0, [0, 0], large, "amax", include_self=False).tolist() == [-300, 0]
+    assert mg.index_reduce(np.ones(2, "int64"), 0, [0, 0], [-1e30, -1e20], "amax", include_self=False).tolist() == [
+        -1e20,
+        1,
+    ]
+
+
+def test_a_number_that_the_dtype_cannot_hold_does_not_fill():
+    for value, dtype in ((0.5, "int64"), (300, "uint8"), (np.nan, "int64"), (1j, "float32")):
+        with pytest.raises(TypeError, match=f"^full: the tensor has dtype {dtype}, which cannot hold the new value"):
+            mg.full(2, value, dtype=dtype)
+    assert mg.full(2, 3.0, dtype="uint8").tolist() == [3, 3]
 
 
 def test_comparisons_take_numbers_as_weak():

@@ -28,6 +28,7 @@ FUNCTIONS = {
     "multigammaln": (lambda x: special.multigammaln(x, 3), (1.3, 9.0), None),
     "gammainc": (lambda x: special.gammainc(1.5, x), POSITIVE, None),
     "gammaincc": (lambda x: special.gammaincc(1.5, x), POSITIVE, None),
+    "zeta": (lambda q: special.zeta(2.5, q), POSITIVE, None),
     "i0": (special.i0, POSITIVE, "i0"),
     "i1": (special.i1, POSITIVE, "i1"),
     "i0e": (special.i0e, POSITIVE, "i0e"),
@@ -131,6 +132,45 @@ def test_the_normal_density_meets_where_its_forms_do():
         np.testing.assert_allclose(np.diff(value(derivative(special.log_ndtr, order), x)), 0, atol=1e-8)
 
 
+def test_polynomials_are_orthogonal():
+    """Gauss's quadrature of n nodes is exact up to degree 2 n − 1: of two polynomials of degree below n."""
+    from scipy.special import roots_chebyt, roots_hermite, roots_laguerre, roots_legendre
+
+    for name, (x, weights) in {
+        "chebyshev_polynomial_t": roots_chebyt(6),
+        "hermite_polynomial_h": roots_hermite(6),
+        "laguerre_polynomial_l": roots_laguerre(6),
+        "legendre_polynomial_p": roots_legendre(6),
+    }.items():
+        p = value(lambda x, name=name: getattr(special, name)(x[:, None], np.arange(6)), x)
+        gram = (p * weights[:, None]).T @ p
+        size = np.sqrt(np.diag(gram))
+        assert (np.abs(gram / size / size[:, None] - np.eye(6)) < 1e-11).all(), name
+
+
+def test_polynomials_are_those_of_trigonometry():
+    t = np.linspace(0.1, 3.0, 7)
+    for k in range(5):
+        want = {
+            "t": np.cos(k * t),
+            "u": np.sin((k + 1) * t) / np.sin(t),
+            "v": np.cos((k + 0.5) * t) / np.cos(t / 2),
+            "w": np.sin((k + 0.5) * t) / np.sin(t / 2),
+        }
+        for kind, y in want.items():
+            got = value(lambda x, kind=kind, k=k: getattr(special, f"chebyshev_polynomial_{kind}")(x, k), np.cos(t))
+            np.testing.assert_allclose(got, y, rtol=0, atol=1e-12)
+            shifted = getattr(special, f"shifted_chebyshev_polynomial_{kind}")
+            np.testing.assert_allclose(
+                value(lambda x, f=shifted, k=k: f(x, k), (np.cos(t) + 1) / 2), y, rtol=0, atol=1e-12
+            )
+
+
+def test_zeta_refuses_a_derivative_in_its_power():
+    with pytest.raises(NotImplementedError, match="its derivative in its first argument is not known here"):
+        mg.grad(lambda s: special.zeta(s, 1.0))(np.array(2.0))
+
+
 def test_gammainc_refuses_a_derivative_in_a():
-    with pytest.raises(NotImplementedError, match="derivative in a"):
+    with pytest.raises(NotImplementedError, match="derivative in its first argument"):
         mg.grad(lambda a: special.gammainc(a, 1.0))(np.array(2.0))

@@ -33,8 +33,8 @@ def shifted(theta, grads, lr, momentum=0.9, weight_decay=0, shifted=True):  # th
         yield theta
 
 
-def adagrad(theta, grads, lr=1e-2, eps=1e-7, eps_inside=False, weight_decay=0):
-    s = 0
+def adagrad(theta, grads, lr=1e-2, eps=1e-7, eps_inside=False, weight_decay=0, initial_accumulator_value=0):
+    s = initial_accumulator_value
     for g in grads:
         g = g + weight_decay * theta
         s = s + g**2
@@ -197,6 +197,7 @@ RULES = {
     "nesterov": (optim.Nesterov, shifted, {"lr": 0.1, "shifted": True}),
     "nesterov-decay": (optim.Nesterov, shifted, {"lr": 0.1, "momentum": 0.5, "weight_decay": 0.2, "shifted": True}),
     "adagrad": (optim.AdaGrad, adagrad, {}),
+    "adagrad-initial": (optim.AdaGrad, adagrad, {"lr": 0.1, "initial_accumulator_value": 0.5}),
     "adagrad-inside": (optim.AdaGrad, adagrad, {"lr": 0.1, "eps": 0.1, "eps_inside": True, "weight_decay": 0.2}),
     "rmsprop": (optim.RMSProp, rmsprop, {}),
     "rmsprop-inside": (optim.RMSProp, rmsprop, {"lr": 0.1, "rho": 0.9, "eps": 0.1, "eps_inside": True}),

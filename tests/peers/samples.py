@@ -440,7 +440,7 @@ def tally_op(op: Any) -> Tally:
     samples = draw(lambda: op.sample_inputs("cpu", dtype, requires_grad=smooth))
     tally["samples"] = len(samples)
     f = counterpart(op.name)
-    if (reason := meant.left_out(op.name)) is not None:
+    if (reason := meant.left_out(op.name) or meant.left_out(label(op))) is not None:
         tally["left_out"][reason] = len(samples)
         return tally
     if f is None:
