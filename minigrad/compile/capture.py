@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import tree
-from ..tape import Node, Primitive, Tensor, Watcher, tick, unchanged, user_line, where_is
+from ..tape import Array, Node, Primitive, Tensor, Watcher, tick, unchanged, user_line, where_is
 from .forms import written
 from .world import World
 
@@ -156,7 +156,10 @@ class Capture(Watcher):
     def computed(self, f: Callable, inputs: tuple, params: dict[str, Any], out: Any) -> None:
         """It is done in every call; or it is a constant, if it is computed of constants only."""
         self.busy -= 1
-        self._came(f, inputs, params, out)
+        if type(out) is bool:  # by which Python goes on
+            self.assumed(f, inputs, out)
+        else:
+            self._came(f, inputs, params, out)
 
     def _came(self, f: Callable, inputs: tuple, params: dict[str, Any], out: Any, drawn: bool = False) -> None:
         if self.refused is None:
@@ -223,6 +226,10 @@ class Capture(Watcher):
         """Its array will be met again."""
         self._find([x])
 
+    def detached(self, x: Tensor) -> None:
+        """What is made of it has its array."""
+        self._find([x])
+
     def _is_fixed(self, value: Any) -> bool:
         """Whether all arrays in a parameter are the same in every call; labels, indices and winners need not be."""
         if isinstance(value, (tuple, list)):
@@ -284,7 +291,7 @@ class Capture(Watcher):
     def _own_copy(self, value: Any) -> str:
         """What somebody may keep and change: of an array that is the same in every call, a copy."""
         found = self._expression(value)
-        return f"{found}.copy()" if id(value) in self._fixed and isinstance(value, np.ndarray) else found
+        return f"{found}.copy('K')" if id(value) in self._fixed and isinstance(value, np.ndarray) else found
 
     def _write(
         self, f: Callable, args: tuple, params: dict[str, Any], effect: bool, expected: str | None = None
@@ -328,8 +335,14 @@ class Capture(Watcher):
         name = f"c{id(value)}"
         self._kept.append(value)
         mine = id(value) in self._fixed and isinstance(value, np.ndarray)
-        self.names[name] = value.copy() if mine else value  # the caller gets the original, and may change it
+        self.names[name] = _twin(value) if mine else value  # the caller gets the original, and may change it
         return name
+
+
+def _twin(a: Array) -> Array:
+    """A copy that lies in memory as a does, repeated entries too: by that the order of sums goes, and so their round-off."""
+    once = a[(*[slice(0, 1) if stride == 0 and n > 1 else slice(None) for n, stride in zip(a.shape, a.strides)], ...)]
+    return np.broadcast_to(once.copy("K"), a.shape) if once.shape != a.shape else once.copy("K")
 
 
 def _has_arrays(value: Any) -> bool:

@@ -7,12 +7,13 @@ other object can take its identity.
 from __future__ import annotations
 
 import collections
+import itertools
 import math
 import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from ..tape import Tensor, attributes
+from ..tape import Tensor
 
 # What is compared before a program is replayed; `explain` counts by these words.
 COMPARED = {
@@ -77,14 +78,15 @@ class Model(NamedTuple):
     """A Module, and what it holds."""
 
     module: Any
-    own: list
+    names: list
+    values: list
     held: list[tuple[Any, list]]  # its containers, and what they hold
 
     @classmethod
     def of(cls, m: Any) -> Model:
         """The module as it is."""
         containers = [v for v in vars(m).values() if isinstance(v, (list, tuple, dict)) and _held(v)]
-        return cls(m, _own(m), [(c, _held(c)) for c in containers])
+        return cls(m, [*vars(m)], [*vars(m).values()], [(c, _held(c)) for c in containers])
 
 
 class Places:
@@ -94,7 +96,6 @@ class Places:
         self.places: dict[tuple[str, int, str], Place] = {}
         self.contents: dict[int, Contents] = {}
         self.models: dict[int, Model] = {}
-        self._changes = attributes.changes
         self._hold: Callable[[], bool] | None = None
 
     def watch(self, word: str, name: str, how: str, holder: Any, key: str, value: Any) -> None:
@@ -120,14 +121,7 @@ class Places:
         """Whether everything is as it was."""
         if self._hold is None:
             self._hold = self._compiled()
-        return self._hold() and self._models_hold()
-
-    def _models_hold(self) -> bool:
-        if self._changes != attributes.changes:
-            if not all(same(_own(m.module), m.own) for m in self.models.values()):
-                return False
-            self._changes = attributes.changes
-        return all(same(_held(c), held) for m in self.models.values() for c, held in m.held)
+        return self._hold() and all(same(_held(c), held) for m in self.models.values() for c, held in m.held)
 
     def _compiled(self) -> Callable[[], bool]:
         names: dict[str, Any] = {"ABSENT": ABSENT, "content": content, "alike": _alike}
@@ -139,8 +133,23 @@ class Places:
         for i, c in enumerate(self.contents.values()):
             names[f"c{i}"] = c.hold
             tests.append(f"c{i}()")
+        if self.models:
+            names["models"] = self._attributes()
+            tests.append("models()")
         exec(f"def hold():\n    return {' and '.join(tests) or True}", names)
         return names["hold"]
+
+    def _attributes(self) -> Callable[[], bool]:
+        """Whether all modules have the attributes that they had, asked in one sweep: models have hundreds."""
+        dicts, end = [vars(m.module) for m in self.models.values()], [object()]
+        names = [name for m in self.models.values() for name in m.names] + end
+        values = [v for m in self.models.values() for v in m.values] + end
+
+        def hold() -> bool:
+            now = itertools.chain(*map(dict.values, dicts), end)
+            return [*itertools.chain(*dicts, end)] == names and all(map(operator.is_, now, values))
+
+        return hold
 
     def counts(self, tensors: int) -> dict[str, int]:
         """How many things are compared, by the words of COMPARED; arguments are not counted."""
@@ -168,10 +177,6 @@ def _alike(a: Any, b: Any) -> bool:
     if type(a) is not type(b) or type(a) not in _EQUAL or a != b:
         return False
     return type(a) is not float or a != 0 or math.copysign(1, a) == math.copysign(1, b)
-
-
-def _own(m: Any) -> list:
-    return [x for item in vars(m).items() for x in item]
 
 
 def _held(container: Any) -> list:

@@ -306,6 +306,8 @@ class World:
             for part in (v.func, v.args, v.keywords):
                 self.reach(part, name)
             self._object(v)
+        elif kind is types.MemberDescriptorType:
+            return  # a slot: what it finds is watched with the object
         elif kind in (staticmethod, classmethod, property):
             for f in (v.fget, v.fset, v.fdel) if kind is property else (v.__func__,):
                 self.reach(f, name)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import named, shown
 from ..ranges import COUNT, check, whole
-from ..tape import Array, Tensor, as_tensor, broadcast_to, private, wrap
+from ..tape import Array, Tensor, as_tensor, broadcast_to, look, private, wrap
 from ..typing import ArrayLike
 from .entries import add_at, set_at
 from .indexing import _getitem
@@ -156,6 +156,7 @@ def one_hot(x: ArrayLike, num_classes: int = -1) -> Tensor:
     if num_classes == -1:
         if not labels.size:
             raise ValueError("one_hot: x is empty; give num_classes")
+        look("how many classes there are depends on values")
         num_classes = int(labels.max()) + 1
     check("one_hot", COUNT, num_classes=num_classes)
     if labels.size and not 0 <= labels.min() <= labels.max() < num_classes:

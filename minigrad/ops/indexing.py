@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import kernels
 from ..errors import named
-from ..tape import ENTRIES, INTEGERS, Array, Tensor, linear, primitive, private
+from ..tape import ENTRIES, INTEGERS, Array, Tensor, linear, look, primitive, private
 
 
 @primitive
@@ -37,6 +37,8 @@ def _rows_by_number(index: Any, shape: tuple[int, ...]) -> Array | None:
     """The numbers of rows, from 0 on, if that is what the index is, and there is enough of them for a kernel."""
     if isinstance(index, np.ndarray) and index.dtype.kind in "iu" and index.size and len(shape) > 1 and 0 not in shape:
         ids = index.reshape(-1)
+        if ids.max() >= shape[0] or ids.min() < -shape[0]:  # which a kernel would not see
+            raise IndexError(f"indices go from {ids.min()} to {ids.max()}; there are {shape[0]} rows")
         return ids % shape[0] if ids.dtype.kind == "i" else ids
     return None
 
@@ -59,6 +61,8 @@ linear(_putitem, lambda g, y, x, *, index, shape: _getitem(g, index=index))
 def _kept(part: Any) -> Any:
     """A part of an index that nobody else can change."""
     if isinstance(part, (Tensor, np.ndarray)):
+        if part.dtype == bool:
+            look("how many entries x[index] has depends on values")
         return private(part)
     return copy.deepcopy(part) if isinstance(part, list) else part
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import named, shown
 from ..ranges import NOT_NEGATIVE, NUMBER, POSITIVE, SWITCH, WHOLE, check, choice
-from ..tape import Array, Tensor, as_tensor, dispatch, in_floats, private, wrap
+from ..tape import Array, Tensor, as_tensor, dispatch, effect, in_floats, private, wrap
 from ..typing import ArrayLike
 from .activations import logsigmoid, softplus
 from .distances import vector_norm
@@ -117,8 +117,10 @@ def _log_at_least(p: Tensor) -> Tensor:
     return where(tiny, -100, log(where(tiny, 1, p)))
 
 
-def _outside(p: Array) -> bool:
-    return bool(((p.real < 0) | (p.real > 1)).any())
+def _check_fractions(p: Array) -> None:
+    if ((p.real < 0) | (p.real > 1)).any():
+        what = "x has entries outside [0, 1]; give probabilities, or logits to …_with_logits"
+        raise ValueError(f"binary_cross_entropy: {what}")
 
 
 @named
@@ -130,10 +132,7 @@ def binary_cross_entropy(
     Raises ValueError for x outside [0, 1]. `binary_cross_entropy_with_logits` is exact where this one is cut off.
     """
     x, target = _pair("binary_cross_entropy", x, target, reduction)
-    if dispatch(_outside, x):
-        raise ValueError(
-            "binary_cross_entropy: x has entries outside [0, 1]; give probabilities, or logits to …_with_logits"
-        )
+    effect(_check_fractions, x._data)
 
     def losses(x: Tensor, t: Tensor) -> Tensor:
         found = -(t * _log_at_least(x) + (1 - t) * _log_at_least(1 - x))
@@ -185,6 +184,11 @@ def kl_div(x: ArrayLike, target: ArrayLike, *, reduction: str = "mean", log_targ
     return in_floats(losses, x, target)
 
 
+def _check_variances(var: Array) -> None:
+    if (var.real < 0).any():
+        raise ValueError("gaussian_nll_loss: var has negative entries; a variance is ≥ 0")
+
+
 @named
 def gaussian_nll_loss(
     x: ArrayLike,
@@ -210,8 +214,7 @@ def gaussian_nll_loss(
         raise ValueError(
             f"gaussian_nll_loss: var has shape {var.shape}, x {x.shape}; it must be the same, or 1 in places"
         )
-    if (var.read().real < 0).any():
-        raise ValueError("gaussian_nll_loss: var has negative entries; a variance is ≥ 0")
+    effect(_check_variances, var._data)
 
     def losses(x: Tensor, t: Tensor, v: Tensor) -> Tensor:
         v = v + wrap(dispatch(_missing, v, eps))  # as PyTorch, with the slope 1

@@ -280,11 +280,7 @@ def nonzero(x: ArrayLike, /) -> tuple[Tensor, ...]:
     x = as_tensor(x)
     if not x.ndim:
         raise ValueError("nonzero: a tensor of shape () has no places")
-    return tuple(map(wrap, dispatch(_nonzero, x)))
-
-
-def _nonzero(x: Array) -> tuple[Array, ...]:
-    return np.nonzero(x.real)
+    return tuple(map(wrap, np.nonzero(x.read().real)))
 
 
 @named
@@ -360,7 +356,7 @@ def bincount(x: ArrayLike, weights: ArrayLike | None = None, minlength: int = 0)
 
 
 def _unique(x: Any) -> Any:
-    return dispatch(np.unique_all, ravel(as_tensor(x)).detach())
+    return np.unique_all(ravel(as_tensor(x)).read())
 
 
 @named
