@@ -419,8 +419,11 @@ CALLS: dict[str, Callable[[], Call]] = {
     **{
         f"special.{n}": lambda n=n: call(getattr(special, n), x(2, 3))
         for n in special.__all__
-        if n not in ("gammainc", "gammaincc", "multigammaln", "polygamma", "xlog1py", "xlogy")
+        if n not in ("gammainc", "gammaincc", "multigammaln", "polygamma", "xlog1py", "xlogy", "zeta")
+        and "polynomial" not in n
     },
+    **{f"special.{n}": lambda n=n: call(getattr(special, n), x(2, 3), np.array([0, 1, 2])) for n in special.__all__ if "polynomial" in n},
+    "special.zeta": lambda: call(special.zeta, x(2, 3).detach() + 1.0, x(3)),
     **{f"special.{n}": lambda n=n: call(getattr(special, n), x(2, 3).detach(), x(3)) for n in ["gammainc", "gammaincc", "xlog1py", "xlogy"]},
     "special.multigammaln": lambda: call(special.multigammaln, x(2, 3) + 1.0, 2),
     "special.polygamma": lambda: call(special.polygamma, 1, x(2, 3)),
@@ -457,6 +460,8 @@ CALLS: dict[str, Callable[[], Call]] = {
     "set_grad_enabled": lambda: call(lambda mode: mg.set_grad_enabled(mode).__exit__(), True),
     "trapz": lambda: call(mg.trapz, x(2, 3), dx=0.5),
     "triangular_solve": lambda: call(mg.triangular_solve, x(3, 2), well(3)),
+    "histogramdd": lambda: call(mg.histogramdd, x(5, 2).detach(), 2),
+    "nonzero_static": lambda: call(mg.nonzero_static, x(3), size=2),
     "unravel_index": lambda: call(mg.unravel_index, np.array([1, 5]), (2, 3)),
     "unsafe_chunk": lambda: call(mg.unsafe_chunk, x(2, 4), 2, 1),
     "unsafe_split": lambda: call(mg.unsafe_split, x(2, 4), 2, 1),
@@ -467,6 +472,8 @@ CALLS: dict[str, Callable[[], Call]] = {
     "nn.functional.batch_norm": lambda: call(F.batch_norm, x(4, 3), np.zeros(3), np.ones(3), x(3), x(3), True),
     "nn.functional.bilinear": lambda: call(F.bilinear, x(2, 3), x(2, 4), x(5, 3, 4), x(5)),
     "nn.functional.fold": lambda: call(F.fold, x(1, 8, 9), 4, 2),
+    "nn.functional.fractional_max_pool2d": lambda: call(F.fractional_max_pool2d, x(1, 2, 4, 4), 2, 2),
+    "nn.functional.fractional_max_pool3d": lambda: call(F.fractional_max_pool3d, x(1, 2, 4, 4, 4), 2, 2),
     "nn.functional.linear": lambda: call(F.linear, x(2, 3), x(4, 3), x(4)),
     "nn.functional.linear_cross_entropy": lambda: call(F.linear_cross_entropy, x(4, 3), x(5, 3), np.array([2, 0, 1, 4])),
     "nn.functional.normalize": lambda: call(F.normalize, x(2, 3), 2.0, 1),

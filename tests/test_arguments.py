@@ -176,6 +176,7 @@ SPELT = {
     n: row.rpartition(".")[2] for n, row in spelling.FUNCTIONS.items() if isinstance(row, str)
 }  # PyTorch's, and ours
 ALIASES = {f"special.{n}": [f.__name__] for n, f in vars(special).items() if n in special.__all__}  # psi is digamma
+ALIASES["signal.windows"] = ["kaiser"]
 OPERATIONS = {
     **{"eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"},
     "truediv": "div",

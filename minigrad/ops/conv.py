@@ -151,8 +151,8 @@ def _with_bias(
             raise ValueError(
                 f"{name}: bias has shape {bias.shape}; it must be ({channels},), one for each output channel"
             )
-        bias = reshape(bias, (1, -1, *[1] * (x.ndim - 2)))
-        y = rounded_once(lambda x, weight, bias: f(x, weight, **k) + bias)(x, weight, bias)
+        along = (1, -1, *[1] * (x.ndim - 2))
+        y = rounded_once(lambda x, weight, bias: f(x, weight, **k) + reshape(bias, along))(x, weight, bias)
     return reshape(y, y.shape[1:]) if single else y
 
 

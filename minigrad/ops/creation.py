@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import named, shown
 from ..ranges import SWITCH, WHOLE, check, choice
-from ..tape import Array, Tensor, as_array, as_tensor, broadcast_to, cast, constant, converted, in_floats, tensor, wrap
+from ..tape import Array, Tensor, as_array, as_tensor, broadcast_to, cast, constant, converted, floats_for, tensor, wrap
 from ..typing import ArrayLike, DTypeLike
 from .elementwise import where
 from .shape import _ints, reshape
@@ -142,11 +142,10 @@ def linspace(
     check("linspace", SWITCH, endpoint=endpoint)
     if any(isinstance(x, Tensor) and x.requires_grad for x in (start, stop)):
         on_cpu("linspace", device)
-        part = np.linspace(0.0, 1.0, num, endpoint)
-        y = in_floats(
-            lambda a, b: a * (1 - part.astype(a.dtype)) + b * part.astype(a.dtype), as_tensor(start), as_tensor(stop)
-        )
-        return y if dtype is None else astype(y, dtype)
+        own = result_type(start, stop)
+        part = np.linspace(0.0, 1.0, num, endpoint).astype(floats_for(own)[0])
+        y: Any = start * (1 - part) + stop * part
+        return astype(y, own if dtype is None else dtype)
     ends = (_number(x) for x in (start, stop))
     a, b = (x.astype(np.float32) if x.dtype == np.float16 else x for x in ends)
     array = np.linspace(a, b, num, endpoint, dtype=dtype)

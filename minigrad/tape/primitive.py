@@ -54,8 +54,6 @@ class Primitive:
         ours = code is not None and code.co_filename.startswith(HOME)
         self.may_alias = self.foreign = not ours
         self.numbers = REALS if ours else None
-        if ours:
-            Primitive.registry[self.name] = self
 
     def __call__(self, *args: Any, **params: Any) -> Tensor:
         inputs: tuple[Tensor, ...] = args
@@ -134,7 +132,14 @@ def primitive(forward: Callable) -> Primitive:
     >>> float(x.grad)
     12.0
     """
-    return Primitive(forward)
+    return listed(Primitive(forward))
+
+
+def listed(op: Any) -> Any:
+    """The primitive, in the registry if it is the library's own."""
+    if not op.foreign:
+        Primitive.registry[op.name] = op
+    return op
 
 
 @declaring
