@@ -232,7 +232,11 @@ class World:
             names[0] = one(WILD_TERMS)
         uses = [one([*USES, *(BRANCHES if terms[n][1] not in ARRAYS else [])]) for n in names]
         self._make(rng, one(MODELS), one(RULES), step, one(FORMS), names, uses, one(LOSSES))
-        wild = [] if self.tame or "normed" not in self.parts else ["model[1].register_forward_hook(lambda m, args, y: y * 2)"] * 3
+        wild = (
+            []
+            if self.tame or "normed" not in self.parts
+            else ["model[1].register_forward_hook(lambda m, args, y: y * 2)"] * 3
+        )
         own = [c for n in names for c in terms[n][2]]
         changes = [*wild, *self.changes]
         self.order = [one(own) if rng.random() < 0.6 else one(changes) for _ in range(4)]

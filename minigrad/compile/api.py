@@ -116,7 +116,11 @@ class Compiled(Wrapper):
         ids = {*map(id, flat)}
         hooked = {i for i, hooks in listeners.items() if hooks} if listeners else ()
         for program in programs:
-            if program.tensors.isdisjoint(ids) and program.places.hold() and not (hooked and hooked & {*program.tensors, *ids}):
+            if (
+                program.tensors.isdisjoint(ids)
+                and program.places.hold()
+                and not (hooked and hooked & {*program.tensors, *ids})
+            ):
                 self.replays += 1
                 if self.verify and self.replays % self.verify == 0:
                     out = verified(self.f, program, flat, args, kwargs)

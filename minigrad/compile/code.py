@@ -172,7 +172,7 @@ def _calls(instructions: list[dis.Instruction], at: int) -> bool:
 
 def _named(instructions: list[dis.Instruction], at: int) -> str | None:
     """The constant name of getattr(…, name) or getattr(…, name, default), of simple arguments."""
-    given = []
+    given: list[dis.Instruction] = []
     for i in instructions[at + 1 :]:
         if i.opname in ("PRECALL", "CALL"):
             n = i.arg or 0

@@ -153,7 +153,7 @@ class Places:
 
     def counts(self, tensors: int) -> dict[str, int]:
         """How many things are compared, by the words of COMPARED; arguments are not counted."""
-        found = collections.Counter(p.word for p in [*self.places.values(), *self.contents.values()])
+        found = collections.Counter(p.word for p in itertools.chain(self.places.values(), self.contents.values()))  # type: ignore[attr-defined]
         found.update(model=len(self.models), tensor=tensors)
         return {word: found[word] for word in COMPARED if found[word] or word == "argument"}
 

@@ -29,7 +29,9 @@ def verified(f: Callable, program: Program, flat: Any, args: tuple, kwargs: dict
             a, b = now.get(name), then.get(name)
             if a is None or b is None or a.dtype != b.dtype or not np.array_equal(a, b, equal_nan=a.dtype.kind in "fc"):
                 who = getattr(f, "__name__", type(f).__name__)
-                raise RuntimeError(f"compile: {name} of {who} is not what the plain function gives; its state is now the latter's")
+                raise RuntimeError(
+                    f"compile: {name} of {who} is not what the plain function gives; its state is now the latter's"
+                )
     return out
 
 
@@ -51,7 +53,9 @@ class State:
     def _take(self, x: Any, name: str) -> None:
         if isinstance(x, (types.MethodType, types.BuiltinFunctionType)):
             x = x.__self__
-        if id(x) in self._seen or isinstance(x, (type, types.ModuleType, types.FunctionType, str, int, float, type(None))):
+        if id(x) in self._seen or isinstance(
+            x, (type, types.ModuleType, types.FunctionType, str, int, float, type(None))
+        ):
             return
         self._seen[id(x)] = x
         if isinstance(x, Tensor):

@@ -136,7 +136,9 @@ class World:
             self._begins(frame)
         elif whose == "library":
             if caller is not None and _whose(caller) == "user" and not file.startswith(("<", *_WORKS)):
-                self.refuse(f"it calls {frame.f_code.co_name} ({os.path.relpath(file, HOME)}), which does more than compute")
+                self.refuse(
+                    f"it calls {frame.f_code.co_name} ({os.path.relpath(file, HOME)}), which does more than compute"
+                )
         elif whose == "other":
             while caller is not None and _whose(caller) == "other":
                 caller = caller.f_back
@@ -254,7 +256,9 @@ class World:
         elif not isinstance(v, (type, types.FunctionType)) and hasattr(v, "__dict__") and not _is_module(v):
             self.places.watch("attribute", name, "entry", vars(v), name, own)
         found = defined if own is ABSENT else own
-        if library and not (type(found) in _FIXED or isinstance(found, np.generic) or callable(found) or found is ABSENT):
+        if library and not (
+            type(found) in _FIXED or isinstance(found, np.generic) or callable(found) or found is ABSENT
+        ):
             self.refuse(f"the attribute {name!r} of {type(v).__name__} is read")
         if own is ABSENT and (isinstance(defined, (types.FunctionType, staticmethod, classmethod)) or library):
             return ABSENT
@@ -263,7 +267,9 @@ class World:
     def _of_tensor(self, t: Any, name: str, who: str, sets: bool) -> Any:
         if isinstance(t, Tensor):
             if name in _HIDDEN or (sets and name in _SAID) or (name in _SAID - {"dtype"} and not self.knows(t)):
-                self.refuse(f"{who} {'sets' if sets else 'reads'} {'a gradient' if name == 'grad' else 'of a tensor'} ({name!r})")
+                self.refuse(
+                    f"{who} {'sets' if sets else 'reads'} {'a gradient' if name == 'grad' else 'of a tensor'} ({name!r})"
+                )
             elif name in _SAID:
                 self.places.watch("attribute", name, "attribute", t, name, getattr(t, name))
         return ABSENT
@@ -275,8 +281,8 @@ class World:
             self.refuse(f"{who} {'sets' if sets else 'uses'} {v.__name__}.{name}, of which nothing is known")
             return ABSENT
         value = getattr(v, name, ABSENT)
-        how = ("entry", vars(v)) if name in vars(v) else ("attribute", v)
-        self.places.watch("attribute", f"{v.__name__}.{name}", *how, name, value)
+        how, holder = ("entry", vars(v)) if name in vars(v) else ("attribute", v)
+        self.places.watch("attribute", f"{v.__name__}.{name}", how, holder, name, value)
         return value
 
     # ---- what is reached
@@ -461,7 +467,13 @@ def _whose(frame: types.FrameType) -> str:
         package = str(frame.f_globals.get("__name__")).split(".")[0]
         if package.startswith("namedtuple_"):
             return "between"
-        return "library" if package == "minigrad" else "other" if package in sys.stdlib_module_names - {"__main__"} else "user"
+        return (
+            "library"
+            if package == "minigrad"
+            else "other"
+            if package in sys.stdlib_module_names - {"__main__"}
+            else "user"
+        )
     return "other" if file.startswith(_INSTALLED) else "user"
 
 

@@ -26,12 +26,13 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import nn, optim
+from minigrad import nn
 
 X = np.array([1.0, 2.0])
 ONE = mg.tensor([1.0, 1.0], requires_grad=True)
 GLOBAL = 2.0
 SETTINGS = {"k": 2.0, "list": [1.0, 2.0]}
+VERSIONED = types.SimpleNamespace(version=2.0)
 ATTACKS = {}
 
 
@@ -66,7 +67,10 @@ def a_global_that_shadows_a_builtin():
 @attack
 def a_global_that_comes_to_be():
     space = {"ONE": ONE}
-    exec("def f(x): return ONE * x * (K if 'K' in names() else 1)\ndef names(): return ['K'] if on else []\non = False\nK = 5", space)
+    exec(
+        "def f(x): return ONE * x * (K if 'K' in names() else 1)\ndef names(): return ['K'] if on else []\non = False\nK = 5",
+        space,
+    )
     return space["f"], lambda: space.update(on=True)
 
 
@@ -242,7 +246,7 @@ USES = {
     "bool": lambda s, x: ONE * x * (2.0 if s else 1.0),
     "not": lambda s, x: ONE * x * (2.0 if not s else 1.0),
     "iter": lambda s, x: ONE * x * sum(s),
-    "unpack": lambda s, x: ONE * x * [*s][0],
+    "unpack": lambda s, x: ONE * x * next(iter([*s])),
     "contains": lambda s, x: ONE * x * (2.0 if 1 in s else 1.0),
     "equal": lambda s, x: ONE * x * (2.0 if s == 1 else 1.0),
     "less": lambda s, x: ONE * x * (2.0 if s < 1 else 1.0),
@@ -495,7 +499,7 @@ def new_of_a_class():
 @attack
 def a_hook_of_subclasses():
     class A:
-        kinds = []
+        kinds: typing.ClassVar[list] = []
 
         def __init_subclass__(cls):
             A.kinds.append(cls)
@@ -532,7 +536,7 @@ def instance_checks():
 
 @attack
 def an_abstract_class_that_registers():
-    class A(abc.ABC):
+    class A(abc.ABC):  # noqa: B024
         pass
 
     return lambda x: ONE * x * (2.0 if isinstance(3, A) else 1.0), lambda: A.register(int)
@@ -646,11 +650,11 @@ CONTAINERS = {
     "keywords": ({"k": 2.0}, lambda c: c.update(k=5.0), lambda c: (lambda k: k)(**c)),
     "keys": ({"k": 2.0}, lambda c: c.update(kk=5.0), lambda c: len("".join(c))),
     "items": ({"k": 2.0}, lambda c: c.update(k=5.0), lambda c: sum(v for _, v in c.items())),
-    "order": ({"a": 2.0, "b": 3.0}, lambda c: c.update(a=c.pop("a")), lambda c: [*c.values()][0]),
+    "order": ({"a": 2.0, "b": 3.0}, lambda c: c.update(a=c.pop("a")), lambda c: next(iter([*c.values()]))),
     "a set": ({2.0}, lambda c: c.add(5.0), lambda c: len(c)),
     "a member": ({2.0}, lambda c: c.add(5.0), lambda c: 2.0 if 5.0 in c else 1.0),
     "a deque": (collections.deque([2.0]), lambda c: c.appendleft(5.0), lambda c: c[0]),
-    "an ordered dict": (collections.OrderedDict(a=2.0, b=3.0), lambda c: c.move_to_end("a"), lambda c: [*c.values()][0]),
+    "an ordered dict": (collections.OrderedDict(a=2.0, b=3.0), lambda c: c.move_to_end("a"), lambda c: next(iter([*c.values()]))),
     "a default dict": (collections.defaultdict(lambda: 2.0), lambda c: c.update(k=5.0), lambda c: c["k"]),
     "a counter": (collections.Counter("aab"), lambda c: c.update("a"), lambda c: c["a"]),
     "a user's list": (type("Mine", (list,), {"__module__": __name__})([2.0]), lambda c: c.__setitem__(0, 5.0), lambda c: c[0]),
@@ -857,7 +861,7 @@ READS = {
     "float": lambda x: float(x[0]),
     "item": lambda x: x.item(0),
     "tolist": lambda x: x.tolist()[0],
-    "iter": lambda x: [*x][0],
+    "iter": lambda x: next(iter([*x])),
     "unpack": lambda x: (lambda a, b: a)(*x),
     "reversed": lambda x: next(reversed(x)),
     "sorted": lambda x: sorted(x)[0],
@@ -885,7 +889,7 @@ READS = {
     "tensor data": lambda x: mg.tensor(x).data[0],
     "tensor array": lambda x: np.asarray(mg.tensor(x))[0],
     "tensor list": lambda x: mg.tensor(x).tolist()[0],
-    "tensor iter": lambda x: float([*mg.tensor(x)][0]),
+    "tensor iter": lambda x: float(next(iter([*mg.tensor(x)]))),
     "tensor str": lambda x: len(repr(mg.tensor(x))),
     "argmax": lambda x: int(mg.argmax(mg.tensor(x))),
     "unique": lambda x: len(mg.unique_values(mg.tensor(x))),
@@ -939,7 +943,7 @@ def tensor_changes():
         "name": (lambda x: ONE * x * (2.0 if t.name == "a" else 1.0), lambda: setattr(t, "name", "a")),
         "dtype": (lambda x: ONE * x * (2.0 if t.dtype == np.float32 else 1.0), lambda: t.assign(t._data.astype("f"))),
         "version": (lambda x: ONE * x * t.version, lambda: setattr(t, "data", t.data + 1)),
-        "a version of one's own": (lambda x, c=types.SimpleNamespace(version=2.0): ONE * x * c.version, lambda: None),
+        "a version of one's own": (lambda x, c=VERSIONED: ONE * x * c.version, lambda: None),
         "grad": (lambda x: ONE * x * (1.0 if t.grad is None else 2.0), lambda: setattr(t, "grad", t.data)),
         "grad by getattr": (lambda x: ONE * x * (1.0 if getattr(t, "grad") is None else 2.0), lambda: setattr(t, "grad", t.data)),  # noqa: B009
         "data": (lambda x: ONE * x * t.data[0], lambda: setattr(t, "data", t.data + 1)),

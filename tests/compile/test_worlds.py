@@ -9,11 +9,9 @@ import sys
 import warnings
 
 import pytest
+from generated import cases
 from hypothesis import given
 from hypothesis import strategies as st
-
-from generated import cases
-
 from worlds import TERMS, World
 
 
@@ -36,7 +34,11 @@ def test_a_random_step_in_a_world_that_changes(seed):
 
 def test_tame_steps_are_replayed():
     """One in twenty may be refused, of a hundred."""
-    refused = [(w.parts, step.refused) for w in (World(seed, tame=True) for seed in range(100)) if (step := compared(w)).refused]
+    refused = [
+        (w.parts, step.refused)
+        for w in (World(seed, tame=True) for seed in range(100))
+        if (step := compared(w)).refused
+    ]
     assert len(refused) <= 5, refused
 
 
