@@ -3,17 +3,21 @@
 import gc
 import math
 import random
+import re
 import threading
 import time
 import tracemalloc
 import types
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
+from documents import hold
 
 import minigrad as mg
 from minigrad import nn, optim
+from minigrad.compile.places import COMPARED
 
 rng = np.random.default_rng(0)
 IMAGES = [rng.standard_normal((6, 1, 8, 8)).astype(np.float32) for _ in range(6)]
@@ -546,3 +550,53 @@ def test_results_carry_no_tape_and_cannot_be_written_to():
     for _ in range(2):
         y = fast(np.ones(2))
         assert y.is_leaf and not y.requires_grad
+
+
+def test_the_page_lists_what_is_compared():
+    page = Path(__file__).parents[2] / "docs" / "architecture.md"
+    text = page.read_text(encoding="utf-8")
+    table = "\n".join(
+        ["| | what is compared |", "|---|---|", *(f"| {word} | {what} |" for word, what in COMPARED.items())]
+    )
+    hold(page, re.sub(r"(?<=<!-- compared -->\n).*?(?=<!-- end -->)", lambda _: table + "\n", text, flags=re.S))
+    assert table in page.read_text(encoding="utf-8")
+
+
+def test_every_kind_of_comparison_is_counted_and_made():
+    """A function that depends on one thing of each kind is recorded anew when any of them changes, and says so."""
+    cfg, parts = types.SimpleNamespace(k=2.0), [1.0]
+    w, net = mg.tensor([1.0, 2.0], requires_grad=True), nn.Sequential(nn.Tanh())
+
+    class Scale:
+        def __call__(self, x):
+            return x * 2.0
+
+    def scaled(x, by=3.0):
+        return x * by
+
+    scale = Scale()
+    fast = mg.compile(lambda x: net(scale(scaled(w * x * cfg.k * sum(parts) * SWITCH))))
+    changes = {
+        "argument": None,
+        "variable": lambda: globals().update(SWITCH=SWITCH + 1),
+        "attribute": lambda: setattr(cfg, "k", 5.0),
+        "container": lambda: parts.append(0.5),
+        "class": lambda: setattr(Scale, "__call__", lambda self, x: x * 7.0),
+        "function": lambda: setattr(scaled, "__defaults__", (4.0,)),
+        "model": lambda: net.append(nn.Sigmoid()),
+        "tensor": lambda: setattr(w, "requires_grad", False),
+    }
+    assert changes.keys() == COMPARED.keys()
+    x = np.array([0.1, 0.2])
+    try:
+        for n, (word, change) in enumerate(changes.items(), 1):
+            if change is None:
+                x = np.array([[0.1, 0.2]])
+            else:
+                change()
+            want = net(scale(scaled(w * x * cfg.k * sum(parts) * SWITCH)))
+            assert fast(x).tolist() == want.tolist() == fast(x).tolist(), word
+            assert (fast.recordings, len(fast.programs)) == (n, n), word
+            assert f"{word} (" in fast.explain() and COMPARED[word] in fast.explain()
+    finally:
+        globals().update(SWITCH=1.0)
