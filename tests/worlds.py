@@ -163,7 +163,7 @@ RULES = {
     "adam": "opt = optim.Adam(model.parameters(), lr=0.05)",
     "scheduled": "opt = optim.SGD(model.parameters(), lr=lambda k: 0.1 / (1 + k))",
 }
-RULE_CHANGES = ["setattr(opt, 'lr', 0.01)", "opt.zero_grad()", "opt.load_state_dict(opt.state_dict())"]
+RULE_CHANGES = ["opt.param_groups[0].update(lr=0.01)", "opt.zero_grad()", "opt.load_state_dict(opt.state_dict())"]
 STEPS = {
     "train": ("    opt.zero_grad()\n", "    loss.backward()\n    opt.step()\n    return loss"),
     "clip": ("    model.zero_grad()\n", "    loss.backward()\n    optim.clip_grad_norm(model.parameters(), 0.5)\n    opt.step()\n    return loss"),
@@ -196,7 +196,7 @@ STEP_SETTINGS = {
     "average": ("from minigrad import train\nema = train.Averaging(model, batch_norm='copy')", ["ema.update()"]),
     "two": (
         "other = nn.Linear(3, 3, rng=7)\nopt2 = optim.SGD(other.parameters(), lr=0.05)",
-        ["setattr(opt2, 'lr', 0.5)", "setattr(other, 'bias', None)", "other.requires_grad_(False)"],
+        ["opt2.param_groups[0].update(lr=0.5)", "setattr(other, 'bias', None)", "other.requires_grad_(False)"],
     ),
 }  # fmt: skip
 READING = {"newton", "lbfgs", "average"}  # line searches read values; an average is counted

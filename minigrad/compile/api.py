@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import sys
 import types
 import weakref
 from collections.abc import Callable
@@ -96,8 +97,9 @@ class Compiled(Wrapper):
         return compile(copy.deepcopy(self.f, memo), verify=self.verify)
 
     def __reduce__(self) -> tuple:
-        if isinstance(self.f, types.FunctionType) and "<locals>" not in self.f.__qualname__:
-            return self.f.__qualname__  # type: ignore[return-value]  # it has taken the function's place
+        path = getattr(self.f, "__qualname__", "")
+        if _found(getattr(self.f, "__module__", None), path) is self:  # it has taken the function's place
+            return path  # type: ignore[return-value]
         return _compiled, (self.f, self.verify)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -163,6 +165,11 @@ class Compiled(Wrapper):
         self.recorded.clear()
         name = getattr(self.f, "__name__", type(self.f).__name__)
         warn(f"compile: {name} runs as it is, because {reason}", RuntimeWarning)
+
+
+def _found(module: Any, path: str) -> Any:
+    """What stands in a module under this name."""
+    return functools.reduce(lambda v, name: getattr(v, name, None), path.split("."), sys.modules.get(module))
 
 
 def _compiled(f: Callable, verify: int) -> Any:

@@ -206,7 +206,17 @@ class Capture(Watcher):
     def changed(self, f: Callable, args: tuple, kwargs: dict[str, Any]) -> None:
         """It is done in every call."""
         if self.refused is None:
+            for a in args:
+                if isinstance(a, np.ndarray) and id(a) in self._fixed:
+                    self._renew(a)
             self._write(f, args, kwargs, effect=True)
+
+    def _renew(self, a: Array) -> None:
+        """Somebody may keep a constant and change it, or it is there to be written to: each call has one of its own."""
+        name = f"v{len(self.entries)}"
+        self.entries.append(Entry(name, f"{self._expression(a)}.copy('K')", effect=False))
+        self._expressions[id(a)] = name
+        self._fixed.discard(id(a))
 
     def looked(self, why: str, x: Any = None) -> None:
         """What follows may be different in another call."""
@@ -297,7 +307,7 @@ class Capture(Watcher):
         self, f: Callable, args: tuple, params: dict[str, Any], effect: bool, expected: str | None = None
     ) -> str:
         name = f"v{len(self.entries)}"
-        given = [self._own_copy(a) if effect else self._expression(a) for a in args]
+        given = [self._expression(a) for a in args]
         code = written(f, args, given, params)
         if code is None:
             given += [f"{k}={self._expression(v)}" for k, v in params.items()]

@@ -56,37 +56,24 @@ class Place(NamedTuple):
 
 
 class Contents(NamedTuple):
-    """The entries of a container, or the definitions of a class."""
+    """What a container holds, or a class defines: keys and values, the same objects in the same order."""
 
     word: str
     name: str
-    holder: Any
-    keys: list
-    values: list
-
-    def hold(self) -> bool:
-        """Whether they are the same, in the same order."""
-        if isinstance(self.holder, type):
-            now = vars(self.holder)
-            return same(now, self.keys) and same(now.values(), self.values)
-        if isinstance(self.holder, dict):
-            return same(self.holder, self.keys) and same(self.holder.values(), self.values)
-        return same(self.holder, self.values)
-
-
-class Model(NamedTuple):
-    """A Module, and what it holds."""
-
-    module: Any
-    names: list
-    values: list
-    held: list[tuple[Any, list]]  # its containers, and what they hold
+    now: Any  # the container, or the dict of the class, as it is at present
+    values: Callable[[], Any] | None  # of a dict
+    then: list
 
     @classmethod
-    def of(cls, m: Any) -> Model:
-        """The module as it is."""
-        containers = [v for v in vars(m).values() if isinstance(v, (list, tuple, dict)) and _held(v)]
-        return cls(m, [*vars(m)], [*vars(m).values()], [(c, _held(c)) for c in containers])
+    def of(cls, word: str, name: str, holder: Any) -> Contents:
+        """The contents as they are."""
+        now = vars(holder) if isinstance(holder, type) else holder
+        mapping = isinstance(holder, (type, dict))
+        return cls(word, name, now, now.values if mapping else None, [*now, *now.values()] if mapping else [*now])
+
+    def hold(self) -> bool:
+        """Whether they are the same."""
+        return same([*self.now, *(self.values() if self.values else ())], self.then)
 
 
 class Places:
@@ -95,7 +82,7 @@ class Places:
     def __init__(self) -> None:
         self.places: dict[tuple[str, int, str], Place] = {}
         self.contents: dict[int, Contents] = {}
-        self.models: dict[int, Model] = {}
+        self.models: dict[int, list[Contents]] = {}
         self._hold: Callable[[], bool] | None = None
 
     def watch(self, word: str, name: str, how: str, holder: Any, key: str, value: Any) -> None:
@@ -105,10 +92,13 @@ class Places:
     def contain(self, word: str, name: str, holder: Any) -> None:
         """Remember the entries of a container, or what a class defines."""
         if id(holder) not in self.contents:
-            entries = vars(holder) if isinstance(holder, type) else holder
-            mapping = isinstance(holder, (type, dict))
-            keys, values = ([*entries], [*entries.values()]) if mapping else ([], [*entries])
-            self.contents[id(holder)] = Contents(word, name, holder, keys, values)
+            self.contents[id(holder)] = Contents.of(word, name, holder)
+
+    def model(self, m: Any) -> None:
+        """Remember the attributes of a Module, and the containers in which it has tensors and modules."""
+        name = type(m).__name__
+        holders = [vars(m), *(c for v in vars(m).values() for c in _inside(v))]
+        self.models[id(m)] = [Contents.of("model", name, h) for h in holders]
 
     def changed(self) -> str | None:
         """The name of a place that holds something else now, of those that only the recorded code can have changed."""
@@ -121,7 +111,7 @@ class Places:
         """Whether everything is as it was."""
         if self._hold is None:
             self._hold = self._compiled()
-        return self._hold() and all(same(_held(c), held) for m in self.models.values() for c, held in m.held)
+        return self._hold()
 
     def _compiled(self) -> Callable[[], bool]:
         names: dict[str, Any] = {"ABSENT": ABSENT, "content": content, "alike": _alike}
@@ -130,32 +120,28 @@ class Places:
             names[f"h{i}"], names[f"v{i}"] = place.holder, place.value
             found = _READ[place.how].format(holder=f"h{i}", key=place.key)
             tests.append(f"((x := {found}) is v{i} or alike(x, v{i}))")
-        for i, c in enumerate(self.contents.values()):
-            names[f"c{i}"] = c.hold
-            tests.append(f"c{i}()")
-        if self.models:
-            names["models"] = self._attributes()
-            tests.append("models()")
-        exec(f"def hold():\n    return {' and '.join(tests) or True}", names)
+        names["contents"] = _all_hold([*self.contents.values(), *itertools.chain(*self.models.values())])
+        exec(f"def hold():\n    return {' and '.join([*tests, 'contents()'])}", names)
         return names["hold"]
-
-    def _attributes(self) -> Callable[[], bool]:
-        """Whether all modules have the attributes that they had, asked in one sweep: models have hundreds."""
-        dicts, end = [vars(m.module) for m in self.models.values()], [object()]
-        names = [name for m in self.models.values() for name in m.names] + end
-        values = [v for m in self.models.values() for v in m.values] + end
-
-        def hold() -> bool:
-            now = itertools.chain(*map(dict.values, dicts), end)
-            return [*itertools.chain(*dicts, end)] == names and all(map(operator.is_, now, values))
-
-        return hold
 
     def counts(self, tensors: int) -> dict[str, int]:
         """How many things are compared, by the words of COMPARED; arguments are not counted."""
         found = collections.Counter(p.word for p in itertools.chain(self.places.values(), self.contents.values()))  # type: ignore[attr-defined]
         found.update(model=len(self.models), tensor=tensors)
         return {word: found[word] for word in COMPARED if found[word] or word == "argument"}
+
+
+def _all_hold(contents: list[Contents]) -> Callable[[], bool]:
+    """Whether all of them are the same, asked in one sweep: a model has hundreds of attributes."""
+    whole, values = [c.now for c in contents], [c.values for c in contents if c.values]
+    sizes = [*map(len, whole)]
+    then = [x for c in contents for x in c.then[: len(c.now)]] + [x for c in contents for x in c.then[len(c.now) :]]
+
+    def hold() -> bool:
+        now = itertools.chain(*whole, *[v() for v in values])
+        return [*map(len, whole)] == sizes and all(map(operator.is_, now, then))
+
+    return hold
 
 
 def content(cell: Any) -> Any:
@@ -179,12 +165,11 @@ def _alike(a: Any, b: Any) -> bool:
     return type(a) is not float or a != 0 or math.copysign(1, a) == math.copysign(1, b)
 
 
-def _held(container: Any) -> list:
-    """The tensors and modules in a container, and in those inside it, with their keys."""
-    found: list[Any] = []
-    for key, x in container.items() if isinstance(container, dict) else enumerate(container):
-        if isinstance(x, Tensor) or hasattr(type(x), "named_modules"):
-            found += [key, x] if isinstance(container, dict) else [x]
-        elif isinstance(x, (list, tuple, dict)):
-            found += _held(x)
-    return found
+def _inside(x: Any) -> list[Any]:
+    """x and the containers in it, those that have tensors or modules, or nothing yet."""
+    if not isinstance(x, (list, tuple, dict)):
+        return []
+    parts = [*x.values()] if isinstance(x, dict) else [*x]
+    below = [c for part in parts for c in _inside(part)]
+    mine = not parts or below or any(isinstance(p, Tensor) or hasattr(type(p), "named_modules") for p in parts)
+    return [x, *below] if mine else []

@@ -15,7 +15,8 @@ from .program import STALE, Program
 
 def verified(f: Callable, program: Program, flat: Any, args: tuple, kwargs: dict) -> Any:
     """What f returns, after the program; RuntimeError names the first array in which they differ."""
-    roots = {**{f"argument {i}": a for i, a in enumerate(flat)}, **program.names}
+    known = {name: v for name, v in program.names.items() if name != "__builtins__"}
+    roots = {**{f"argument {i}": a for i, a in enumerate(flat)}, **known}
     before = State(roots)
     out = program.run(*flat)
     if out is STALE:

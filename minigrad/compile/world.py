@@ -28,9 +28,10 @@ from typing import Any
 import numpy as np
 
 from .. import tree
+from ..ops.by_numpy import counterpart
 from ..tape import HOME, Tensor, state
 from .code import Chain, reads
-from .places import ABSENT, Model, Places, content
+from .places import ABSENT, Places, content
 
 _ERRORS = {v for v in vars(builtins).values() if isinstance(v, type) and issubclass(v, BaseException)}
 _PURE = _ERRORS | {
@@ -275,9 +276,11 @@ class World:
         return ABSENT
 
     def _of_package(self, v: types.ModuleType, name: str, who: str, sets: bool) -> Any:
-        if not (v.__name__.split(".")[0] in _PACKAGES or v.__name__ == "numpy" or _is_users_module(v)) or (
-            sets and not _is_users_module(v)
-        ):
+        if not (
+            v.__name__.split(".")[0] in _PACKAGES
+            or v.__name__ in ("numpy", "numpy.linalg", "numpy.fft")
+            or _is_users_module(v)
+        ) or (sets and not _is_users_module(v)):
             self.refuse(f"{who} {'sets' if sets else 'uses'} {v.__name__}.{name}, of which nothing is known")
             return ABSENT
         value = getattr(v, name, ABSENT)
@@ -334,7 +337,11 @@ class World:
             self._class(kind, name)
             self.places.watch("class", kind.__name__, "kind", v, "", kind)
             self._object(v)
-        elif not isinstance(v, (np.ufunc, np.dtype)) and not (isinstance(v, np.generic) and v.dtype.kind != "V"):
+        elif (
+            not isinstance(v, (np.ufunc, np.dtype))
+            and not _for_tensors(v)
+            and not (isinstance(v, np.generic) and v.dtype.kind != "V")
+        ):
             self.refuse(f"it uses '{name}', a {kind.__name__}, of which nothing is known")
 
     def _object(self, v: Any) -> None:
@@ -357,7 +364,7 @@ class World:
         elif file.startswith(HOME) or file == _CONTEXTS:
             for values in ([content(c) for c in f.__closure__ or ()], f.__defaults__ or (), f.__kwdefaults__ or {}):
                 self._used_by_library(values, name)
-        elif file.startswith(_NUMPY) and f.__name__ not in _OF_NUMPY:
+        elif file.startswith(_NUMPY) and f.__name__ not in _OF_NUMPY and not _for_tensors(f):
             self.refuse(f"it uses {f.__name__} of NumPy, which is not known to have no effects")
 
     def _used_by_library(self, v: Any, name: str) -> None:
@@ -384,7 +391,7 @@ class World:
         """An nn.Module: its attributes decide what it does."""
         if id(m) not in self.places.models:
             self._reached[id(m)] = m
-            self.places.models[id(m)] = Model.of(m)
+            self.places.model(m)
             self._class(type(m), type(m).__name__)
             self.places.watch("class", type(m).__name__, "kind", m, "", type(m))
             self._object(m)
@@ -421,6 +428,12 @@ def _is_pure(f: Any) -> bool:
     if isinstance(of, types.ModuleType) or of is None:
         return f in _PURE or ((getattr(f, "__module__", "") or "").startswith("numpy") and f.__name__ in _OF_NUMPY)
     return type(of) in _FIXED or (isinstance(of, type) and of in _PURE) or isinstance(of, np.generic)
+
+
+def _for_tensors(f: Any) -> bool:
+    """Whether f is a function of NumPy that takes tensors, too: it makes a result, and changes nothing."""
+    mine = callable(f) and hasattr(f, "__name__") and (getattr(f, "__module__", None) or "").startswith("numpy")
+    return mine and counterpart(f) is not None
 
 
 def _called(f: Any) -> str:

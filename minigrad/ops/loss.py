@@ -156,8 +156,7 @@ def cross_entropy(
         if soft:
             effect(_check_probabilities, labels, k)
             return _soft_cross_entropy(logits, as_tensor(target), smoothing, reduction)
-        if not _ignores(labels, ignore_index, k):
-            effect(_check_range, labels, k)
+        if assume(_all_count, labels, ignore_index, k):
             return _cross_entropy(logits, labels=labels, smoothing=smoothing, reduction=reduction)
     rows = _rows(logits, axis)
     if soft:
@@ -177,13 +176,9 @@ def _rows(x: Tensor, axis: int) -> Tensor:
     return reshape(x, (-1, x.shape[-1]) if x.size else (math.prod(x.shape[:-1]), x.shape[-1]))
 
 
-def _ignores(labels: Array, ignore_index: int, k: int) -> bool:
-    """Whether some of the labels do not count."""
-    return assume(_has_ignored, labels, ignore_index, k)
-
-
-def _has_ignored(labels: Array, ignore_index: int, k: int) -> bool:
-    return (0 <= ignore_index < k or not _in_range(labels, k)) and bool((labels == ignore_index).any())
+def _all_count(labels: Array, ignore_index: int, k: int) -> bool:
+    """Whether all labels are classes, and none is to be ignored."""
+    return _in_range(labels, k) and not (0 <= ignore_index < k and bool((labels == ignore_index).any()))
 
 
 def _hard_losses(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ..errors import check_function, shown
-from .primitive import Primitive, alias, fit, listed
+from .primitive import Primitive, alias, fit
 from .tensor import Tensor, dispatch, wrap
 from .walks import pull, push
 from .watch import recording, state
@@ -95,7 +95,7 @@ def fused(
         ("tangent", tangent, None),
     ):
         check_function("fused", name, f, *optional)
-    return listed(Fused(composition, forward, backward, tangent))
+    return Fused(composition, forward, backward, tangent)
 
 
 class Composite(Primitive):

@@ -50,10 +50,11 @@ class Primitive:
         functools.update_wrapper(self, forward)
         self.forward = forward
         self.name = getattr(forward, "__name__", type(forward).__name__).strip("_").removeprefix("composed_")
-        code = getattr(forward, "__code__", None)
-        ours = code is not None and code.co_filename.startswith(HOME)
+        ours = getattr(getattr(forward, "__code__", None), "co_filename", "").startswith(HOME)
         self.may_alias = self.foreign = not ours
         self.numbers = REALS if ours else None
+        if ours:
+            Primitive.registry[self.name] = self
 
     def __call__(self, *args: Any, **params: Any) -> Tensor:
         inputs: tuple[Tensor, ...] = args
@@ -113,6 +114,9 @@ class Primitive:
     def __get__(self, x: Any, owner: type | None = None) -> Any:
         return self if x is None else MethodType(self, x)  # a primitive can be a method, as a function can
 
+    def __reduce__(self) -> str:  # a copy is itself
+        return self.__qualname__
+
     def __repr__(self) -> str:
         return f"<{self.kind} primitive {self.name}>"
 
@@ -132,14 +136,7 @@ def primitive(forward: Callable) -> Primitive:
     >>> float(x.grad)
     12.0
     """
-    return listed(Primitive(forward))
-
-
-def listed(op: Any) -> Any:
-    """The primitive, in the registry if it is the library's own."""
-    if not op.foreign:
-        Primitive.registry[op.name] = op
-    return op
+    return Primitive(forward)
 
 
 @declaring
