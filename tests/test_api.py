@@ -1,6 +1,8 @@
 """The public face: what importing costs, and that every public name is documented."""
 
+import copy
 import inspect
+import pickle
 import subprocess
 import sys
 
@@ -40,3 +42,11 @@ def test_every_public_name_of_a_subpackage_too(package):
 def test_an_unknown_name():
     with pytest.raises(AttributeError, match="no attribute 'conv4d'"):
         mg.conv4d  # noqa: B018
+
+
+def test_every_function_is_its_own_copy():
+    """What a model holds, `self.act = mg.tanh`, can be pickled and copied with it."""
+    for name in mg.__all__:
+        f = getattr(mg, name)
+        if callable(f):
+            assert pickle.loads(pickle.dumps(f)) is f and copy.deepcopy(f) is f, name

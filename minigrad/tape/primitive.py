@@ -115,7 +115,7 @@ class Primitive:
         return self if x is None else MethodType(self, x)  # a primitive can be a method, as a function can
 
     def __reduce__(self) -> str:  # a copy is itself
-        return self.__qualname__
+        return self.__qualname__  # type: ignore[attr-defined]
 
     def __repr__(self) -> str:
         return f"<{self.kind} primitive {self.name}>"
