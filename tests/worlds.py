@@ -166,7 +166,7 @@ RULES = {
 RULE_CHANGES = ["opt.param_groups[0].update(lr=0.01)", "opt.zero_grad()", "opt.load_state_dict(opt.state_dict())"]
 STEPS = {
     "train": ("    opt.zero_grad()\n", "    loss.backward()\n    opt.step()\n    return loss"),
-    "clip": ("    model.zero_grad()\n", "    loss.backward()\n    optim.clip_grad_norm(model.parameters(), 0.5)\n    opt.step()\n    return loss"),
+    "clip": ("    model.zero_grad()\n", "    loss.backward()\n    norm = optim.clip_grad_norm(model.parameters(), 0.5)\n    opt.step()\n    return loss, norm"),
     "accumulate": ("    if clear['on']:\n        opt.zero_grad()\n", "    loss.backward()\n    if clear['on']:\n        opt.step()\n    return {'loss': loss}"),
     "infer": ("", "    return loss, h"),
     "no tape": ("", "    return [loss]"),
