@@ -21,7 +21,7 @@ COMPARED = {
     "variable": "global variables, builtins, and the variables of enclosing functions",
     "attribute": "attributes of objects, modules of code and classes, those that are absent too",
     "container": "the entries of lists, sets, dicts and deques, in their order",
-    "class": "an object's class, the classes above it, and all that they define",
+    "class": "an object's class, the classes above it, and all that they define; of the library's layers, how they are called",
     "function": "a function's code and its defaults",
     "model": "all attributes of an nn.Module, and the parameters, buffers and modules in its containers",
     "tensor": "shape, dtype and requires_grad of tensors that are no arguments",

@@ -410,9 +410,12 @@ class World:
         elif id(kind) not in self._reached:
             self._reached[id(kind)] = kind
             self.places.watch("class", kind.__name__, "attribute", kind, "__mro__", kind.__mro__)
+            for method in ("__call__", "forward") if _is_module(kind) else ():  # of a layer of the library, too
+                self.places.watch("class", method, "attribute", kind, method, getattr(kind, method))
             for c in kind.__mro__:
                 if c is not object and (_is_module(c) or not _is_minigrads(c)):
-                    self.places.contain("class", c.__name__, c)
+                    if not _is_minigrads(c):
+                        self.places.contain("class", c.__name__, c)
                     self._objects.append(c)
                     self._find(c, sorted(self._names))
                     for part in vars(c).values() if not _is_minigrads(c) else ():

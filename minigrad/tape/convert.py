@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .dtypes import DOUBLE, ENTRIES, FLOATS, INTEGERS, REALS, SINGLE, floats_for, in_int64
-from .tensor import Tensor, as_tensor, dispatch, real_dtype, wrap
+from .tensor import Tensor, _constant, dispatch, real_dtype, wrap
 
 if TYPE_CHECKING:
     from .primitive import Primitive
@@ -57,7 +57,7 @@ def rounded_once(f: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
     @functools.wraps(f)
     def once(*xs: Any, **params: Any) -> Tensor:
-        tensors = [as_tensor(x) for x in xs]
-        return in_floats(f, *tensors, **params) if any(x.dtype.kind in "fc" for x in tensors) else f(*tensors, **params)
+        given = [x if isinstance(x, Tensor) else _constant(x, xs) for x in xs]
+        return in_floats(f, *given, **params) if any(x.dtype.kind in "fc" for x in given) else f(*given, **params)
 
     return once
