@@ -28,11 +28,10 @@ COMPARED = {
 }
 ABSENT = object()
 _EQUAL = (bool, int, float, str, bytes)  # kinds whose equal values are as good as the same
-_READ = {
-    "entry": "{holder}.get({key!r}, ABSENT)",
-    "attribute": "getattr({holder}, {key!r}, ABSENT)",
-    "cell": "content({holder})",
-    "kind": "type({holder})",
+_READ = {  # quickly where there is something, and else it is absent, or an error, which is told apart
+    "entry": ("{holder}[{key!r}]", "{holder}.get({key!r}, ABSENT)"),
+    "attribute": ("{holder}.{key}", "getattr({holder}, {key!r}, ABSENT)"),
+    "cell": ("{holder}.cell_contents", "content({holder})"),
 }
 
 
@@ -114,14 +113,20 @@ class Places:
         return self._hold()
 
     def _compiled(self) -> Callable[[], bool]:
-        names: dict[str, Any] = {"ABSENT": ABSENT, "content": content, "alike": _alike}
+        names: dict[str, Any] = {"ABSENT": ABSENT, "content": content, "alike": _alike, "same": operator.is_}
         tests = []
-        for i, place in enumerate(self.places.values()):
+        kinds = [p for p in self.places.values() if p.how == "kind"]
+        for i, place in enumerate(p for p in self.places.values() if p.how != "kind"):
             names[f"h{i}"], names[f"v{i}"] = place.holder, place.value
-            found = _READ[place.how].format(holder=f"h{i}", key=place.key)
+            told = place.value is not ABSENT and (place.how != "attribute" or place.key.isidentifier())
+            found = _READ[place.how][not told].format(holder=f"h{i}", key=place.key)
             tests.append(f"((x := {found}) is v{i} or alike(x, v{i}))")
+        if kinds:
+            names["objects"], names["kinds"] = [p.holder for p in kinds], [p.value for p in kinds]
+            tests.append("all(map(same, map(type, objects), kinds))")
         names["contents"] = _all_hold([*self.contents.values(), *itertools.chain(*self.models.values())])
-        exec(f"def hold():\n    return {' and '.join([*tests, 'contents()'])}", names)
+        lines = ["def hold():", "    try:", f"        return {' and '.join([*tests, 'contents()'])}"]
+        exec("\n".join([*lines, "    except (AttributeError, KeyError, ValueError):", "        return False"]), names)
         return names["hold"]
 
     def counts(self, tensors: int) -> dict[str, int]:

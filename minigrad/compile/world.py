@@ -409,7 +409,8 @@ class World:
             self.refuse(f"it uses '{name}', a class {kind.__name__} of which nothing is known")
         elif id(kind) not in self._reached:
             self._reached[id(kind)] = kind
-            self.places.watch("class", kind.__name__, "attribute", kind, "__mro__", kind.__mro__)
+            if not _is_minigrads(kind):
+                self.places.watch("class", kind.__name__, "attribute", kind, "__mro__", kind.__mro__)
             for method in ("__call__", "forward") if _is_module(kind) else ():  # of a layer of the library, too
                 self.places.watch("class", method, "attribute", kind, method, getattr(kind, method))
             for c in kind.__mro__:
