@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import itertools
+import keyword
 import math
 import operator
 from collections.abc import Callable
@@ -118,7 +119,8 @@ class Places:
         kinds = [p for p in self.places.values() if p.how == "kind"]
         for i, place in enumerate(p for p in self.places.values() if p.how != "kind"):
             names[f"h{i}"], names[f"v{i}"] = place.holder, place.value
-            told = place.value is not ABSENT and (place.how != "attribute" or place.key.isidentifier())
+            plain = place.how != "attribute" or (place.key.isidentifier() and not keyword.iskeyword(place.key))
+            told = place.value is not ABSENT and plain
             found = _READ[place.how][not told].format(holder=f"h{i}", key=place.key)
             tests.append(f"((x := {found}) is v{i} or alike(x, v{i}))")
         if kinds:

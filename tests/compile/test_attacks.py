@@ -321,6 +321,14 @@ def test_a_use_of_an_object(use, own):
 
 
 @attack
+def an_attribute_whose_name_is_no_name():
+    cfg = types.SimpleNamespace()
+    setattr(cfg, "class", 1.0)
+    setattr(cfg, "k 2", 2.0)
+    return lambda x: ONE * x * getattr(cfg, "class") * getattr(cfg, "k 2"), lambda: setattr(cfg, "class", 5.0)  # noqa: B009, B010
+
+
+@attack
 def two_levels_deep():
     cfg = types.SimpleNamespace(loss=types.SimpleNamespace(weight=types.SimpleNamespace(k=1.0)))
     return lambda x: ONE * x * cfg.loss.weight.k, lambda: setattr(cfg.loss.weight, "k", 5.0)
