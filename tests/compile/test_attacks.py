@@ -325,7 +325,7 @@ def an_attribute_whose_name_is_no_name():
     cfg = types.SimpleNamespace()
     setattr(cfg, "class", 1.0)
     setattr(cfg, "k 2", 2.0)
-    return lambda x: ONE * x * getattr(cfg, "class") * getattr(cfg, "k 2"), lambda: setattr(cfg, "class", 5.0)  # noqa: B009, B010
+    return lambda x: ONE * x * getattr(cfg, "class") * getattr(cfg, "k 2"), lambda: setattr(cfg, "class", 5.0)
 
 
 @attack
