@@ -9,6 +9,7 @@ import sys
 import pytest
 
 import minigrad as mg
+from minigrad.ops import spelling
 
 SUBPACKAGES = ["nn", "optim", "data", "train", "viz", "lab"]
 
@@ -46,7 +47,8 @@ def test_an_unknown_name():
 
 def test_every_function_is_its_own_copy():
     """What a model holds, `self.act = mg.tanh`, can be pickled and copied with it."""
-    for name in mg.__all__:
+    spelt = {name: getattr(mg, name) for name in spelling.FUNCTIONS}
+    for name in [*mg.__all__, *spelt]:
         f = getattr(mg, name)
         if callable(f):
             assert pickle.loads(pickle.dumps(f)) is f and copy.deepcopy(f) is f, name

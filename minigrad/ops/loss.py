@@ -273,7 +273,7 @@ def _check_probabilities(target: Array, _: int) -> None:
 
 
 def _in_range(labels: Array, k: int) -> bool:
-    huge = 1 << 8 * labels.itemsize - 1  # as unsigned, negative numbers are at least this: one look is enough
+    huge = 1 << 8 * labels.itemsize - (labels.dtype.kind == "i")  # as unsigned, negative numbers are at least this
     return not labels.size or bool(np.maximum.reduce(labels.reshape(-1).view(_unsigned(labels.dtype))) < min(k, huge))
 
 

@@ -113,7 +113,7 @@ FUNCTIONS: dict[str, Any] = {
     "ger": lambda input, vec2: mg.reshape(input, (-1, 1)) * mg.reshape(vec2, (1, -1)),
     "gt": lambda input, other: as_tensor(input) > other,
     "index_select": lambda input, dim, index: mg.take(input, index, axis=dim),
-    "inference_mode": no_grad,
+    "inference_mode": "no_grad",
     "inverse": "linalg.inv",
     "is_grad_enabled": lambda: state.recording,
     "is_tensor": lambda obj: isinstance(obj, Tensor),
