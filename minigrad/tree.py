@@ -28,3 +28,24 @@ def flatten(tree: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
         return type(tree)(*made) if hasattr(tree, "_fields") else type(tree)(made)
 
     return [leaf for leaves, _ in parts for leaf in leaves], build_sequence
+
+
+def exchange(tree: Any, f: Callable[[Any], Any]) -> Any:
+    """The tree with f(leaf) for each leaf: its lists and dicts are the same ones, only what is in them is exchanged.
+
+    >>> inner = [1, 2]
+    >>> exchange((inner, 3), lambda x: -x), inner
+    (([-1, -2], -3), [-1, -2])
+    """
+    if type(tree) in (list, dict):
+        for key, branch in [*(tree.items() if type(tree) is dict else enumerate(tree))]:
+            new = exchange(branch, f)
+            if new is not branch:
+                tree[key] = new
+        return tree
+    if not isinstance(tree, tuple):
+        return f(tree)
+    made = [exchange(branch, f) for branch in tree]
+    if all(new is branch for new, branch in zip(made, tree)):
+        return tree
+    return type(tree)(*made) if hasattr(tree, "_fields") else type(tree)(made)

@@ -17,6 +17,7 @@ from ..errors import check_function, warn
 from ..ranges import INDEX, check
 from ..tape import Tensor, listeners, state, watching
 from .capture import Capture
+from .places import same
 from .program import STALE, Program
 from .verify import verified
 from .world import World, Wrapper
@@ -139,22 +140,29 @@ class Compiled(Wrapper):
             return self._as_it_is(f"it was recorded {LIMIT} times, and something was different each time", args, kwargs)
         world = World(self.f, flat)
         capture = Capture(flat, world)
-        rebuild = tree.flatten((args, kwargs))[1]
-        args, kwargs = rebuild([capture.exposed(a) for a in flat])
-        with watching(capture):
-            with world.witness():
-                returned = self.f(*args, **kwargs)
-            outputs, build = tree.flatten(returned)
-            values = [capture.result(x) for x in outputs]
-        outputs = [capture.returned(x) for x in outputs]
+        args, kwargs = tree.exchange((args, kwargs), capture.exposed)
+        form, leaves = _form((args, kwargs)), tree.flatten((args, kwargs))[0]
+        try:
+            with watching(capture):
+                with world.witness():
+                    returned = self.f(*args, **kwargs)
+                outputs, build = tree.flatten(returned)
+                values = [capture.result(x) for x in outputs]
+            if _form((args, kwargs)) != form or not same(tree.flatten((args, kwargs))[0], leaves):
+                world.refuse("it changes a list or dict that is an argument")
+        finally:
+            args, kwargs = tree.exchange((args, kwargs), capture.returned)
+        if any(map(world.knows, _containers(returned))):
+            world.refuse("it returns a list or dict that was there before")
         changed = world.places.changed()
         if changed is not None:
             world.refuse(f"it changes {changed!r}")
         if capture.refused is not None:
             self._warn(capture.refused)
-            return build(outputs)
+            return tree.exchange(returned, capture.returned)
         self.recorded.setdefault(key, []).append(Program(capture, world, len(flat), values, build))
-        return build([x.detach() if isinstance(x, Tensor) and not x.is_leaf else x for x in outputs])
+        outputs = [capture.returned(x) for x in outputs]
+        return build([x.detach() if capture.makes(x) else x for x in outputs])
 
     def _as_it_is(self, reason: str, args: tuple, kwargs: dict) -> Any:
         self._warn(reason)
@@ -214,6 +222,25 @@ def _signature(flat: Any) -> Any:
 
 
 def _structure(t: Any) -> Any:
+    """The containers of arguments, and their keys. Raises TypeError for a dict or list of a kind of its own."""
+    if isinstance(t, (dict, list)) and type(t) not in (dict, list):
+        raise TypeError
     if isinstance(t, dict):
-        return (type(t), *((k, _structure(v)) for k, v in t.items()))
+        return (dict, *((k, _structure(v)) for k, v in t.items()))
     return (type(t), *map(_structure, t)) if isinstance(t, (list, tuple)) else None
+
+
+def _form(t: Any) -> Any:
+    """The same of what a function left of them."""
+    try:
+        return _structure(t)
+    except TypeError:
+        return None
+
+
+def _containers(t: Any) -> list[Any]:
+    """The lists and dicts in t."""
+    if not isinstance(t, (dict, list, tuple)):
+        return []
+    parts = t.values() if isinstance(t, dict) else t
+    return [*([] if isinstance(t, tuple) else [t]), *(c for part in parts for c in _containers(part))]

@@ -227,6 +227,10 @@ class Capture(Watcher):
         self._created.add(id(x))
         self._kept.append(x)
 
+    def makes(self, x: Any) -> bool:
+        """Whether it is a tensor that the call made, with a tape."""
+        return isinstance(x, Tensor) and id(x) in self._created and not x.is_leaf
+
     def constant(self, array: Any) -> None:
         """It is the same in every call."""
         self._fixed.add(id(array))
@@ -273,7 +277,7 @@ class Capture(Watcher):
     def result(self, x: Any) -> str:
         """The expression of what the call returns."""
         if isinstance(x, Tensor):
-            if id(x) in self._expressions or id(x) in map(id, self.tensors.values()):
+            if id(x) in self._expressions or id(x) not in self._created:
                 return self._expression(x)
             self._find((x,))
             return f"wrap({self._own_copy(x._data)})"

@@ -127,9 +127,9 @@ class World:
     def _uncover(self, frame: types.FrameType) -> None:
         """Let a function that will not be replayed have its arguments as they were given."""
         for name, v in [*frame.f_locals.items()]:
-            leaves, build = tree.flatten(v)
-            if any(state.watcher.returned(x) is not x for x in leaves):  # type: ignore[union-attr]
-                frame.f_locals[name] = build([state.watcher.returned(x) for x in leaves])  # type: ignore[union-attr]
+            plain = tree.exchange(v, state.watcher.returned)  # type: ignore[union-attr]
+            if plain is not v:
+                frame.f_locals[name] = plain
 
     def _runs(self, frame: types.FrameType) -> None:
         whose, caller, file = _whose(frame), frame.f_back, frame.f_code.co_filename

@@ -1138,3 +1138,49 @@ def test_an_effect_happens_once_in_each_call(name):
             xs = [X.copy() for _ in range(5)]
             ends.append(([numbers(f(x)) for x in xs], [*map(numbers, xs)], state()))
     assert ends[0] == ends[1]
+
+
+def told(y):
+    """What the caller of a function sees of what it returned, or of an argument."""
+    if isinstance(y, dict):
+        return {k: told(v) for k, v in y.items()}
+    return [told(v) for v in y] if isinstance(y, (list, tuple)) else numbers(y)
+
+
+GIVEN = {
+    "taken out": (lambda b: ONE * b["x"] * b.pop("k"), lambda x: {"x": x, "k": 2.0}),
+    "put in": (lambda b: b.setdefault("h", ONE * b["x"]) * 2.0, lambda x: {"x": x}),
+    "replaced": (lambda b: b.update(x=ONE * b["x"]) or b["x"] * 2.0, lambda x: {"x": x}),
+    "an array that stays": (lambda b: b.update(y=b["x"]) or ONE * b["y"], lambda x: {"x": x}),
+    "appended": (lambda b: b.append(1.0) or ONE * b[0], lambda x: [x]),
+    "inside of a tuple": (lambda b: b[1].append(1.0) or ONE * b[0], lambda x: (x, [1.0])),
+    "sorted": (lambda b: b[1].sort() or ONE * b[0] * b[1][0], lambda x: [x, [2.0, 1.0]]),
+    "of another kind": (lambda b: ONE * b["x"] * b["none"], lambda x: collections.defaultdict(lambda: 2.0, x=x)),
+    "in order": (lambda b: ONE * b["x"] * (2.0 if isinstance(b, collections.OrderedDict) else 1.0), lambda x: collections.OrderedDict(x=x)),
+    "returned": (lambda b: b, lambda x: [x]),
+    "returned in part": (lambda b: [b["x"], ONE * b["x"]], lambda x: {"x": x}),
+    "read": (lambda b: ONE * b["x"] * b["k"] * len(b), lambda x: {"x": x, "k": 2.0}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_lists_and_dicts_that_are_arguments_are_the_callers(name):
+    f, make = GIVEN[name]
+    ends = []
+    for wrap in (lambda f: f, mg.compile):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            g = wrap(f)
+            batches = [make(X + k) for k in range(4)]
+            ends.append(([told(g(b)) for b in batches], told(batches)))
+            assert all(type(a) is np.ndarray for a in mg.tree.flatten(batches)[0] if isinstance(a, np.ndarray))
+    assert ends[0] == ends[1]
+
+
+def test_what_was_there_before_is_returned_itself():
+    kept, t = [1.0, 2.0], mg.tensor([1.0, 2.0], requires_grad=True)
+    for f, what in ((lambda x: t, t), (lambda x: kept, kept), (lambda x: X, X)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            fast = mg.compile(f)
+            assert [fast(np.ones(2)) is what for _ in range(3)] == [True] * 3
