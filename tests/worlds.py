@@ -143,7 +143,7 @@ model = Net()""",
 }
 MODEL_CHANGES = {
     "*": ["model.eval()", "model.train()", "model.requires_grad_(False)", "model.requires_grad_(True)",
-          "next(model.parameters()).__setattr__('requires_grad', False)",
+          "model.parameters()[0].__setattr__('requires_grad', False)",
           "model.load_state_dict({n: np.full(v.shape, 0.3, v.dtype) for n, v in model.state_dict().items()})",
           "[setattr(p, 'data', 0.5 * p.data) for p in model.parameters()]",
           "[p.data.__imul__(0.5) for p in model.parameters()]",

@@ -107,6 +107,7 @@ class Capture(Watcher):
         self._fixed: set[int] = set()
         self._watched: dict[int, Argument] = {}
         self._start = next(tick)
+        self._given = {id(a) for a in flat if isinstance(a, Tensor)}
         for i, a in enumerate(flat):
             if isinstance(a, Tensor):
                 self._know(a, f"a{i}")
@@ -228,8 +229,8 @@ class Capture(Watcher):
         self._kept.append(x)
 
     def makes(self, x: Any) -> bool:
-        """Whether it is a tensor that the call made, with a tape."""
-        return isinstance(x, Tensor) and id(x) in self._created and not x.is_leaf
+        """Whether it is a tensor with a tape that the call made."""
+        return isinstance(x, Tensor) and not x.is_leaf and not self.world.knows(x) and id(x) not in self._given
 
     def constant(self, array: Any) -> None:
         """It is the same in every call."""
@@ -277,7 +278,7 @@ class Capture(Watcher):
     def result(self, x: Any) -> str:
         """The expression of what the call returns."""
         if isinstance(x, Tensor):
-            if id(x) in self._expressions or id(x) not in self._created:
+            if id(x) in self._expressions or id(x) in map(id, self.tensors.values()) or self.world.knows(x):
                 return self._expression(x)
             self._find((x,))
             return f"wrap({self._own_copy(x._data)})"

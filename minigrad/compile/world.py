@@ -412,7 +412,7 @@ class World:
             if not _is_minigrads(kind):
                 self.places.watch("class", kind.__name__, "attribute", kind, "__mro__", kind.__mro__)
             for method in ("__call__", "forward") if _is_module(kind) else ():  # of a layer of the library, too
-                self.places.watch("class", method, "attribute", kind, method, getattr(kind, method))
+                self.places.watch("class", method, "attribute", kind, method, getattr(kind, method, ABSENT))
             for c in kind.__mro__:
                 if c is not object and (_is_module(c) or not _is_minigrads(c)):
                     if not _is_minigrads(c):

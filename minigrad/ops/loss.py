@@ -181,6 +181,13 @@ def _all_count(labels: Array, ignore_index: int, k: int) -> bool:
     return _in_range(labels, k) and not (0 <= ignore_index < k and bool((labels == ignore_index).any()))
 
 
+def _counted(labels: Array, ignore_index: int) -> tuple[Array, Array]:
+    """The labels in a row, 0 for those that are ignored, and which are not."""
+    labels = labels.reshape(-1)
+    counts = labels != ignore_index
+    return np.where(counts, labels, 0), counts
+
+
 def _hard_losses(
     name: str,
     x: Tensor,
@@ -196,12 +203,10 @@ def _hard_losses(
     if any(a.dtype.char not in FLOATS for a in given):
         rest = ignore_index, smoothing, reduction, log
         return in_floats(lambda x, weight=None: _hard_losses(name, x, labels, weight, *rest), *given)
-    labels, k = labels.reshape(-1), x.shape[1]
-    counts = labels != ignore_index
-    labels = np.where(counts, labels, 0)
+    (labels, counts), k = dispatch(_counted, labels, ignore_index), x.shape[1]
     effect(_check_range, labels, k)
     log_p = log_softmax(x, 1) if log else x
-    each = as_tensor(np.ones(k, x.dtype) if weight is None else weight)
+    each = as_tensor(constant(np.ones(k, x.dtype)) if weight is None else weight)
     if each.shape != (k,):
         raise ValueError(f"{name}: weight has shape {each.shape}; it must be ({k},), one for each class")
     weights = where(counts, getitem(each, labels), 0)

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import named, shown
 from ..ranges import COUNT, INDEX, SWITCH, UNIT, check, choice
-from ..tape import Array, Tensor, as_array, as_tensor, dispatch, in_floats, wrap
+from ..tape import Array, Tensor, as_array, as_tensor, dispatch, in_floats, look, wrap
 from ..typing import ArrayLike
 from .elementwise import where
 from .gather import take_along_axis
@@ -286,11 +286,7 @@ def nonzero(x: ArrayLike, /) -> tuple[Tensor, ...]:
 @named
 def argwhere(x: ArrayLike) -> Tensor:
     """The places of the entries that are not 0, a row for each: (n, x.ndim)."""
-    return wrap(dispatch(_argwhere, as_tensor(x)))
-
-
-def _argwhere(x: Array) -> Array:
-    return np.argwhere(x.real)
+    return wrap(np.argwhere(as_tensor(x).read().real))
 
 
 def _count(x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
@@ -349,6 +345,7 @@ def bincount(x: ArrayLike, weights: ArrayLike | None = None, minlength: int = 0)
 
         n = int(max(labels.max(initial=-1) + 1, minlength, 1))
         return sum(expand_dims(as_tensor(weights), 1) * one_hot(labels, n), 0)
+    look("how many bins there are depends on values")
     return wrap(dispatch(np.bincount, labels, minlength=minlength))
 
 

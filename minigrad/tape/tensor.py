@@ -265,10 +265,20 @@ def as_array(x: Any, dtype: Any = None, name: str = "tensor") -> Array:
             if state.watcher is not None:
                 state.watcher.took(x)
             return np.asarray(x._data, dtype)
-        return np.asarray(x if state.watcher is None else state.watcher.given(x), dtype)
+        if state.watcher is None:
+            return np.asarray(x, dtype)
+        array = np.asarray(state.watcher.given(x), dtype)
+        if _is_written(x):
+            state.watcher.constant(array)
+        return array
     except (ValueError, TypeError, OverflowError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(f"{name}: {shown(x)} makes no array{'' if dtype is None else f' of {dtype}'}: {error}") from error
+
+
+def _is_written(x: Any) -> bool:
+    """Whether x is Python's numbers, or lists of them: nothing was computed."""
+    return all(map(_is_written, x)) if type(x) in (list, tuple) else type(x) in (bool, int, float)
 
 
 def private(x: Any) -> Array:

@@ -411,7 +411,6 @@ def steps_aside():
         "print": (lambda x: print(end="") or x * W, "it uses print"),
         "an array": (lambda x: x * W * MASK, "the array 'MASK' is no argument"),
         "a new array": (lambda x: x * W * np.ones(2), "it uses ones of NumPy"),
-        "a new tensor": (lambda x: x * W * mg.tensor([1.0, 1.0]), "an array that is no argument"),
         "a clock": (lambda x: x * W * time.time(), "uses time.time"),
         "random": (lambda x: x * W * random.random(), "random"),
         "a generator": (draws, "GENERATOR"),

@@ -279,3 +279,20 @@ def test_explain_says_why_not():
     assert "it runs as it is, because" in fast.explain() and not fast.programs
     fast(X)
     assert len(log) == 2
+
+
+def test_lists_of_numbers_are_constants_that_are_followed():
+    w = mg.tensor(np.ones((2, 3)), requires_grad=True)
+    cfg = types.SimpleNamespace(weights=[1.0, 2.0, 0.5])
+    for f in (
+        lambda x: mg.cross_entropy(w * x, [0, 2], weight=cfg.weights),
+        lambda x: mg.cross_entropy(w * x, [0, 2], ignore_index=2),
+        lambda x: mg.tensor(cfg.weights) * (w * x),
+        lambda x: (w * x) @ cfg.weights,
+    ):
+        cfg.weights = [1.0, 2.0, 0.5]
+        fast = mg.compile(f)
+        for k in range(6):
+            cfg.weights[0] = float(1 + k // 3)
+            assert np.array_equal(fast(X + k).data, f(X + k).data)
+        assert fast.replays >= 4 and not fast.refused
