@@ -281,7 +281,9 @@ class Capture(Watcher):
             if id(x) in self._expressions or id(x) in map(id, self.tensors.values()) or self.world.knows(x):
                 return self._expression(x)
             self._find((x,))
-            return f"wrap({self._own_copy(x._data)})"
+            if id(x._data) in self._fixed:
+                self._renew(x._data)
+            return f"wrap({self._expression(x._data)})"
         if x is None or isinstance(x, (bool, int, float, str)):
             return self._constant(x)
         self.refuse(f"it returns a {type(x).__name__}; return tensors")
@@ -302,11 +304,6 @@ class Capture(Watcher):
         """Remember that this tensor, which existed before, has this array."""
         self._know(x._data, f"{expression}._data")
         self._owners.setdefault(id(x._data), x)
-
-    def _own_copy(self, value: Any) -> str:
-        """What somebody may keep and change: of an array that is the same in every call, a copy."""
-        found = self._expression(value)
-        return f"{found}.copy('K')" if id(value) in self._fixed and isinstance(value, np.ndarray) else found
 
     def _write(
         self, f: Callable, args: tuple, params: dict[str, Any], effect: bool, expected: str | None = None

@@ -414,14 +414,15 @@ class World:
             for method in ("__call__", "forward") if _is_module(kind) else ():  # of a layer of the library, too
                 self.places.watch("class", method, "attribute", kind, method, getattr(kind, method, ABSENT))
             for c in kind.__mro__:
-                if c is not object and (_is_module(c) or not _is_minigrads(c)):
-                    if not _is_minigrads(c):
-                        self.places.contain("class", c.__name__, c)
-                    self._objects.append(c)
-                    self._find(c, sorted(self._names))
-                    for part in vars(c).values() if not _is_minigrads(c) else ():
-                        if isinstance(part, (types.FunctionType, staticmethod, classmethod, property)):
-                            self.reach(part, c.__name__)  # some run without being named
+                if c is object or (_is_minigrads(c) and not _is_module(c)):
+                    continue
+                self._object(c)
+                if _is_minigrads(c):
+                    continue
+                self.places.contain("class", c.__name__, c)
+                for part in vars(c).values():
+                    if isinstance(part, (types.FunctionType, staticmethod, classmethod, property)):
+                        self.reach(part, c.__name__)  # some run without being named
 
 
 # ---- kinds -------------------------------------------------------------------------------------------------------

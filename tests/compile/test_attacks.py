@@ -421,8 +421,9 @@ def getattr_of_a_class():
     return lambda x: ONE * x * h.k, lambda: h.table.update(k=3.0)
 
 
-@attack
-def a_class_attribute_of_the_base():
+def inherited():
+    """A class, one below it, and a function that reads off an object of this one what the other defines."""
+
     class A:
         k = 2.0
 
@@ -430,19 +431,19 @@ def a_class_attribute_of_the_base():
         pass
 
     b = B()
-    return lambda x: ONE * x * b.k, lambda: setattr(A, "k", 3.0)
+    return A, B, lambda x: ONE * x * b.k
+
+
+@attack
+def a_class_attribute_of_the_base():
+    A, _, f = inherited()
+    return f, lambda: setattr(A, "k", 3.0)
 
 
 @attack
 def a_class_attribute_that_hides_the_base():
-    class A:
-        k = 2.0
-
-    class B(A):
-        pass
-
-    b = B()
-    return lambda x: ONE * x * b.k, lambda: setattr(B, "k", 3.0)
+    _, B, f = inherited()
+    return f, lambda: setattr(B, "k", 3.0)
 
 
 @attack
