@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import named
 from ..ranges import FRACTION, NUMBER, SWITCH, check
-from ..tape import Array, Tensor, as_tensor, constant, dispatch, real_dtype, rounded_once
+from ..tape import Array, Tensor, as_tensor, constant, dispatch, in_floats, real_dtype
 from ..typing import ArrayLike
 from .elementwise import where
 from .linalg import _matmul
@@ -82,7 +82,7 @@ def scaled_dot_product_attention(
         y = _matmul(dropout(weights, dropout_p) if dropout_p else weights, v)
         return y if dead is None else where(dead, 0.0, y)
 
-    return rounded_once(attend)(q, k, v)
+    return in_floats(attend, q, k, v)
 
 
 def _nowhere(mask: Array) -> Array:

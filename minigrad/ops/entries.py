@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import named
-from ..tape import Array, Tensor, add, as_tensor, broadcast_to, dispatch, effect, state
+from ..tape import Array, Tensor, add, as_tensor, broadcast_to, dispatch, effect, rounded_once, state
 from ..typing import ArrayLike
 from .elementwise import _where
 from .indexing import _getitem, _kept, _putitem
@@ -87,7 +87,7 @@ def add_at(x: ArrayLike, index: Any, values: ArrayLike) -> Tensor:
     """
     x = as_tensor(x)
     v, index, _ = _fitted("add_at", x, index, values)
-    return add(x, _putitem(v, index=index, shape=x.shape))
+    return rounded_once(lambda x, v: add(x, _putitem(v, index=index, shape=x.shape)))(x, v)
 
 
 class At:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import named, shown
 from ..ranges import COUNT, check, whole
-from ..tape import Array, Tensor, as_tensor, broadcast_to, look, private, wrap
+from ..tape import Array, Tensor, as_tensor, broadcast_to, look, private, rounded_once, wrap
 from ..typing import ArrayLike
 from .entries import add_at, set_at
 from .indexing import _getitem
@@ -124,8 +124,10 @@ def _line(name: str, x: Tensor, axis: int, index: Any) -> tuple[Any, ...]:
 def index_add(x: ArrayLike, axis: int, index: ArrayLike, source: ArrayLike, *, alpha: float = 1) -> Tensor:
     """x with alpha times slices of the source added at places along `axis`."""
     x = as_tensor(x)
-    source = as_tensor(source)
-    return add_at(x, _line("index_add", x, axis, index), source if alpha == 1 else alpha * source)
+    line = _line("index_add", x, axis, index)
+    return rounded_once(lambda x, source: add_at(x, line, source if alpha == 1 else alpha * source))(
+        x, as_tensor(source)
+    )
 
 
 @named

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..errors import named
 from ..ranges import SWITCH, check, choice
-from ..tape import Array, Tensor, as_tensor, broadcast_to, in_floats
+from ..tape import Array, Tensor, as_tensor, broadcast_to, in_floats, rounded_once
 from ..typing import ArrayLike
 from .gather import _fitting, _line, _source
 from .indexing import _getitem
@@ -48,21 +49,20 @@ def _reduced(name: str, x: Tensor, places: Array, source: Tensor, reduce: str, i
     if not x.size:
         return x
     table = _table(places.ravel(), x.size, include_self)
-    entries = concat([ravel(x), ravel(source)])
-    low, high = _ends(entries.dtype)
-    neutral = {"prod": 1, "amax": low, "amin": high}.get(reduce, 0)
-    entries = concat([entries, np.full(1, neutral, entries.dtype)])
-    rows = _getitem(entries, index=(table,))
-    if reduce == "prod":
-        y = prod(rows, axis=1)
-    elif reduce in ("amax", "amin"):
-        y = max(rows, 1) if reduce == "amax" else min(rows, 1)
-    elif reduce == "sum":
-        y = sum(rows, 1)
-    else:
-        counts = (table < x.size + source.size).sum(1)
-        y = in_floats(lambda rows: sum(rows, 1) / counts.astype(rows.dtype), rows)
-    return reshape(y, x.shape)
+
+    def over(x: Tensor, source: Tensor) -> Tensor:
+        entries = concat([ravel(x), ravel(source)])
+        low, high = _ends(entries.dtype)
+        neutral = {"prod": 1, "amax": low, "amin": high}.get(reduce, 0)
+        entries = concat([entries, np.full(1, neutral, entries.dtype)])
+        rows = _getitem(entries, index=(table,))
+        if reduce == "mean":
+            counts = (table < x.size + source.size).sum(1)
+            return in_floats(lambda rows: sum(rows, 1) / counts.astype(rows.dtype), rows)
+        reductions: dict[str, Callable[..., Tensor]] = {"sum": sum, "prod": prod, "amax": max, "amin": min}
+        return reductions[reduce](rows, axis=1)
+
+    return reshape(rounded_once(over)(x, source), x.shape)
 
 
 @named

@@ -41,14 +41,21 @@ def _pair(name: str, x: ArrayLike, target: ArrayLike, reduction: str) -> tuple[T
     return x, target
 
 
-def _weighted(losses: Tensor, weight: ArrayLike | None, reduction: str) -> Tensor:
-    """Reduced; with weights, the mean is that by weight."""
-    if weight is None:
-        return reduced(losses, reduction)
-    losses = losses * weight
-    if reduction != "mean":
-        return reduced(losses, reduction)
-    return sum(losses) / sum(as_tensor(weight) * np.ones(losses.shape, losses.dtype))
+def _weighted(
+    f: Callable[[Tensor], Tensor], x: Tensor, target: Tensor, weight: ArrayLike | None, reduction: str
+) -> Tensor:
+    """f(x − target), reduced; with weights, the mean is that by weight."""
+
+    def losses(x: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+        y = f(x - target)
+        if weight is None:
+            return reduced(y, reduction)
+        y = y * weight
+        if reduction != "mean":
+            return reduced(y, reduction)
+        return sum(y) / sum(weight * np.ones(y.shape, y.dtype))
+
+    return in_floats(losses, x, target, *[] if weight is None else [as_tensor(weight)])
 
 
 # ---- of a number and another ---------------------------------------------------------------------------------------------
@@ -58,14 +65,14 @@ def _weighted(losses: Tensor, weight: ArrayLike | None, reduction: str) -> Tenso
 def mse_loss(x: ArrayLike, target: ArrayLike, *, reduction: str = "mean", weight: ArrayLike | None = None) -> Tensor:
     """(x − target)², averaged over all entries; x and target have one shape."""
     x, target = _pair("mse_loss", x, target, reduction)
-    return in_floats(lambda x, t: _weighted((x - t) * (x - t), weight, reduction), x, target)
+    return _weighted(lambda d: d * d, x, target, weight, reduction)
 
 
 @named
 def l1_loss(x: ArrayLike, target: ArrayLike, *, reduction: str = "mean", weight: ArrayLike | None = None) -> Tensor:
     """|x − target|, averaged over all entries; derivative 0 where they are equal."""
     x, target = _pair("l1_loss", x, target, reduction)
-    return in_floats(lambda x, t: _weighted(abs(x - t), weight, reduction), x, target)
+    return _weighted(abs, x, target, weight, reduction)
 
 
 def _near(d: Array, limit: float) -> Array:
@@ -94,12 +101,10 @@ def huber_loss(
     x, target = _pair("huber_loss", x, target, reduction)
     check("huber_loss", POSITIVE, delta=delta)
 
-    def losses(x: Tensor, t: Tensor) -> Tensor:
-        d = x - t
-        near = dispatch(_near, d, delta)
-        return _weighted(where(near, d * d * 0.5, delta * (abs(d) - delta / 2)), weight, reduction)
+    def losses(d: Tensor) -> Tensor:
+        return where(dispatch(_near, d, delta), d * d * 0.5, delta * (abs(d) - delta / 2))
 
-    return in_floats(losses, x, target)
+    return _weighted(losses, x, target, weight, reduction)
 
 
 # ---- of probabilities ------------------------------------------------------------------------------------------------------

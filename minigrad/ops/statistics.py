@@ -223,14 +223,14 @@ def diff(
     if not n:
         return x
     around = [x if v is x else as_tensor(v) for v in (prepend, x, append) if v is not None]
-    x = concat(around, axis) if len(around) > 1 else x
 
-    def differences(x: Tensor) -> Tensor:
+    def differences(*around: Tensor) -> Tensor:
+        x = concat(around, axis) if len(around) > 1 else around[0]
         for _ in range(n if n < x.shape[axis] else x.shape[axis]):  # then nothing is left
             x = along(x, axis, slice(1, None)) - along(x, axis, slice(0, -1 if x.shape[axis] else None))
         return x
 
-    return rounded_once(differences)(x)
+    return rounded_once(differences)(*around)
 
 
 # ---- statistics -----------------------------------------------------------------------------------------------------------------

@@ -164,7 +164,11 @@ def test_as_pytorch_pools(largest, mean, seed):
         x = image(shape, seed)
         xt, xm = torch.tensor(x, requires_grad=True), mg.tensor(x, requires_grad=True)
         extra = {"return_indices": True} if name == "max" else {}
-        want = getattr(torch.nn.functional, f"{name}_pool{d}d")(xt, **k, **extra)
+        try:
+            want = getattr(torch.nn.functional, f"{name}_pool{d}d")(xt, **k, **extra)
+        except RuntimeError as error:  # it counts no padding here
+            assert "smaller than kernel size" in str(error)
+            continue
         got = getattr(mg, f"{name}_pool{d}d")(xm, **k, **extra)
         if name == "max":
             (want, at), (got, ours) = want, got
