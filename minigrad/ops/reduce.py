@@ -47,6 +47,8 @@ def sum(x: ArrayLike, axis: Axis = None, keepdims: bool = False, *, dtype: DType
 
 
 def _sum(x: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor:
+    if x.dtype.kind in "biu" and _kept(x, axes) == x.shape:
+        x = x + np.zeros((), np.int64)  # as all sums of integers
     if len(axes) == x.ndim and not keepdims:
         return sum_to(x, shape=())
     return _dropped(sum_to(x, shape=_kept(x, axes)), axes, keepdims)

@@ -240,8 +240,7 @@ def alias(x: Array) -> Array:
 
 def sum_to(x: Tensor, shape: tuple[int, ...]) -> Tensor:
     """x summed over its broadcast axes down to `shape`: the adjoint of `broadcast_to`."""
-    same = type(shape) is tuple and isinstance(x, Tensor) and x.shape == shape and x.dtype.kind in "fc"
-    return x if same else _sum_to(x, shape=shape)  # sums of integers are int64
+    return x if type(shape) is tuple and isinstance(x, Tensor) and x.shape == shape else _sum_to(x, shape=shape)
 
 
 def broadcast_to(x: Tensor, shape: tuple[int, ...]) -> Tensor:
