@@ -66,6 +66,7 @@ _PYTHON = os.path.dirname(os.__file__) + os.sep
 _INSTALLED = tuple({_PYTHON, *(p for p in sys.path if p.endswith("-packages"))})
 _NUMPY = os.path.dirname(np.__file__) + os.sep
 _CONTEXTS = _PYTHON + "contextlib.py"
+_HERE = os.path.dirname(__file__) + os.sep
 
 
 class Wrapper:
@@ -115,7 +116,7 @@ class World:
                     self._runs(frame)
                     if self.refused is not None:
                         self._uncover(frame)
-                elif event == "c_call" and _whose(frame) == "user":
+                elif event == "c_call" and _whose(frame) == "user" and not _imports(frame):
                     self._calls(frame, called)
 
         sys.setprofile(see)
@@ -133,6 +134,8 @@ class World:
 
     def _runs(self, frame: types.FrameType) -> None:
         whose, caller, file = _whose(frame), frame.f_back, frame.f_code.co_filename
+        if whose != "library" and _imports(frame):
+            return
         if whose == "user":
             self._begins(frame)
         elif whose == "library":
@@ -493,6 +496,15 @@ def _whose(frame: types.FrameType) -> str:
             else "user"
         )
     return "other" if file.startswith(_INSTALLED) else "user"
+
+
+def _imports(frame: types.FrameType | None) -> bool:
+    """Whether what runs in the call that is recorded is the code of a module: Python too runs it once, at the first call."""
+    while frame is not None and not frame.f_code.co_filename.startswith(_HERE):
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _is_users_module(v: Any) -> bool:

@@ -4,6 +4,8 @@ import gc
 import math
 import random
 import re
+import subprocess
+import sys
 import threading
 import time
 import tracemalloc
@@ -599,3 +601,52 @@ def test_every_kind_of_comparison_is_counted_and_made():
             assert f"{word} (" in fast.explain() and COMPARED[word] in fast.explain()
     finally:
         globals().update(SWITCH=1.0)
+
+
+FRESH = """
+import sys
+import warnings
+
+import numpy as np
+import minigrad as mg
+from minigrad import nn, optim
+
+warnings.simplefilter("error", RuntimeWarning)
+assert "numba" not in sys.modules
+net = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.BatchNorm2d(8), nn.GELU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(32, 4))
+opt = optim.Adam(net.parameters())
+
+@mg.compile
+def step(x, labels):
+    opt.zero_grad()
+    loss = mg.cross_entropy(net(x), labels)
+    loss.backward()
+    opt.step()
+    return loss
+
+x, labels = np.ones((6, 1, 4, 4), "f"), np.arange(6) % 4
+losses = [step(x, labels).item() for _ in range(4)]
+assert len(step.programs) == 1 and losses[-1] < losses[0], step.explain()
+"""
+
+
+@pytest.mark.slow
+def test_the_first_call_of_a_process_imports_what_kernels_need_and_is_recorded():
+    subprocess.run([sys.executable, "-c", FRESH], check=True, timeout=300)
+
+
+def test_what_runs_while_a_module_is_imported_is_watched_all_the_same(tmp_path, monkeypatch):
+    (tmp_path / "experiment_at_import.py").write_text(
+        "import minigrad as mg\n"
+        "scale = 2.0\n"
+        "def plain(x):\n    return x * scale\n"
+        "step = mg.compile(plain)\n"
+        "x = mg.tensor([1.0, 2.0])\n"
+        "first = [step(x).tolist() for _ in range(3)]\n"
+        "scale = 3.0\n"
+        "then = step(x).tolist()\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    import experiment_at_import as found
+
+    assert found.first == [[2.0, 4.0]] * 3 and found.then == [3.0, 6.0] and len(found.step.programs) > 0
