@@ -14,7 +14,7 @@ def matmul(a, b):
         return _batches(a, b)
     (m, k), n = a.shape, b.shape[1]
     work = 2.0 * m * k * n
-    if work < threads.WORTH or len(parts := threads.spans(max(m, n), work)) == 1:
+    if work < threads.WORTH or len(parts := threads.spans(max(m, n), work, 1)) == 1:
         return a.dot(b)  # as `@`, with less ado
     out = np.empty((m, n), a.dtype)
     if m >= n:

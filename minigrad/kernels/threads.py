@@ -1,8 +1,9 @@
-"""Threads for kernels: a range is cut into equal parts, one part per thread, always the same way.
+"""Threads for kernels: a range is cut into equal parts, always the same way, and each thread takes the next part.
 
 Numba's own `parallel=True` aborts the process when two Python threads enter it and costs seconds of compile time. Here
-kernels release the GIL and run on a few threads of our own, each with a queue; the calling thread works too. Nothing is
-stolen and nothing is balanced at run time, so for a given number of threads results are the same bit for bit.
+kernels release the GIL and run on a few threads of our own, each with a queue; the calling thread works too. Where
+another process keeps a core busy, the thread on it takes fewer parts. Who takes a part changes nothing in it, and what
+parts give is added up in their order: for a given number of threads results are the same bit for bit.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ import ctypes
 import os
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 
 from ..ranges import COUNT, check
 
 WORTH = 20_000_000  # operations below which handing work to a second thread (some 75 microseconds) does not pay
+SHARES = 4  # parts for each thread, where a part needs nothing of its own
 PASS = 50  # what reading and writing one number of an array costs, in operations of a register tile
 
 _lock = threading.Lock()
@@ -48,26 +51,67 @@ def hold_blas() -> None:
     threadpool_limits(limits=1, user_api="blas")
 
 
-def spans(count: int, work: float) -> list[tuple[int, int]]:
-    """Cut range(count) into equal parts (lo, hi), one per thread, or into a single part if the work is small."""
-    parts = max(1, min(_threads, count)) if work >= WORTH else 1
+def spans(count: int, work: float, shares: int = SHARES) -> list[tuple[int, int]]:
+    """Cut range(count) into equal parts (lo, hi), `shares` for each thread, or into one if there is less than WORTH of work."""
+    parts = 1
+    if _threads > 1 and work >= WORTH:
+        each = max(1, min(shares, int(work // (_threads * max(WORTH, 1)))))  # a part is WORTH handing out
+        parts = max(1, min(_threads * each, count))
     return [(count * i // parts, count * (i + 1) // parts) for i in range(parts)]
 
 
 def run(kernel: Callable, calls: Sequence[tuple]) -> None:
-    """Make all calls kernel(*args) at the same time, and return when all are done."""
+    """Make all calls kernel(*args), each thread the next one, and return when all are done."""
     if len(calls) == 1:
         kernel(*calls[0])
         return
-    done: SimpleQueue = SimpleQueue()
-    for worker, args in zip(_at_work(len(calls) - 1), calls[1:]):
-        worker.queue.put((kernel, args, done))
+    job = _Job(kernel, calls)
+    for worker in _at_work(min(_threads, len(calls)) - 1):
+        worker.queue.put(job)
     try:
-        kernel(*calls[0])
+        job.work()
     finally:  # never leave while another thread still writes to our arrays
-        errors = [done.get() for _ in calls[1:]]
-    for error in filter(None, errors):
+        errors = job.wait()
+    for error in errors:
         raise error
+
+
+class _Job:
+    """Calls of a kernel, taken one by one."""
+
+    def __init__(self, kernel: Callable, calls: Sequence[tuple]) -> None:
+        self.kernel, self.rest = kernel, deque(calls)
+        self.lock, self.helpers, self.over = threading.Lock(), 0, False
+        self.done: SimpleQueue[BaseException | None] = SimpleQueue()
+
+    def work(self) -> None:
+        """Make calls until none is left."""
+        while self.rest:
+            try:
+                args = self.rest.popleft()
+            except IndexError:  # another thread was faster
+                return
+            self.kernel(*args)
+
+    def help(self) -> None:
+        """Work, in a thread of ours, unless it wakes only when all is over: such a one is not waited for."""
+        with self.lock:
+            if self.over:
+                return
+            self.helpers += 1
+        try:
+            self.work()
+        except BaseException as error:
+            self.done.put(error)
+        else:
+            self.done.put(None)
+
+    def wait(self) -> list[BaseException]:
+        """The errors of the threads that help, when they are done."""
+        self.rest.clear()
+        with self.lock:
+            self.over = True
+        return [error for _ in range(self.helpers) if (error := self.done.get()) is not None]
 
 
 class _Worker:
@@ -101,14 +145,9 @@ def _at_work(n: int) -> list[_Worker]:
 
 def _work(queue: SimpleQueue) -> None:
     while True:
-        kernel, args, done = queue.get()
-        error = None
-        try:
-            kernel(*args)
-        except BaseException as e:
-            error = e
-        done.put(error)
-        del kernel, args, done, error  # a thread that sleeps keeps nothing alive
+        job = queue.get()
+        job.help()
+        del job  # a thread that sleeps keeps nothing alive
 
 
 def _after_fork():

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -125,6 +126,72 @@ def test_parts_are_equal_and_cover_the_range(monkeypatch):
     assert threads.spans(2, threads.WORTH) == [(0, 1), (1, 2)]
     assert threads.spans(10, threads.WORTH - 1) == [(0, 10)]
     assert threads.spans(0, threads.WORTH) == [(0, 0)]
+
+
+def test_large_work_is_cut_finer_than_there_are_threads(monkeypatch):
+    monkeypatch.setattr(threads, "_threads", 3)
+    many = 3 * threads.SHARES
+    assert len(threads.spans(1000, 2 * many * threads.WORTH)) == many
+    assert len(threads.spans(1000, 6 * threads.WORTH)) == 6  # no part is less than is worth handing out
+    assert len(threads.spans(1000, 2 * many * threads.WORTH, 1)) == 3
+    assert len(threads.spans(many - 1, 2 * many * threads.WORTH)) == many - 1
+    monkeypatch.setattr(threads, "_threads", 1)
+    assert threads.spans(1000, 2 * many * threads.WORTH) == [(0, 1000)]
+
+
+def test_each_call_is_made_once_whoever_makes_it(eager_threads):
+    kernels.set_num_threads(3)
+    for count in (2, 3, 40):
+        made, held = [], threading.Barrier(2)
+
+        def note(i, made=made, held=held):
+            if i < 2:
+                held.wait(10)  # so that one thread alone cannot make them all
+            made.append((i, threading.get_ident()))
+
+        threads.run(note, [(i,) for i in range(count)])
+        assert sorted(i for i, _ in made) == list(range(count)) and len({who for _, who in made}) > 1
+
+
+def test_a_thread_that_wakes_late_does_not_end_the_wait_for_another():
+    taken, leave = threading.Event(), threading.Event()
+
+    def hold(i):
+        taken.set()
+        leave.wait(10)
+
+    job = threads._Job(hold, [(0,)])
+    helping = threading.Thread(target=job.help)
+    helping.start()
+    assert taken.wait(10)
+    waiting = threading.Thread(target=job.wait)
+    waiting.start()
+    while not job.over:
+        time.sleep(1e-3)
+    job.help()  # late
+    waiting.join(0.1)
+    assert waiting.is_alive()
+    leave.set()
+    waiting.join(10), helping.join(10)
+    assert not waiting.is_alive()
+
+
+def test_a_thread_that_wakes_late_is_not_waited_for():
+    kernels.set_num_threads(2)
+    (worker,) = threads._at_work(1)
+    asleep, leave = threading.Event(), threading.Event()
+
+    class Sleep:
+        def help(self):
+            asleep.set()
+            leave.wait(10)
+
+    worker.queue.put(Sleep())
+    assert asleep.wait(10)
+    made = []
+    threads.run(lambda i: made.append(i), [(i,) for i in range(8)])  # the other thread makes none of them
+    leave.set()
+    assert made == list(range(8))
 
 
 def test_an_error_in_any_thread_is_raised():
