@@ -14,10 +14,11 @@ from math import ceil, prod
 import numpy as np
 
 from .jit import kernel
-from .tile import ROWS, TALL, copy
+from .tile import TALL, WIDE, copy
 
 PAST = 64  # numbers that a vector may reach past the last
 LINE = 64  # bytes of a cache line
+TOGETHER = 8  # channels of a group, from which it is enough that those of one pixel lie together
 SCRATCH = 24 * 1024  # bytes of input that a block copies, more where the weights are large
 
 
@@ -96,8 +97,8 @@ def blocks(n: int, pixel: int, ys: Axis, xs: Axis, weights: int, threads: int) -
         or (n * ceil(ys.size / rows) < few and rows > 4)
     ):
         rows = ceil(rows / 2)
-    if rows < ys.size and rows * xs.size < 10 * ROWS:  # whole tiles
-        rows = next((r for r in range(rows, min(rows + ROWS, ys.size)) if r * xs.size % ROWS == 0), rows)
+    if rows < ys.size and rows * xs.size < 10 * WIDE:  # whole tiles
+        rows = next((r for r in range(rows, min(rows + WIDE, ys.size)) if r * xs.size % WIDE == 0), rows)
     images = 1 if rows < ys.size else max(1, min(n // few, most // (ys.span(rows) * line)))
     return images, rows, ceil(n / images) * ceil(ys.size / rows)
 
@@ -124,41 +125,59 @@ def _skip(memory):
 
 
 @kernel
-def scratch(x, top, dh, left, dw, images, rows):
-    """Memory for what a block reads, the length of a line, and of an image in it: x itself if no window leaves it."""
+def scratch(x, top, dh, left, dw, images, rows, groups):
+    """Memory for what a block reads, the numbers of a pixel, a line and an image in it; and whether it is x itself.
+
+    That is so if no window leaves an image. Groups of few channels are copied one by one: then what a window reads of a
+    line lies together.
+    """
     _, h, w, c = x.shape
-    if top[0] + dh[0] >= 0 and top[-1] + dh[-1] < h and left[0] + dw[0] >= 0 and left[-1] + dw[-1] < w:
-        return x.reshape(-1), w * c, h * w * c, True
-    line = (left[-1] - left[0] + dw[-1] - dw[0] + 1) * c
+    inside = top[0] + dh[0] >= 0 and top[-1] + dh[-1] < h and left[0] + dw[0] >= 0 and left[-1] + dw[-1] < w
+    apart = groups > 1 and dw.size > 1 and c // groups < TOGETHER
+    if inside and not apart:
+        return x.reshape(-1), c, w * c, h * w * c, True
+    pixel = c // groups if apart else c
+    line = (left[-1] - left[0] + dw[-1] - dw[0] + 1) * pixel
     area = (top[min(rows, top.size) - 1] - top[0] + dh[-1] - dh[0] + 1) * line
-    return cache_lines(images * area + PAST, x), line, area, False
+    return cache_lines(images * area + PAST, x), pixel, line, area, False
 
 
 @kernel
-def look(seen, inside, x, n0, n1, h0, height, w0, width):
-    """Where in `seen` a block starts, that is copied there first if it is not there yet."""
+def look(seen, pixel, inside, x, group, groups, n0, n1, h0, height, w0, width):
+    """Where in `seen` a group of a block's channels starts, that is copied there first if it is not there yet."""
     _, h, w, c = x.shape
+    first = group * (c // groups)
     if inside:
-        return ((n0 * h + h0) * w + w0) * c
-    fill(seen, x, n0, n1, h0, height, w0, width)
+        return ((n0 * h + h0) * w + w0) * c + first
+    if pixel == c and group > 0:
+        return first
+    fill(seen, x, first, pixel, n0, n1, h0, height, w0, width)
     return 0
 
 
 @kernel
-def fill(scratch, x, n0, n1, h0, height, w0, width):
-    """Copy images n0 to n1, rows from h0, columns from w0; zeros where there is no image."""
+def fill(scratch, x, first, channels, n0, n1, h0, height, w0, width):
+    """Copy some channels of images n0 to n1, rows from h0, columns from w0; zeros where there is no image."""
     _, h, w, c = x.shape
-    before = min(max(-w0, 0), width) * c
-    after = max(min(w - w0, width) * c, before)
+    before = min(max(-w0, 0), width) * channels
+    after = max(min(w - w0, width) * channels, before)
+    flat = x.reshape(-1)
     for n in range(n0, n1):
         for i in range(h0, h0 + height):
-            s = ((n - n0) * height + i - h0) * width * c
-            if 0 <= i < h:
-                clear(scratch, s, s + before)
-                copy(scratch, s + before, x, ((n * h + i) * w + max(w0, 0)) * c, after - before)
-                clear(scratch, s + after, s + width * c)
+            s = ((n - n0) * height + i - h0) * width * channels
+            if not 0 <= i < h:
+                clear(scratch, s, s + width * channels)
+                continue
+            clear(scratch, s, s + before)
+            there = ((n * h + i) * w + max(w0, 0)) * c + first
+            if channels == c:
+                copy(scratch, s + before, x, there, after - before)
             else:
-                clear(scratch, s, s + width * c)
+                for q in range(s + before, s + after, channels):
+                    for k in range(channels):
+                        scratch[q + k] = flat[there + k]
+                    there += c
+            clear(scratch, s + after, s + width * channels)
 
 
 @kernel

@@ -5,8 +5,8 @@
     conv2d_input   gx          = conv2d again, of g with taps in reverse; with a stride, one convolution per phase
 
 `blocks.py` says which input an output reads, axis by axis, and copies what a block of them reads into a scratch that
-stays in cache, unless no window leaves the image, which is then read in place. There, eight pixels times two
-vectors of output channels, or sixteen times one, are summed in registers at a time, and finished there
+stays in cache, unless no window leaves the image, which is then read in place. There, six or eight pixels times two
+vectors of output channels, or more times one (`tile.py`), are summed in registers at a time, and finished there
 (`epilogue.py`). Weights are packed once per call, in the order in which they are read (`pack.py`). The scratch is all
 the memory it takes: there is no im2col. Only the adjoint in images of few channels is made of columns (`_spread`).
 
@@ -25,9 +25,9 @@ from .jit import channels_first, channels_last, contiguous, kernel
 from .pack import order, pack, unpack
 from .tile import (
     DEPTH,
-    ROWS,
     TALL,
     VECS,
+    WIDE,
     copy,
     lanes,
     lanes_of,
@@ -57,8 +57,15 @@ def conv2d(
 def conv2d_input(g, w, *, size, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1):
     g, w = channels_last(g), contiguous(w)
     gx = empty((len(g), *size, groups * w.shape[1]), g.dtype)
-    if groups == 1 and _spreads(w.shape, lanes(g.dtype)):
-        _spread(g, w, gx, *forward_axes(*size, *w.shape[2:], *stride, *padding, *dilation))
+    o = len(w) // groups
+    if not depthwise.applies(groups, o, w.shape[1]) and _spreads(o, w.shape[1:], lanes(g.dtype)):
+        axes = forward_axes(*size, *w.shape[2:], *stride, *padding, *dilation)
+        for i in range(groups if groups > 1 else 0):
+            part = empty((len(g), *size, w.shape[1]), g.dtype)
+            _spread(contiguous(g[..., i * o : (i + 1) * o]), w[i * o : (i + 1) * o], part, *axes)
+            gx[..., i * w.shape[1] : (i + 1) * w.shape[1]] = part
+        if groups == 1:
+            _spread(g, w, gx, *axes)
         return channels_first(gx)
     end = epilogue.arguments(g.dtype, groups)
     phases = adjoint_axes(*size, *w.shape[2:], *stride, *padding, *dilation)
@@ -81,9 +88,10 @@ def conv2d_weight(x, g, *, kernel, stride=(1, 1), padding=(0, 0), dilation=(1, 1
             return gw
     x, g, ys, xs = _column(channels_last(x), channels_last(g), ys, xs)
     weights = k * o * x.itemsize * (4 if xs.pointwise else 1)  # which has no scratch to keep in the fastest cache
-    images, rows, count = blocks(len(x), c * x.itemsize, ys, xs, weights, threads.get_num_threads())
-    parts = threads.spans(count, 2 * g.size * k)
-    sums = np.zeros((len(parts), groups, _round_up(k, TALL), _round_up(og, lanes(x.dtype))), x.dtype)
+    images, rows, count = blocks(len(x), c // groups * x.itemsize, ys, xs, weights, threads.get_num_threads())
+    shares = min(threads.SHARES, (x.size + g.size) // (8 * k * o))  # each part has sums of its own, to be added up
+    parts = threads.spans(count, 2 * g.size * k, shares)
+    sums = np.zeros((len(parts), groups, _round_up(k, TALL) + WIDE, _round_up(og, lanes(x.dtype))), x.dtype)
     args = (ys.reads, ys.offsets, xs.reads, xs.offsets, images, rows, lanes(x.dtype))
     if count:
         threads.run(_correlate_weight, [(x, g, sums[i], *args, lo, hi) for i, (lo, hi) in enumerate(parts)])
@@ -145,7 +153,7 @@ def _calls(x, w, groups, adjoint, y, ys, xs, end, work):
     x, y, ys, xs = _column(x, y, ys, xs)
     n, o, k = len(x), y.shape[3] // groups, ys.taps.size * xs.taps.size * x.shape[3] // groups
     weights = y.shape[3] * k * x.itemsize
-    images, rows, count = blocks(n, x.shape[3] * x.itemsize, ys, xs, weights, threads.get_num_threads())
+    images, rows, count = blocks(n, x.shape[3] // groups * x.itemsize, ys, xs, weights, threads.get_num_threads())
     if count == 0:
         return []
     axes = (ys.reads, ys.offsets, ys.writes, xs.reads, xs.offsets, xs.writes)
@@ -167,9 +175,9 @@ def _column(x, y, ys, xs):
     return x, y, *forward_axes(pixels, 1, 1, 1, 1, 1, 0, 0, 1, 1)
 
 
-def _spreads(shape, lane):
+def _spreads(o, shape, lane):
     """Whether _spread is faster. Costs are in multiply-adds of a vector; to add a row of a kernel costs as much as 60."""
-    o, c, kh, kw = shape
+    c, kh, kw = shape
     return c <= lane // 4 and ceil(kh * kw * c / lane) * o + 60 * kh < kh * kw * o
 
 
@@ -200,8 +208,8 @@ def _correlate_blocks(
     cg, og = c // groups, o // groups
     k = dh.size * dw.size * cg
     bands = (top.size + rows - 1) // rows
-    seen, line, area, inside = scratch(x, top, dh, left, dw, images, rows)
-    runs, run = _runs(dh, dw, line, c, groups)
+    seen, pixel, line, area, inside = scratch(x, top, dh, left, dw, images, rows, groups)
+    runs, run = _runs(dh, dw, line, pixel, cg)
     end = scale, shift, plus, relu
     pixels = np.empty(images * rows * left.size + TALL, np.int64)  # where the window of a pixel starts in the scratch
     places = np.empty(images * rows * left.size + TALL, np.int64)  # where the pixel lies in y, counted from the first
@@ -211,17 +219,17 @@ def _correlate_blocks(
         n1, i1 = min(n0 + images, n), min(i0 + rows, top.size)
         count = (n1 - n0) * (i1 - i0) * left.size
         if count != known:
-            locate(pixels, n1 - n0, area, top[: i1 - i0], line, left, c)
+            locate(pixels, n1 - n0, area, top[: i1 - i0], line, left, pixel)
             locate(places, n1 - n0, yh * yw * o, row_out[: i1 - i0], yw * o, col_out, o)
             known = count
-        start = look(seen, inside, x, n0, n1, top[i0] + dh[0], area // line, left[0] + dw[0], line // c)
         base = ((n0 * yh + row_out[i0]) * yw + col_out[0]) * o
         for group in range(groups):
-            v = 0
+            there = n0, n1, top[i0] + dh[0], area // line, left[0] + dw[0], line // pixel
+            start, v = look(seen, pixel, inside, x, group, groups, *there), 0
             while v < og:
                 panel, out, first = group * w.shape[1] + v * k, base + group * og + v, group * w.shape[1] // k + v
-                what = seen, pixels, count, runs, run, start + group * cg, w, panel, y, places, out, og - v, end, first
-                if VECS == 2 and v + lane < og:
+                what = seen, pixels, count, runs, run, start, w, panel, y, places, out, og - v, end, first
+                if v + lane < og:
                     _pixels_wide(*what)
                     v += 2 * lane
                 else:
@@ -255,7 +263,7 @@ def _pixel_tiles(rows, vecs):
     return pixel_tiles
 
 
-_pixels_wide, _pixels_slim = _pixel_tiles(ROWS, VECS), _pixel_tiles(TALL, 1)
+_pixels_wide, _pixels_slim = _pixel_tiles(WIDE, VECS), _pixel_tiles(TALL, 1)
 
 
 @kernel
@@ -267,23 +275,24 @@ def _correlate_weight(x, g, sums, top, dh, left, dw, images, rows, lane, lo, hi)
     cg, og = c // groups, o // groups
     k = dh.size * dw.size * cg
     bands = (top.size + rows - 1) // rows
-    seen, line, area, inside = scratch(x, top, dh, left, dw, images, rows)
+    seen, pixel, line, area, inside = scratch(x, top, dh, left, dw, images, rows, groups)
     pixels = np.empty(images * rows * ow + TALL, np.int64)
-    locate(pixels, images, area, top[:rows], line, left, c)
-    weights, places = _weights(dh, dw, cg, line, c, padded), np.arange(padded) * width
+    locate(pixels, images, area, top[:rows], line, left, pixel)
+    weights, places = _weights(dh, dw, cg, line, pixel, padded), np.arange(padded) * width
     flat, panel = g.reshape(-1), cache_lines(images * rows * ow * VECS * lane, g)
     for block in range(lo, hi):
         n0, i0 = block // bands * images, block % bands * rows
         n1, i1 = min(n0 + images, n), min(i0 + rows, top.size)
         count = (n1 - n0) * (i1 - i0) * ow
-        start = look(seen, inside, x, n0, n1, top[i0] + dh[0], area // line, left[0] + dw[0], line // c)
         base = (n0 * oh + i0) * ow * o
         for group in range(groups):
+            there = n0, n1, top[i0] + dh[0], area // line, left[0] + dw[0], line // pixel
+            start = look(seen, pixel, inside, x, group, groups, *there)
             out, v = group * padded * width, 0
             while v < og:
                 first = base + group * og + v
-                what = start + group * cg, flat, first, o, og - v, panel, sums, places, out + v
-                if VECS == 2 and v + lane < og:
+                what = start, flat, first, o, og - v, panel, sums, places, out + v
+                if v + lane < og:
                     _weights_wide(seen, pixels, count, weights, k, *what)
                     v += 2 * lane
                 else:
@@ -326,7 +335,7 @@ def _weight_tiles(rows, vecs):
     return weight_tiles
 
 
-_weights_wide, _weights_slim = _weight_tiles(ROWS, VECS), _weight_tiles(TALL, 1)
+_weights_wide, _weights_slim = _weight_tiles(WIDE, VECS), _weight_tiles(TALL, 1)
 
 
 @kernel
@@ -362,25 +371,25 @@ def _spread_images(
 
 
 @kernel
-def _runs(dh, dw, line, c, groups):
+def _runs(dh, dw, line, pixel, channels):
     """Where the stretches of memory that a window reads start, and how long they are.
 
-    The taps of a kernel row are one stretch, unless dilation or groups leave gaps.
+    The taps of a kernel row are one stretch, unless dilation or the other groups' channels leave gaps.
     """
-    joined = groups == 1 and dw[-1] - dw[0] == dw.size - 1
-    kw, run = (1, dw.size * c) if joined else (dw.size, c // groups)
+    joined = pixel == channels and dw[-1] - dw[0] == dw.size - 1
+    kw, run = (1, dw.size * channels) if joined else (dw.size, channels)
     runs = np.empty(dh.size * kw, np.int64)
     for a in range(dh.size):
         for b in range(kw):
-            runs[a * kw + b] = (dh[a] - dh[0]) * line + (dw[b] - dw[0]) * c
+            runs[a * kw + b] = (dh[a] - dh[0]) * line + (dw[b] - dw[0]) * pixel
     return runs, run
 
 
 @kernel
-def _weights(dh, dw, cg, line, c, padded):
+def _weights(dh, dw, cg, line, pixel, padded):
     """Where weight (a,b,c) reads, counted from the start of a window; the last one again to fill a tile."""
     weights = np.empty(padded, np.int64)
     for t in range(padded):
         tap, i = divmod(min(t, dh.size * dw.size * cg - 1), cg)
-        weights[t] = (dh[tap // dw.size] - dh[0]) * line + (dw[tap % dw.size] - dw[0]) * c + i
+        weights[t] = (dh[tap // dw.size] - dh[0]) * line + (dw[tap % dw.size] - dw[0]) * pixel + i
     return weights

@@ -62,7 +62,7 @@ def _correlate_blocks(x, w, y, scale, shift, plus, relu, top, dh, row_out, left,
     n, _, _, c = x.shape
     _, yh, yw, _ = y.shape
     bands = (top.size + rows - 1) // rows
-    seen, line, area, inside = scratch(x, top, dh, left, dw, images, rows)
+    seen, pixel, line, area, inside = scratch(x, top, dh, left, dw, images, rows, 1)
     pixels = np.empty(images * rows * left.size + TALL, np.int64)  # where the window of a pixel starts in the scratch
     places = np.empty(images * rows * left.size + TALL, np.int64)  # where the pixel lies in y, counted from the first
     taps = np.empty(dh.size * dw.size + TALL, np.int64)
@@ -76,7 +76,9 @@ def _correlate_blocks(x, w, y, scale, shift, plus, relu, top, dh, row_out, left,
             locate(pixels, n1 - n0, area, top[: i1 - i0], line, left, c)
             locate(places, n1 - n0, yh * yw * c, row_out[: i1 - i0], yw * c, col_out, c)
             known = count
-        start = look(seen, inside, x, n0, n1, top[i0] + dh[0], area // line, left[0] + dw[0], line // c)
+        start = look(
+            seen, pixel, inside, x, 0, 1, n0, n1, top[i0] + dh[0], area // line, left[0] + dw[0], line // pixel
+        )
         base = ((n0 * yh + row_out[i0]) * yw + col_out[0]) * c
         for p in range(0, count, ROWS):
             windows, offsets = tile_offsets(pixels, p, ROWS), tile_offsets(places, p, ROWS)
@@ -94,7 +96,7 @@ def _correlate_weight(x, g, sums, top, dh, left, dw, images, rows, lo, hi):
     n, _, _, c = x.shape
     _, oh, ow, o = g.shape
     bands = (top.size + rows - 1) // rows
-    seen, line, area, inside = scratch(x, top, dh, left, dw, images, rows)
+    seen, pixel, line, area, inside = scratch(x, top, dh, left, dw, images, rows, 1)
     pixels = np.empty(images * rows * ow + TALL, np.int64)
     locate(pixels, images, area, top[:rows], line, left, c)
     taps, places = np.empty(dh.size * dw.size + max(TAPS, TALL), np.int64), np.arange(len(sums)) * o
@@ -103,7 +105,9 @@ def _correlate_weight(x, g, sums, top, dh, left, dw, images, rows, lo, hi):
         n0, i0 = block // bands * images, block % bands * rows
         n1, i1 = min(n0 + images, n), min(i0 + rows, top.size)
         count = (n1 - n0) * (i1 - i0) * ow
-        start = look(seen, inside, x, n0, n1, top[i0] + dh[0], area // line, left[0] + dw[0], line // c)
+        start = look(
+            seen, pixel, inside, x, 0, 1, n0, n1, top[i0] + dh[0], area // line, left[0] + dw[0], line // pixel
+        )
         base = (n0 * oh + i0) * ow * o
         for c0 in range(0, c, lanes_of(x)):
             for t in range(0, dh.size * dw.size, TAPS):

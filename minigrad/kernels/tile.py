@@ -54,9 +54,15 @@ _NEON = "neon" in _FEATURES or "fp-armv8" in _FEATURES
 BYTES = 64 if "avx512f" in _FEATURES else 32 if "avx2" in _FEATURES else 16
 FMA = "llvm.fma" if "fma" in _FEATURES or "avx512f" in _FEATURES or _NEON else "llvm.fmuladd"
 DEPTH = 4  # steps of the inner loop done at once, so that its counters do not cost more than its sums
+REGISTERS = 32 if "avx512f" in _FEATURES or _NEON else 16  # for vectors
 ROWS = 8  # eight offsets still fit the general registers
-VECS = 2 if "avx512f" in _FEATURES or _NEON else 1  # 16 sums need 32 vector registers
-TALL = 8 * VECS  # rows of a tile that is one vector wide, where many rows pay: a vector of w is loaded for more of them
+VECS = 2  # a number of a that is loaded is multiplied by so many vectors: with one, loads are as many as products
+WIDE = min(
+    ROWS, (REGISTERS - VECS - 1) // VECS
+)  # rows of such a tile: sums, vectors of w and the number fill the registers
+TALL = (
+    12 if _NEON else REGISTERS // 2
+)  # rows of a tile that is one vector wide: a vector of w is loaded for more of them
 
 
 class Vec(types.Type):

@@ -33,7 +33,7 @@ underflow, are summed directly too.
 
 import os
 from functools import cache, lru_cache
-from math import ceil
+from math import ceil, lcm
 
 import numpy as np
 
@@ -43,9 +43,11 @@ from .jit import kernel
 from .pack import pack_vector, unpack
 from .tile import (
     DEPTH,
+    REGISTERS,
     ROWS,
     TALL,
     VECS,
+    WIDE,
     lanes,
     tile_add,
     tile_finish,
@@ -61,7 +63,7 @@ from .tile import (
 USE = os.environ.get("MINIGRAD_WINOGRAD", "1") != "0"
 P, Q = 3 / 4, 3 / 2  # the points are 0, P, -P, Q, -Q and infinity
 LANE = lanes(np.dtype("f4"))
-PANEL = 16  # (a multiple of TALL) tiles whose values at one point lie together
+PANEL = lcm(WIDE, TALL)  # tiles whose values at one point lie together
 AGAIN = 1 << 16  # the flaw of a tile that has to be summed directly; others are of single outputs
 SPREAD = 16  # how many times as large as the window of an output the input of its tile may be
 BIG, SMALL = 2.0**55, 2.0**-50  # of norms, with whose squares float32 can reckon; no sum grows by 2**17
@@ -116,9 +118,9 @@ def correlate_weight(x, g, ys, xs):  # x (N,H,W,C), g (N,OH,OW,O) -> (O,C,3,3)
     tiles, size, count = _blocks(n, c, o, ys, xs, 36 * c * o * x.itemsize, threads.get_num_threads())
     work, panels = 2 * 9 * g.size * c, ceil(o / (VECS * LANE))
     if tiles < 8 * o and panels >= threads.get_num_threads():  # sums are larger than what they are of: share them
-        parts = [(0, 0, count, lo * VECS * LANE, min(o, hi * VECS * LANE)) for lo, hi in threads.spans(panels, work)]
+        parts = [(0, 0, count, lo * VECS * LANE, min(o, hi * VECS * LANE)) for lo, hi in threads.spans(panels, work, 1)]
     else:
-        parts = [(i, lo, hi, 0, o) for i, (lo, hi) in enumerate(threads.spans(count, work))]
+        parts = [(i, lo, hi, 0, o) for i, (lo, hi) in enumerate(threads.spans(count, work, 1))]
     sums = empty((parts[-1][0] + 1, 36, c, o), x.dtype)
     args = (*corner(ys, xs), tiles, size)
     threads.run(_correlate_weight, [(x, g, sums[i], *args, *part) for i, *part in parts])
@@ -301,7 +303,7 @@ def _multiply(v, u, m, count, c, o):
         k = 0
         while k < o:
             w = point * u.shape[1] + k * c
-            wide = VECS == 2 and k + LANE < o
+            wide = k + LANE < o
             for t in range(0, count, PANEL):
                 a, out = point * (v.size // 36) + t * c, point * (m.size // 36) + t * o + k
                 if wide:
@@ -329,7 +331,7 @@ def _product_tiles(rows, vecs):
     return product_tiles
 
 
-_products_wide, _products_slim = _product_tiles(ROWS, VECS), _product_tiles(TALL, 1)
+_products_wide, _products_slim = _product_tiles(WIDE, VECS), _product_tiles(TALL, 1)
 
 
 @kernel
@@ -416,7 +418,7 @@ def _multiply_weight(v, m, sums, count, k0, k1, fresh):
             k = k0
             while k < k1:
                 out = (point * c + i) * o + k
-                if VECS == 2 and k + LANE < k1:
+                if k + LANE < k1:
                     _sums_wide(v, a + i * PANEL, c, m, b + k, o, count, sums, out, fresh)
                     k += VECS * LANE
                 else:
@@ -445,7 +447,7 @@ def _sum_tiles(rows, vecs):
     return sum_tiles
 
 
-_sums_wide, _sums_slim = _sum_tiles(min(ROWS, LANE), VECS), _sum_tiles(min(TALL, LANE), 1)
+_sums_wide, _sums_slim = _sum_tiles(min(ROWS, LANE, REGISTERS // 4), VECS), _sum_tiles(min(TALL, LANE), 1)
 
 
 @kernel

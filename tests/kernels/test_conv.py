@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from bounds import summed, within
-from generated import cases
+from generated import SECONDS, cases
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,11 +21,14 @@ def pairs(lo, hi):
 @st.composite
 def convolutions(draw):
     """Shapes of x and w, and the parameters of a convolution that has at least one window."""
-    groups = draw(st.sampled_from([1, 1, 2, 3]))
-    c, o = groups * draw(st.integers(1, 20)), groups * draw(st.integers(1, 40))
+    groups = draw(st.sampled_from([1, 1, 1, 2, 4, 8, 3]))
+    c, o = (
+        groups * draw(st.integers(1, 20 if groups < 4 else 9)),
+        groups * draw(st.integers(1, 40 if groups < 4 else 17)),
+    )
     if groups == 3:  # depthwise
         groups = c = o = draw(st.integers(2, 40))
-    kernel, stride, padding, dilation = draw(pairs(1, 5)), draw(pairs(1, 4)), draw(pairs(0, 3)), draw(pairs(1, 2))
+    kernel, stride, padding, dilation = draw(pairs(1, 7)), draw(pairs(1, 4)), draw(pairs(0, 3)), draw(pairs(1, 2))
     least = [max(1, d * (k - 1) + 1 - 2 * p) for k, p, d in zip(kernel, padding, dilation, strict=True)]
     size = [least[0] + draw(st.integers(0, 9)), least[1] + draw(st.integers(0, 9))]
     shape = (draw(st.integers(0, 5)), c, *size)
@@ -66,9 +69,13 @@ def direct(monkeypatch):
 
 
 @pytest.mark.slow
-@cases(80)
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@cases(3400 if SECONDS else 40)  # 10,000 convolutions and more
 @given(convolutions(), LAYOUTS, LAYOUTS, st.sampled_from("fd"), st.integers(0, 2**32 - 1))
-def test_jitted_agree_with_plain(direct, laid_out, convolution, layout_x, layout_g, dtype, seed):
+def test_jitted_agree_with_plain(
+    direct, laid_out, eager_threads, threads, convolution, layout_x, layout_g, dtype, seed
+):
+    kernels.set_num_threads(threads)
     shape, w_shape, parameters = convolution
     rng = np.random.default_rng(seed)
     x, w = laid_out(rng, shape, dtype, layout_x), laid_out(rng, w_shape, dtype, layout_g)
