@@ -17,7 +17,7 @@ import math
 import numpy as np
 
 from . import threads
-from .exponential import exp, expm1
+from .exponential import bell, exp, expm1
 from .jit import kernel
 from .plain import GELU_ERF_IS_RELU, GELU_IS_RELU, SILU_IS_RELU
 
@@ -193,7 +193,7 @@ def _erf(x, out):
 @kernel
 def _erfc(x, out):
     for i in range(out.size):
-        out[i] = math.erfc(x[i])
+        out[i] = bell(x[i])[1]
 
 
 @kernel
@@ -201,15 +201,16 @@ def _gelu_erf(x, out):
     limit, half, scale = x.dtype.type(GELU_ERF_IS_RELU), x.dtype.type(0.5), x.dtype.type(-_ROOT_HALF)
     for i in range(out.size):
         near = _not_below(x[i], -limit)
-        out[i] = near * (half * math.erfc(near * scale))
+        out[i] = near * (half * bell(near * scale)[1])
 
 
 @kernel
 def _gelu_erf_backward(x, g, out):
     half, scale, peak = x.dtype.type(0.5), x.dtype.type(-_ROOT_HALF), x.dtype.type(_PEAK)
     for i in range(out.size):
-        density = peak * exp(-half * x[i] * x[i])
-        out[i] = g[i] * (half * math.erfc(x[i] * scale) + _unless_flat(density, x[i] * density))
+        height, tail = bell(x[i] * scale)
+        density = peak * height
+        out[i] = g[i] * (half * tail + _unless_flat(density, x[i] * density))
 
 
 @kernel
