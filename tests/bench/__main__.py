@@ -2,7 +2,7 @@
 
 Each row times one workload for every contender in turn, round after round, so that a noisy machine disturbs all
 alike. The table gives the median time and the ratio: the fastest peer's median over that of minigrad's faster mode.
-Above 1 minigrad is faster. Then come peak memory and start-up, each in processes of its own.
+Above 1 minigrad is faster. Then come peak memory and start-up, each in processes of its own. Blocks of layers are drawn from a seed. `quick` is a look: three minutes.
 """
 
 from __future__ import annotations
@@ -13,22 +13,28 @@ from pathlib import Path
 from typing import Any
 
 import alone
+import drawn
 import machine
 import page
 import timing
 import workloads
 
+QUICK = "digits_cnn training", "small_cnn training", "tiny_mlp training", "inference 1", "mlp hvp", "conv 3x3, 128"
 DOCS = Path(__file__).parents[2] / "docs"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("only", nargs="*", help="run the rows whose names contain one of these: conv, hvp, memory, ...")
+    parser.add_argument(
+        "only", nargs="*", help="run the rows whose names contain one of these: conv, hvp, memory, drawn, ...; or quick"
+    )
     parser.add_argument("--list", action="store_true", help="print the names of the rows")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--budget", type=float, default=1.5, help="seconds for each row and thread count, about")
     parser.add_argument("--tries", type=int, default=1, help="measure a row again if other processes disturb it")
     parser.add_argument("--repeat", type=int, default=1, help="run the whole table so many times, and compare the runs")
+    parser.add_argument("--seed", type=int, default=drawn.SEED, help="of the drawn blocks")
+    parser.add_argument("--blocks", type=int, default=drawn.COUNT, help="how many are drawn")
     parser.add_argument("--json", type=Path, help="write the numbers here")
     parser.add_argument("--write", action="store_true", help="write docs/performance.md and its pictures")
     options = parser.parse_args()
@@ -37,7 +43,7 @@ def main() -> None:
         return
     if options.write and options.only:
         parser.error("--write writes the whole page: it needs all rows")
-    found = run(options.only, options.threads, options.budget, options.tries, options.repeat)
+    found = run(options)
     if options.json:
         told = {key: [row.as_dict() for row in found[key]] for key in ("rows", "all_runs")}
         options.json.write_text(json.dumps(found | told, indent=1) + "\n")
@@ -52,8 +58,15 @@ def main() -> None:
         page.write(DOCS / "performance.md", found)
 
 
-def run(only: list[str], threads: list[int], budget: float, tries: int, repeat: int = 1) -> dict[str, Any]:
+def run(options: argparse.Namespace) -> dict[str, Any]:
     """Time what was asked for, and print each row as soon as it is there."""
+    only, threads, budget, tries, repeat = (
+        options.only, options.threads, options.budget, options.tries, options.repeat
+    )  # fmt: skip
+    blocks = drawn.draw(options.seed, options.blocks)
+    if only == ["quick"]:
+        only, threads, budget, blocks = [*QUICK, "drawn"], threads[:1], budget / 3, blocks[:12]
+        workloads.without_compilers()
 
     def wanted(name: str) -> bool:
         return not only or any(part in name for part in only)
@@ -73,13 +86,33 @@ def run(only: list[str], threads: list[int], budget: float, tries: int, repeat: 
     rows = [timing.of_runs(list(of_all)) for of_all in zip(*tables)]
     if repeat > 1:
         print(f"\nthe ratios of all runs\n{page.runs(rows)}")
+    drawn_rows = _drawn(blocks, threads, budget / 2, tries) if wanted("drawn") else {}
     apart = {name: measure() for name, measure in alone.ALL.items() if wanted(name)}
     for name, values in apart.items():
         print(f"\n{name}")
         for what, value in values.items():
             print(f"  {what:<44}{value}")
     every = [row for table in tables for row in table]
-    return {"machine": described, "versions": workloads.versions(), "rows": rows, "all_runs": every, "apart": apart}
+    return {
+        "machine": described, "versions": workloads.versions(), "rows": rows, "all_runs": every, "apart": apart,
+        "drawn": blocks, "drawn_rows": drawn_rows, "seed": options.seed,
+    }  # fmt: skip
+
+
+def _drawn(blocks: list[drawn.Block], threads: list[int], budget: float, tries: int) -> dict[drawn.Column, list[Any]]:
+    """The rows of drawn blocks, for one thread, for more, and beside a busy process; PyTorch is their only peer."""
+    steps, found = drawn.rows(blocks, workloads.layer_beside_torch), {}
+    for column in drawn.columns(threads):
+        print(f"\ndrawn blocks, {column}")
+        workloads.set_threads(column.threads)
+        with timing.busy(column.busy):
+            found[column] = []
+            for name, make in steps.items():
+                found[column].append(timing.measured(name, column.threads, make(), budget, 1 if column.busy else tries))
+                print(page.line(found[column][-1]), flush=True)
+        for name, ratios in drawn.by_class(blocks, found[column]).items():
+            print(f"  {name:<30}{len(ratios):>4}  {drawn.summary(ratios)}")
+    return found
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import drawn
 import style
 from timing import AGREE, BUSY, GRADIENT, OWN, OWN_MODES, TORCH, Row
 
@@ -40,6 +41,11 @@ def write(path: Path, found: dict[str, Any]) -> None:
         networks=_table(row for row in rows if row.workload in networks),
         blocks=_table(row for row in rows if row.workload in blocks),
         products=_products(rows),
+        drawn=_drawn(found["drawn"], found["drawn_rows"]),
+        distribution=_list("drawn", drawn.distribution(found["drawn"])),
+        worst=_worst(found["drawn_rows"]),
+        count=len(found["drawn"]),
+        seed=found["seed"],
         apart="\n\n".join(_list(name, values) for name, values in found["apart"].items()),
         busy=f"{busy:.1f}",
         limit=BUSY,
@@ -110,6 +116,34 @@ def _products(rows: Iterable[Row]) -> str:
     return _lines(lines)
 
 
+def _drawn(blocks: list[drawn.Block], rows: dict[drawn.Column, list[Row]]) -> str:
+    """Classes down, conditions across."""
+    found = {column: drawn.by_class(blocks, of_column) for column, of_column in rows.items()}
+    classes = sorted(set().union(*found.values()), key=lambda name: (name != "all", name))
+    lines = [["blocks", "", *map(str, found)], ["---"] + ["---:"] * (1 + len(found))]
+    for name in classes:
+        cells = [drawn.summary(of[name]) if name in of else "" for of in found.values()]
+        lines.append([name, str(max(len(of.get(name, ())) for of in found.values())), *cells])
+    return _lines(lines)
+
+
+def _worst(rows: dict[drawn.Column, list[Row]], count: int = 10) -> str:
+    """The blocks in which minigrad is furthest behind under any condition, with milliseconds: PyTorch's, minigrad's."""
+    found: dict[str, list[Row]] = {}
+    for of_column in rows.values():
+        for row in of_column:
+            found.setdefault(row.workload, []).append(row)
+    worst = sorted(found, key=lambda name: min(row.ratio(TORCH) or 1.0 for row in found[name]))[:count]
+    lines = [["the worst", *map(str, rows)], ["---"] + ["---:"] * len(rows)]
+    for name in worst:
+        cells = []
+        for row in found[name]:
+            theirs, ours = row.medians[row.fastest(TORCH) or row.own], row.medians[row.own]
+            cells.append(f"{row.ratio(TORCH) or 0:.2f} ({_ms(theirs)} / {_ms(ours)})")
+        lines.append([name, *cells])
+    return _lines(lines)
+
+
 def _lines(cells: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in cells)
 
@@ -155,6 +189,22 @@ parameters; the last rows are the loss, the optimizer, and 1,000 multiplications
 recorded operations).
 
 {blocks}
+
+## Drawn blocks
+
+{count} blocks from seed {seed}, drawn as users build them (`tests/bench/drawn.py`): a convolution, with or without bias,
+batch norm, activation, pool, and a sum with its input; forward and backward, gradients in the input and the parameters.
+What each contender computes is held against a twin in float64 before it is timed. Another seed: `make bench
+ARGS="drawn --seed 1"`. The ratio of PyTorch's faster layout to minigrad's faster mode: geometric mean, tenth percentile,
+least.
+
+{drawn}
+
+{worst}
+
+How they are spread (least – quartiles – largest):
+
+{distribution}
 
 ## Memory and start-up
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import statistics
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -112,6 +115,22 @@ def measured(workload: str, threads: int, steps: Steps, budget: float, tries: in
         others = (_busy_elsewhere() - before) / (time.perf_counter() - start)
         rows.append(Row(workload, threads, rounds, max(0.0, others)))
     return min(rows, key=lambda row: row.others)
+
+
+@contextlib.contextmanager
+def busy(wanted: bool = True) -> Iterator[None]:
+    """Meanwhile another process keeps one core busy, the last of those that this one may use."""
+    if not wanted:
+        yield
+        return
+    spinning = subprocess.Popen([sys.executable, "-S", "-c", "while True: pass"])
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(spinning.pid, {max(os.sched_getaffinity(0))})
+    try:
+        yield
+    finally:
+        spinning.kill()
+        spinning.wait()
 
 
 def _busy_elsewhere() -> float:

@@ -51,10 +51,10 @@ def set_threads(n: int) -> None:
         peer.set_threads(n)
 
 
-def _peers(workload: str, *args: Any) -> Steps:
+def _peers(workload: str, *args: Any, of: list[Any] = PEERS) -> Steps:
     """The steps of every peer that knows this workload."""
     steps: Steps = {}
-    for peer in PEERS:
+    for peer in of:
         if hasattr(peer, workload):
             steps |= getattr(peer, workload)(*args)
     return steps
@@ -139,19 +139,32 @@ def layer(build: Callable[[Any], Any], shape: tuple[int, ...]) -> Steps:
 
     Images come and go in the memory layout that the layers before and after would use.
     """
+    return _modes(partial(_own_layer, build, shape)) | _peers("layer", build, shape)
 
-    def make() -> tuple:
-        module, x = own(build), mg.tensor(_as_inside(batch(shape)[0]), requires_grad=True)
-        wanted = [x, *module.parameters()]
 
-        def step(g: np.ndarray) -> list[mg.Tensor]:
-            y = module(x)
-            effect(_look_at, as_array(y))  # the gradients do not need its value: whoever trains does
-            return mg.pull(y, wanted, g)
+def _own_layer(build: Callable[[Any], Any], shape: tuple[int, ...]) -> tuple:
+    module, x = own(build), mg.tensor(_as_inside(batch(shape)[0]), requires_grad=True)
+    wanted = [x, *module.parameters()]
 
-        return step, _as_inside(batch(module(x).shape)[0])
+    def step(g: np.ndarray) -> list[mg.Tensor]:
+        y = module(x)
+        effect(_look_at, as_array(y))  # the gradients do not need its value: whoever trains does
+        return mg.pull(y, wanted, g)
 
-    return _modes(make) | _peers("layer", build, shape)
+    return step, _as_inside(batch(module(x).shape)[0])
+
+
+def layer_beside_torch(build: Callable[[Any], Any], shape: tuple[int, ...]) -> Steps:
+    """`layer`, with PyTorch as the only peer."""
+    beside = [peer for peer in PEERS if peer.__name__ == "torch_peer"]
+    return _modes(partial(_own_layer, build, shape)) | _peers("layer", build, shape, of=beside)
+
+
+def without_compilers() -> None:
+    """Leave torch.compile out: it takes minutes."""
+    for peer in PEERS:
+        if peer.__name__ == "torch_peer":
+            peer.COMPILE_SECONDS = 0
 
 
 def _look_at(y: np.ndarray) -> None:

@@ -1,6 +1,7 @@
 """The contenders of the benchmark compute the same: whatever a row times, its results are minigrad's."""
 
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ import pytest
 import minigrad as mg
 
 sys.path.append(str(Path(__file__).parents[1] / "bench"))
+import drawn
 import nets
+import page
 import timing
 import workloads
 
@@ -46,6 +49,48 @@ def test_every_contender_computes_the_same(name):
         suffix = timing.GRADIENT if contender.endswith(timing.GRADIENT) else ""
         close = {"rtol": 2e-3, "atol": 1e-3 * max(expected[suffix])}
         np.testing.assert_allclose(lengths(step()), expected[suffix], **close, err_msg=contender)
+
+
+@pytest.mark.parametrize("block", drawn.draw(0, 12), ids=str)
+def test_drawn_blocks_are_held_against_a_twin(block):
+    steps = drawn.checked(block, workloads.layer_beside_torch(block.build, block.shape))
+    assert any(who.startswith(timing.TORCH) for who in steps)
+    results = steps[timing.OWN]()
+    wrong = [results[0], *(1.01 * r.data for r in results[1:])]
+    with pytest.raises(AssertionError, match="spoilt is off by"):
+        drawn.checked(block, {"spoilt": lambda: wrong})
+
+
+def test_blocks_are_drawn_from_the_seed_and_of_all_classes():
+    blocks = drawn.draw(3, 60)
+    assert blocks == drawn.draw(3, 60) != drawn.draw(4, 60) and len(set(map(str, blocks))) == 60
+    assert {name for block in blocks for name in block.classes} >= {
+        "depthwise", "grouped", "1×1", "3×3", "5×5 and 7×7", "at most 8 channels out", "channels that fill no vector"
+    }  # fmt: skip
+    assert all(drawn.WORK[0] <= block.work <= drawn.WORK[1] for block in blocks)
+
+
+def test_the_page_tells_of_drawn_blocks():
+    blocks = drawn.draw(0, 12)
+    columns = drawn.columns([1, 2])
+    assert list(map(str, columns)) == ["1 thread", "2 threads", "2 threads, one core busy"]
+    rows = {
+        column: [timing.Row(str(b), column.threads, {"minigrad": [1.0], "torch": [2.0 + i]}, 0.0) for i, b in enumerate(blocks)]
+        for column in columns
+    }  # fmt: skip
+    assert drawn.by_class(blocks, rows[columns[0]])["all"] == [2.0 + i for i in range(12)]
+    assert "| all | 12 | 6.55, 3.10, 2.00 |" in page._drawn(blocks, rows)
+    worst = page._worst(rows, 3).splitlines()
+    assert [line.split(" | ")[0] for line in worst[2:]] == [f"| {b}" for b in blocks[:3]]
+    assert "5×5: " in drawn.distribution(blocks)["kernels"]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="no other system tells what its cores do")
+def test_a_busy_core_is_busy():
+    with timing.busy():
+        before = timing._busy_elsewhere()
+        time.sleep(1)
+        assert timing._busy_elsewhere() - before > 0.1
 
 
 @pytest.mark.parametrize("name, lr", [("digits_cnn", 0.02), ("mlp", 1e-4), ("tiny_mlp", 0.5)])
