@@ -58,7 +58,7 @@ def conv2d_input(g, w, *, size, stride=(1, 1), padding=(0, 0), dilation=(1, 1), 
     g, w = channels_last(g), contiguous(w)
     gx = empty((len(g), *size, groups * w.shape[1]), g.dtype)
     o = len(w) // groups
-    if not depthwise.applies(groups, o, w.shape[1]) and _spreads(o, w.shape[1:], lanes(g.dtype)):
+    if not depthwise.applies(groups, o, w.shape[1]) and _spreads((o, *w.shape[1:]), lanes(g.dtype)):
         axes = forward_axes(*size, *w.shape[2:], *stride, *padding, *dilation)
         for i in range(groups if groups > 1 else 0):
             part = empty((len(g), *size, w.shape[1]), g.dtype)
@@ -175,9 +175,9 @@ def _column(x, y, ys, xs):
     return x, y, *forward_axes(pixels, 1, 1, 1, 1, 1, 0, 0, 1, 1)
 
 
-def _spreads(o, shape, lane):
+def _spreads(shape, lane):
     """Whether _spread is faster. Costs are in multiply-adds of a vector; to add a row of a kernel costs as much as 60."""
-    c, kh, kw = shape
+    o, c, kh, kw = shape
     return c <= lane // 4 and ceil(kh * kw * c / lane) * o + 60 * kh < kh * kw * o
 
 

@@ -47,9 +47,8 @@ def computed(case, arrays):
 def holds(case, inputs, wild=True):
     """Assert that the operation gives what it gives in longdouble, up to round-off, or names itself and the dtype.
 
-    Round-off is that of the narrowest of the floats, and what the operation has on the dtype that it is computed in:
-    inputs that it refuses to tell apart, or that cancel, are not what is asked here. Returns the dtype of the result, None
-    where it refused.
+    Round-off is that of the narrowest of the floats, and a few times that of the operation on the dtype that it is computed
+    in: how well it does there is asked elsewhere. Returns the dtype of the result, None where it refused.
     """
     arrays = [np.asarray(a) for a in inputs]
     wide = [a.real.astype(np.longdouble) for a in arrays]
