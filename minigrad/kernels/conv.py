@@ -60,12 +60,11 @@ def conv2d_input(g, w, *, size, stride=(1, 1), padding=(0, 0), dilation=(1, 1), 
     o = len(w) // groups
     if not depthwise.applies(groups, o, w.shape[1]) and _spreads((o, *w.shape[1:]), lanes(g.dtype)):
         axes = forward_axes(*size, *w.shape[2:], *stride, *padding, *dilation)
-        for i in range(groups if groups > 1 else 0):
-            part = empty((len(g), *size, w.shape[1]), g.dtype)
+        for i in range(groups):
+            part = gx if groups == 1 else empty((len(g), *size, w.shape[1]), g.dtype)
             _spread(contiguous(g[..., i * o : (i + 1) * o]), w[i * o : (i + 1) * o], part, *axes)
-            gx[..., i * w.shape[1] : (i + 1) * w.shape[1]] = part
-        if groups == 1:
-            _spread(g, w, gx, *axes)
+            if groups > 1:
+                gx[..., i * w.shape[1] : (i + 1) * w.shape[1]] = part
         return channels_first(gx)
     end = epilogue.arguments(g.dtype, groups)
     phases = adjoint_axes(*size, *w.shape[2:], *stride, *padding, *dilation)

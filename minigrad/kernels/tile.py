@@ -57,12 +57,10 @@ DEPTH = 4  # steps of the inner loop done at once, so that its counters do not c
 REGISTERS = 32 if "avx512f" in _FEATURES or _NEON else 16  # for vectors
 ROWS = 8  # eight offsets still fit the general registers
 VECS = 2  # a number of a that is loaded is multiplied by so many vectors: with one, loads are as many as products
-WIDE = min(
-    ROWS, (REGISTERS - VECS - 1) // VECS
-)  # rows of such a tile: sums, vectors of w and the number fill the registers
-TALL = (
-    12 if _NEON else REGISTERS // 2
-)  # rows of a tile that is one vector wide: a vector of w is loaded for more of them
+# Rows of such a tile, whose sums, vectors of w and the number fill the registers; and of one that is one vector wide, where
+# a vector of w is loaded for more of them (16 are too many for NEON: see tests/kernels/test_assembly.py).
+WIDE = min(ROWS, (REGISTERS - VECS - 1) // VECS)
+TALL = 12 if _NEON else REGISTERS // 2
 
 
 class Vec(types.Type):

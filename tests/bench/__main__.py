@@ -2,7 +2,8 @@
 
 Each row times one workload for every contender in turn, round after round, so that a noisy machine disturbs all
 alike. The table gives the median time and the ratio: the fastest peer's median over that of minigrad's faster mode.
-Above 1 minigrad is faster. Then come peak memory and start-up, each in processes of its own. Blocks of layers are drawn from a seed. `quick` is a look: three minutes.
+Above 1 minigrad is faster. Then come blocks drawn from a seed, and peak memory and start-up, each in processes of its
+own. `quick` is a look.
 """
 
 from __future__ import annotations
