@@ -40,13 +40,15 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="write docs/performance.md and its pictures")
     options = parser.parse_args()
     if options.list:
-        print("\n".join([*workloads.ALL, *alone.ALL]))
+        print("\n".join([*workloads.ALL, "drawn", *alone.ALL]))
         return
     if options.write and options.only:
         parser.error("--write writes the whole page: it needs all rows")
     found = run(options)
     if options.json:
         told = {key: [row.as_dict() for row in found[key]] for key in ("rows", "all_runs")}
+        told["drawn"] = [str(block) for block in found["drawn"]]
+        told["drawn_rows"] = {str(of): [row.as_dict() for row in rows] for of, rows in found["drawn_rows"].items()}
         options.json.write_text(json.dumps(found | told, indent=1) + "\n")
     if options.write:
         import roofline
@@ -102,16 +104,18 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 
 def _drawn(blocks: list[drawn.Block], threads: list[int], budget: float, tries: int) -> dict[drawn.Column, list[Any]]:
     """The rows of drawn blocks, for one thread, for more, and beside a busy process; PyTorch is their only peer."""
-    steps, found = drawn.rows(blocks, workloads.layer_beside_torch), {}
-    for column in drawn.columns(threads):
-        print(f"\ndrawn blocks, {column}")
-        workloads.set_threads(column.threads)
-        with timing.busy(column.busy):
-            found[column] = []
-            for name, make in steps.items():
-                found[column].append(timing.measured(name, column.threads, make(), budget, 1 if column.busy else tries))
-                print(page.line(found[column][-1]), flush=True)
-        for name, ratios in drawn.by_class(blocks, found[column]).items():
+    found: dict[drawn.Column, list[Any]] = {column: [] for column in drawn.columns(threads)}
+    print(f"\ndrawn blocks: {', '.join(map(str, found))}")
+    for name, make in drawn.rows(blocks, workloads.layer_beside_torch).items():
+        steps = make()
+        for column, rows in found.items():
+            workloads.set_threads(column.threads)
+            with timing.busy(column.busy):
+                rows.append(timing.measured(name, column.threads, steps, budget, 1 if column.busy else tries))
+            print(page.line(rows[-1]), flush=True)
+    for column, rows in found.items():
+        print(f"\n{column}: geometric mean, tenth percentile, least")
+        for name, ratios in drawn.by_class(blocks, rows).items():
             print(f"  {name:<30}{len(ratios):>4}  {drawn.summary(ratios)}")
     return found
 

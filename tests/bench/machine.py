@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from timing import shortest
 
-from minigrad.kernels import threads
+from minigrad.kernels import crew, threads
 
 
 def describe() -> str:
@@ -48,4 +48,4 @@ def peak_bandwidth() -> float:
     def copy(lo: int, hi: int) -> None:
         b[lo:hi] = a[lo:hi]
 
-    return 2 * a.nbytes / shortest(lambda: threads.run(copy, threads.spans(a.size, a.size)), 1)
+    return 2 * a.nbytes / shortest(lambda: crew.call(copy, threads.spans(a.size, a.size)), 1)

@@ -262,11 +262,15 @@ pay mostly overhead.
 - **The MLP.** Its time is five matrix products in NumPy's OpenBLAS, which needs 5 to 10 % longer for 128 rows than
   PyTorch's MKL, about what fusion and one optimizer kernel win back. Register tiles of our own were tried (as a
   1×1 convolution): slower in all three products, so they are not used.
-- **1×1, 5×5, odd channel counts, groups, dilation at one thread.** Most forward passes reach 75 to 85 % of the matrix
-  peak (see the picture above), small and strided ones about half: there packing, scratch copies and tiles with
-  few taps weigh more, and channels that do not fill a vector leave lanes idle (33 of 48).
-- **Depthwise convolution and pooling in eager mode** are bound by memory: of an input that the caller may write to, the
-  tape keeps a checksum, which is one more pass over it, there and back. Compiled, nothing needs to be detected.
+- **Few pixels and many weights** (1×1 with hundreds of channels, 7×7 on a small image): weights are packed for the register
+  tiles in each call, a nanosecond for each number, and their gradient is unpacked: up to a third of such a block.
+- **Depthwise and grouped convolution of small groups.** Each multiply-add of a depthwise tile loads a vector of pixels
+  of its own, so loads are the limit; PyTorch's loops keep pixels in registers from one tap to the next.
+- **Channels that fill no vector**, up to four channels out above all: lanes stay idle (seven of eight for one channel).
+- **Two threads, steps below a millisecond.** Work is shared in some ten microseconds, but what one core has written, the
+  other must fetch; and what is Python between two kernels, a tenth to a third of such a step, nobody shares.
+- **Pooling in eager mode** is bound by memory: of an input that the caller may write to, the tape keeps a checksum, which
+  is one more pass over it, there and back. Compiled, nothing needs to be detected.
 - **Recorded operations** (the scalar chain) cost eight to ten microseconds there and back in eager mode, PyTorch's five.
 
 ## What the numbers do not say
