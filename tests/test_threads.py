@@ -35,7 +35,7 @@ def train(steps=3, threads=None, seed=0, make=lambda **k: nn.models.resnet8(widt
 
 
 IMPORTS = "import os, sys\nimport numpy as np\nimport minigrad as mg\nfrom minigrad import kernels, nn, optim\n"
-EAGER = "kernels.threads.WORTH = 0  # even the smallest work goes to other threads\n"
+EAGER = "kernels.threads.WORTH = kernels.threads.WORTH_CALLING = 0  # even the smallest work goes to other threads\n"
 
 
 def start(code, **environment):
@@ -134,12 +134,12 @@ def test_a_fork_while_another_thread_trains():
 
 CHILDREN = """
 def child(seed):
-    kernels.threads.WORTH = 0
+    kernels.threads.WORTH = kernels.threads.WORTH_CALLING = 0
     return train(seed=seed, threads=2)
 
 if __name__ == "__main__":
     import multiprocessing
-    kernels.threads.WORTH = 0
+    kernels.threads.WORTH = kernels.threads.WORTH_CALLING = 0
     expected = [train(seed=seed, threads=2) for seed in range(3)]  # and now there are threads
     with multiprocessing.get_context(sys.argv[1]).Pool(2) as pool:
         print(all(map(np.array_equal, expected, pool.map(child, range(3)))))

@@ -35,7 +35,7 @@ def _small(a: Array, b: Array, *others: Array) -> bool:
     """Whether `kernels.matmul` takes a and b to BLAS in one piece, however many threads there are."""
     if not JIT or a.ndim != 2 or b.ndim != 2 or any(x.dtype != a.dtype for x in (b, *others)):
         return False
-    return a.dtype.char in "fd" and 2.0 * a.size * b.shape[1] < threads.WORTH
+    return a.dtype.char in "fd" and 2.0 * a.size * b.shape[1] < threads.WORTH_CALLING
 
 
 _FORMS: dict[Callable, Callable[..., str | None]] = {

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from . import threads
+from . import crew, threads
 from .jit import contiguous, kernel
 
 
@@ -11,7 +11,7 @@ def taps(x, starts, places, weights):
     y = np.empty((len(x), many, x.shape[2]), x.dtype)
     parts = threads.spans(len(x) * many, threads.PASS * x.shape[2] * len(x) * (many + len(places)))
     args = x, y, starts, places, weights.astype(x.dtype)
-    threads.run(_taps, [(*args, lo, hi) for lo, hi in parts])
+    crew.run(_taps, args, parts)
     return y
 
 

@@ -6,7 +6,7 @@ held to one thread for good (`threads.hold_blas`), and a large product is cut, o
 
 import numpy as np
 
-from . import threads
+from . import crew, threads
 
 
 def matmul(a, b):
@@ -14,13 +14,13 @@ def matmul(a, b):
         return _batches(a, b)
     (m, k), n = a.shape, b.shape[1]
     work = 2.0 * m * k * n
-    if work < threads.WORTH or len(parts := threads.spans(max(m, n), work, 1)) == 1:
+    if work < threads.WORTH_CALLING or len(parts := threads.spans(max(m, n), work, 1)) == 1:
         return a.dot(b)  # as `@`, with less ado
     out = np.empty((m, n), a.dtype)
     if m >= n:
-        threads.run(np.matmul, [(a[lo:hi], b, out[lo:hi]) for lo, hi in parts])
+        crew.call(np.matmul, [(a[lo:hi], b, out[lo:hi]) for lo, hi in parts])
     else:
-        threads.run(np.matmul, [(a, b[:, lo:hi], out[:, lo:hi]) for lo, hi in parts])
+        crew.call(np.matmul, [(a, b[:, lo:hi], out[:, lo:hi]) for lo, hi in parts])
     return out
 
 
@@ -31,15 +31,15 @@ def _batches(a, b):
     if a.size and b.strides[-1] != b.itemsize and b.size < a.size // a.shape[-1] * b.shape[-1]:
         b = np.ascontiguousarray(b)  # a transposed one; BLAS would read it again and again
     work = 2.0 * a.size * b.shape[-1]
-    parts = threads.spans(a.shape[0] * (a.shape[1] if a.ndim > 3 else 1), work)
-    if len(parts) == 1:
+    if work < threads.WORTH_CALLING:
         return a @ b
+    parts = threads.spans(a.shape[0] * (a.shape[1] if a.ndim > 3 else 1), work)
     out = np.empty((*a.shape[:-1], b.shape[-1]), a.dtype)
     if a.ndim > 3:  # the first two axes as one would be, whatever the strides
         pairs = [(i, j) for i in range(a.shape[0]) for j in range(a.shape[1])]
-        threads.run(_each, [(a, b, out, pairs[lo:hi]) for lo, hi in parts])
+        crew.call(_each, [(a, b, out, pairs[lo:hi]) for lo, hi in parts])
     else:
-        threads.run(np.matmul, [(a[lo:hi], b[lo:hi], out[lo:hi]) for lo, hi in parts])
+        crew.call(np.matmul, [(a[lo:hi], b[lo:hi], out[lo:hi]) for lo, hi in parts])
     return out
 
 

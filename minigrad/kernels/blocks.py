@@ -73,9 +73,10 @@ def forward_axes(*down_and_across: int) -> tuple[Axis, Axis]:  # each argument o
 
 
 @lru_cache(1024)
-def adjoint_axes(*down_and_across: int) -> list[tuple[Axis, Axis]]:
-    """Every pair of phases."""
-    return list(product(adjoint_axis(*down_and_across[::2]), adjoint_axis(*down_and_across[1::2])))
+def adjoint_axes(*down_and_across: int) -> tuple[tuple[Axis, Axis], ...]:
+    """Every pair of phases that sees a tap."""
+    phases = product(adjoint_axis(*down_and_across[::2]), adjoint_axis(*down_and_across[1::2]))
+    return tuple((ys, xs) for ys, xs in phases if ys.taps.size and xs.taps.size)
 
 
 @lru_cache(1024)

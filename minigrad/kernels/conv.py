@@ -8,22 +8,22 @@
 stays in cache, unless no window leaves the image, which is then read in place. There, six or eight pixels times two
 vectors of output channels, or more times one (`tile.py`), are summed in registers at a time, and finished there
 (`epilogue.py`). Weights are packed once per call, in the order in which they are read (`pack.py`). The scratch is all
-the memory it takes: there is no im2col. Only the adjoint in images of few channels is made of columns (`_spread`).
+the memory it takes: there is no im2col. Only some adjoints are made of columns (`_spread`).
 
 Depthwise convolutions go to `depthwise.py`, and most of those with 3x3 kernels at stride 1 to `winograd.py`.
 """
 
-from functools import cache
-from itertools import zip_longest
+from functools import cache, lru_cache
 from math import ceil
 
 import numpy as np
 
-from . import depthwise, epilogue, threads, winograd
+from . import crew, depthwise, epilogue, threads, winograd
 from .blocks import PAST, Axis, adjoint_axes, blocks, cache_lines, clear, empty, forward_axes, locate, look, scratch
 from .jit import channels_first, channels_last, contiguous, kernel
 from .pack import order, pack, unpack
 from .tile import (
+    BYTES,
     DEPTH,
     TALL,
     VECS,
@@ -41,6 +41,9 @@ from .tile import (
     tile_zero,
 )
 
+WEIGHTS = 128 * 1024  # bytes that each thread may read again for each block
+COLUMNS = 2 * 1024 * 1024  # bytes of columns of an image, at most
+
 
 def conv2d(
     x, w, *, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1, scale=None, shift=None, plus=None, relu=False
@@ -50,7 +53,7 @@ def conv2d(
     y = empty((n, ys.size, xs.size, o), x.dtype)
     parts = 1 if depthwise.applies(groups, o // groups, w.shape[1]) else groups
     end = epilogue.arguments(x.dtype, parts, scale, shift, plus, relu)
-    _correlate(channels_last(x), contiguous(w), groups, False, y, [(ys, xs)], end)
+    _correlate(channels_last(x), contiguous(w), groups, False, y, ((ys, xs),), end)
     return channels_first(y)
 
 
@@ -58,20 +61,19 @@ def conv2d_input(g, w, *, size, stride=(1, 1), padding=(0, 0), dilation=(1, 1), 
     g, w = channels_last(g), contiguous(w)
     gx = empty((len(g), *size, groups * w.shape[1]), g.dtype)
     o = len(w) // groups
-    if not depthwise.applies(groups, o, w.shape[1]) and _spreads((o, *w.shape[1:]), lanes(g.dtype)):
+    phases = adjoint_axes(*size, *w.shape[2:], *stride, *padding, *dilation)
+    if (
+        phases
+        and not depthwise.applies(groups, o, w.shape[1])
+        and _spreads(len(g), g.shape[1:3], (o, *w.shape[1:]), groups, phases, g.dtype)
+    ):
         axes = forward_axes(*size, *w.shape[2:], *stride, *padding, *dilation)
-        for i in range(groups):
-            part = gx if groups == 1 else empty((len(g), *size, w.shape[1]), g.dtype)
-            _spread(contiguous(g[..., i * o : (i + 1) * o]), w[i * o : (i + 1) * o], part, *axes)
-            if groups > 1:
-                gx[..., i * w.shape[1] : (i + 1) * w.shape[1]] = part
+        _spread(g, w, gx, groups, *axes)
         return channels_first(gx)
     end = epilogue.arguments(g.dtype, groups)
-    phases = adjoint_axes(*size, *w.shape[2:], *stride, *padding, *dilation)
-    seen = [(ys, xs) for ys, xs in phases if ys.taps.size and xs.taps.size]
-    if len(seen) < len(phases):
+    if len(phases) < stride[0] * stride[1]:  # the others see no tap
         gx.fill(0)
-    _correlate(g, w, groups, True, gx, seen, end)
+    _correlate(g, w, groups, True, gx, phases, end)
     return channels_first(gx)
 
 
@@ -88,31 +90,34 @@ def conv2d_weight(x, g, *, kernel, stride=(1, 1), padding=(0, 0), dilation=(1, 1
     x, g, ys, xs = _column(channels_last(x), channels_last(g), ys, xs)
     weights = k * o * x.itemsize * (4 if xs.pointwise else 1)  # which has no scratch to keep in the fastest cache
     images, rows, count = blocks(len(x), c // groups * x.itemsize, ys, xs, weights, threads.get_num_threads())
+    work, panels = 2 * g.size * k, groups * _panels(og, x.dtype)
     shares = min(threads.SHARES, (x.size + g.size) // (8 * k * o))  # each part has sums of its own, to be added up
-    parts = threads.spans(count, 2 * g.size * k, shares)
-    sums = np.zeros((len(parts), groups, _round_up(k, TALL) + WIDE, _round_up(og, lanes(x.dtype))), x.dtype)
-    args = (ys.reads, ys.offsets, xs.reads, xs.offsets, images, rows, lanes(x.dtype))
+    if shares == 0 and panels >= threads.get_num_threads():  # which are more than what they are of: share them
+        parts = [(0, 0, count, *part) for part in threads.spans(panels, work, 1)]
+    else:
+        parts = [(i, *part, 0, panels) for i, part in enumerate(threads.spans(count, work, shares))]
+    sums = np.zeros((parts[-1][0] + 1, groups, _round_up(k, TALL) + WIDE, _round_up(og, lanes(x.dtype))), x.dtype)
     if count:
-        threads.run(_correlate_weight, [(x, g, sums[i], *args, lo, hi) for i, (lo, hi) in enumerate(parts)])
-    return unpack(sums[0] if len(parts) == 1 else sums.sum(axis=0), og, c // groups, kernel)
+        args = (x, g, sums, ys.reads, ys.offsets, xs.reads, xs.offsets, images, rows, lanes(x.dtype))
+        crew.run(_correlate_weight, args, parts)
+    return unpack(sums[0] if len(sums) == 1 else sums.sum(axis=0), og, c // groups, kernel)
 
 
 def _correlate(x, w, groups, adjoint, y, phases, end):  # x (N,H,W,C), w (O,C/G,kh,kw) or its adjoint, y (N,OH,OW,O)
     """Fill the pixels (ys.writes, xs.writes) of y for all pairs (ys, xs) in phases; `end` is their epilogue."""
     n, c, o = len(x), x.shape[3] // groups, y.shape[3] // groups
-    calls = []
-    work = 2 * n * c * y.shape[3] * sum(ys.size * xs.size * ys.taps.size * xs.taps.size for ys, xs in phases)
-    for ys, xs in phases:
-        if depthwise.applies(groups, o, c):
+    if depthwise.applies(groups, o, c):
+        for ys, xs in phases:
             depthwise.correlate(x, w[:, 0, ys.taps[:, None], xs.taps], y, ys, xs, end)
-        elif groups == 1 and winograd.applies(x.dtype, n, c, o, ys, xs) and winograd.tame(w):
-            again = winograd.correlate(x, w, adjoint, order(w.shape[2:], ys, xs), y, ys, xs, end)
+        return
+    if groups == len(phases) == 1:
+        ((ys, xs),) = phases
+        if winograd.applies(x.dtype, n, c, o, ys, xs) and winograd.tame(w):
+            again = winograd.correlate(x, w, adjoint, order(w.shape[2:], phases), y, ys, xs, end)
             if again.size:
                 _correlate_tiles(x, w, adjoint, y, ys, xs, end, again)
-        else:
-            calls.append(_calls(x, w, groups, adjoint, y, ys, xs, end, work))
-    if any(calls):  # a part of every phase for each thread: one phase alone may be too small to share
-        threads.run(_correlate_phases, [tuple(filter(None, part)) for part in zip_longest(*calls)])
+            return
+    _correlate_directly(x, w, groups, adjoint, y, phases, end)
 
 
 def _correlate_tiles(x, w, adjoint, y, ys, xs, end, tiles):
@@ -123,9 +128,7 @@ def _correlate_tiles(x, w, adjoint, y, ys, xs, end, tiles):
     images, tile = _cut(x, n, 4 * i + top, 4 * j + left, 6), empty((tiles.size, 4, 4, o), y.dtype)
     plus = _cut(plus, n, 4 * i, 4 * j, 4) if plus.size else plus
     down, across = (Axis(np.arange(4), np.arange(4), axis.taps, np.arange(3)) for axis in (ys, xs))
-    work = 2 * 9 * x.shape[3] * tile.size
-    calls = _calls(images, w, 1, adjoint, tile, down, across, (scale, shift, plus, relu), work)
-    threads.run(_correlate_blocks, calls)
+    _correlate_directly(images, w, 1, adjoint, tile, ((down, across),), (scale, shift, plus, relu))
     pixels, inside = _pixels(y, n, 4 * i, 4 * j, 4)
     y[tuple(index[inside] for index in pixels)] = tile[inside]
 
@@ -146,23 +149,39 @@ def _pixels(x, n, i, j, size):
     return (n, i, j), (i >= 0) & (i < x.shape[1]) & (j >= 0) & (j < x.shape[2])
 
 
-def _calls(x, w, groups, adjoint, y, ys, xs, end, work):
-    """The calls of _correlate_blocks that fill one phase; `work` is that of all phases."""
-    taps = order(w.shape[2:], ys, xs)
-    x, y, ys, xs = _column(x, y, ys, xs)
-    n, o, k = len(x), y.shape[3] // groups, ys.taps.size * xs.taps.size * x.shape[3] // groups
-    weights = y.shape[3] * k * x.itemsize
-    images, rows, count = blocks(n, x.shape[3] // groups * x.itemsize, ys, xs, weights, threads.get_num_threads())
-    if count == 0:
-        return []
-    axes = (ys.reads, ys.offsets, ys.writes, xs.reads, xs.offsets, xs.writes)
-    args = (x, pack(w, groups, adjoint, taps, o, k), y, *end, *axes, images, rows, lanes(x.dtype))
-    return [(*args, lo, hi) for lo, hi in threads.spans(count, work)]
+def _correlate_directly(x, w, groups, adjoint, y, phases, end):
+    """_correlate by direct summation; the weights of all phases are packed at once."""
+    c, o = x.shape[3] // groups, y.shape[3] // groups
+    rows = c * sum(ys.taps.size * xs.taps.size for ys, xs in phases)  # of weights
+    packed, done = pack(w, groups, adjoint, order(w.shape[2:], phases), o, rows), 0
+    for ys, xs in phases:
+        k = ys.taps.size * xs.taps.size * c
+        work = 2 * len(x) * ys.size * xs.size * y.shape[3] * k
+        there, here, ys, xs = _column(x, y, ys, xs)
+        size, parts = _cut_up(there, c, ys, xs, y.shape[3] * k * x.itemsize, groups * _panels(o, x.dtype), work)
+        if parts:
+            axes = (ys.reads, ys.offsets, ys.writes, xs.reads, xs.offsets, xs.writes)
+            crew.run(_correlate_blocks, (there, packed, done, here, *end, *axes, *size, lanes(x.dtype)), parts)
+        done += k
 
 
-def _correlate_phases(*calls):
-    for args in calls:
-        _correlate_blocks(*args)
+def _panels(o, dtype):
+    return ceil(o / (VECS * lanes(dtype)))
+
+
+def _cut_up(x, c, ys, xs, weights, panels, work):
+    """Images and rows of a block; and parts: blocks from and to, panels of output channels from and to.
+
+    Where weights are more than a core keeps in its cache, each thread reads some of them only.
+    """
+    many, pixel = threads.get_num_threads(), c * x.itemsize
+    if weights > WEIGHTS and panels >= 2 * many > 2:
+        *size, count = blocks(len(x), pixel, ys, xs, weights // many, 1)
+        parts = [(0, count, *part) for part in threads.spans(panels, work, 1)]
+    else:
+        *size, count = blocks(len(x), pixel, ys, xs, weights, many)
+        parts = [(*part, 0, panels) for part in threads.spans(count, work)]
+    return size, parts if count else []
 
 
 def _column(x, y, ys, xs):
@@ -174,22 +193,34 @@ def _column(x, y, ys, xs):
     return x, y, *forward_axes(pixels, 1, 1, 1, 1, 1, 0, 0, 1, 1)
 
 
-def _spreads(shape, lane):
-    """Whether _spread is faster. Costs are in multiply-adds of a vector; to add a row of a kernel costs as much as 60."""
-    o, c, kh, kw = shape
-    return c <= lane // 4 and ceil(kh * kw * c / lane) * o + 60 * kh < kh * kw * o
+@lru_cache(1024)
+def _spreads(n, size, weights, groups, phases, dtype):
+    """Whether _spread is faster, from n gradients of that size; its columns must stay in cache.
+
+    Costs are in multiply-adds of a vector: a vector of columns costs as much as 20, adding a row of a kernel as 60, what a
+    tile does beside its sums as 30 for each vector of pixels, weights as 5 a number more than for direct summation.
+    """
+    (o, c, kh, kw), (oh, ow), lane = weights, size, lanes(dtype)
+    columns, vectors = ceil(kh * kw * c / lane), ceil(c / lane)
+    here = n * oh * ow * (columns * (o + 20) + 60 * kh) + 5 * kh * kw * c * o
+    there = n * vectors * sum(ys.size * xs.size * (ys.taps.size * xs.taps.size * o + 30) for ys, xs in phases)
+    if groups == 1 and winograd.applies(dtype, n, o, c, *phases[0]):
+        there //= 2
+    return here < there and oh * ow * columns * groups * BYTES <= COLUMNS
 
 
-def _spread(g, w, gx, ys, xs):  # g (N,OH,OW,O), w (O,C,kh,kw), gx (N,H,W,C)
-    """conv2d_input for channels so few that they leave a vector empty: all that a pixel of g gives, added where it goes."""
+def _spread(g, w, gx, groups, ys, xs):  # g (N,OH,OW,O), w (O,C/G,kh,kw), gx (N,H,W,C)
+    """conv2d_input where channels leave a vector empty, or windows are mostly outside: all that a pixel of g gives, added
+    where it goes.
+    """
     (n, oh, ow, o), k = g.shape, w[0].size
-    w = np.ascontiguousarray(w.transpose(2, 3, 1, 0)).reshape(k, o, 1, 1)  # a convolution from O to kh*kw*C channels
+    w = w.transpose(0, 2, 3, 1).reshape(o, k, 1, 1)  # the adjoint of a convolution from kh*kw*C to O channels
     down, across = forward_axes(oh, ow, 1, 1, 1, 1, 0, 0, 1, 1)
-    packed = pack(w, 1, False, order((1, 1), down, across), k, o)
+    packed = pack(w, groups, True, order((1, 1), ((down, across),)), k, o // groups)
     _, rows, count = blocks(1, o * g.itemsize, down, across, packed.nbytes, 1)
     axes = (ys.reads, ys.offsets, xs.reads, xs.offsets, down.reads, down.offsets, across.reads, across.offsets)
-    args = (g, packed, gx, *epilogue.arguments(g.dtype, 1), *axes, rows, count, lanes(g.dtype))
-    threads.run(_spread_images, [(*args, lo, hi) for lo, hi in threads.spans(n, 2 * g.size * k)])
+    args = (g, packed, gx, *epilogue.arguments(g.dtype, groups), *axes, rows, count, lanes(g.dtype))
+    crew.run(_spread_images, args, threads.spans(n, 2 * g.size * k))
 
 
 def _round_up(n, step):
@@ -198,14 +229,18 @@ def _round_up(n, step):
 
 @kernel
 def _correlate_blocks(
-    x, w, y, scale, shift, plus, relu, top, dh, row_out, left, dw, col_out, images, rows, lane, lo, hi
+    x, w, done, y, scale, shift, plus, relu, top, dh, row_out, left, dw, col_out, images, rows, lane, lo, hi, p0, p1
 ):
-    """Blocks lo to hi of y[n, row_out[i], col_out[j]] = sum over a, b of w[a,b] @ x[n, top[i]+dh[a], left[j]+dw[b]]."""
+    """y[n, row_out[i], col_out[j]] = sum over a, b of w[a,b] @ x[n, top[i]+dh[a], left[j]+dw[b]], for blocks lo to hi and
+    panels p0 to p1 of output channels.
+
+    Before the rows of these taps, each panel of w has those of others, `done` of them.
+    """
     n, _, _, c = x.shape
     _, yh, yw, o = y.shape
     groups = w.shape[0]
     cg, og = c // groups, o // groups
-    k = dh.size * dw.size * cg
+    k = w.shape[1] // ((og + lane - 1) // lane * lane)
     bands = (top.size + rows - 1) // rows
     seen, pixel, line, area, inside = scratch(x, top, dh, left, dw, images, rows, groups)
     runs, run = _runs(dh, dw, line, pixel, cg)
@@ -224,15 +259,19 @@ def _correlate_blocks(
         base = ((n0 * yh + row_out[i0]) * yw + col_out[0]) * o
         for group in range(groups):
             there = n0, n1, top[i0] + dh[0], area // line, left[0] + dw[0], line // pixel
-            start, v = look(seen, pixel, inside, x, group, groups, *there), 0
-            while v < og:
+            v, last = _channels(group, og, p0, p1, VECS * lane)
+            if v >= last and group > 0:
+                continue
+            start = look(seen, pixel, inside, x, group, groups, *there)
+            while v < last:
                 panel, out, first = group * w.shape[1] + v * k, base + group * og + v, group * w.shape[1] // k + v
-                what = seen, pixels, count, runs, run, start, w, panel, y, places, out, og - v, end, first
                 if v + lane < og:
-                    _pixels_wide(*what)
-                    v += 2 * lane
+                    at = panel + done * VECS * lane
+                    _pixels_wide(seen, pixels, count, runs, run, start, w, at, y, places, out, og - v, end, first)
+                    v += VECS * lane
                 else:
-                    _pixels_slim(*what)
+                    at = panel + done * lane
+                    _pixels_slim(seen, pixels, count, runs, run, start, w, at, y, places, out, og - v, end, first)
                     v += lane
 
 
@@ -266,10 +305,13 @@ _pixels_wide, _pixels_slim = _pixel_tiles(WIDE, VECS), _pixel_tiles(TALL, 1)
 
 
 @kernel
-def _correlate_weight(x, g, sums, top, dh, left, dw, images, rows, lane, lo, hi):
-    """Add what blocks lo to hi give: sums[group, (a,b,c), o] += g[n,i,j,o] * x[n, top[i]+dh[a], left[j]+dw[b], c]."""
+def _correlate_weight(x, g, sums, top, dh, left, dw, images, rows, lane, part, lo, hi, p0, p1):
+    """sums[part, group, (a,b,c), o] += g[n,i,j,o] * x[n, top[i]+dh[a], left[j]+dw[b], c], for blocks lo to hi and panels p0
+    to p1 of output channels.
+    """
     n, _, _, c = x.shape
     _, oh, ow, o = g.shape
+    sums = sums[part]
     groups, padded, width = sums.shape
     cg, og = c // groups, o // groups
     k = dh.size * dw.size * cg
@@ -286,14 +328,16 @@ def _correlate_weight(x, g, sums, top, dh, left, dw, images, rows, lane, lo, hi)
         base = (n0 * oh + i0) * ow * o
         for group in range(groups):
             there = n0, n1, top[i0] + dh[0], area // line, left[0] + dw[0], line // pixel
-            start = look(seen, pixel, inside, x, group, groups, *there)
-            out, v = group * padded * width, 0
-            while v < og:
+            v, last = _channels(group, og, p0, p1, VECS * lane)
+            if v >= last and group > 0:
+                continue
+            start, out = look(seen, pixel, inside, x, group, groups, *there), group * padded * width
+            while v < last:
                 first = base + group * og + v
                 what = start, flat, first, o, og - v, panel, sums, places, out + v
                 if v + lane < og:
                     _weights_wide(seen, pixels, count, weights, k, *what)
-                    v += 2 * lane
+                    v += VECS * lane
                 else:
                     _weights_slim(seen, pixels, count, weights, k, *what)
                     v += lane
@@ -343,30 +387,46 @@ def _spread_images(
 ):
     """gx[n, top[i]+dh[a], left[j]+dw[b]] = sum over i, j, a, b of g[n,i,j] @ w[a,b], for images lo to hi."""
     _, oh, ow, _ = g.shape
-    _, h, wd, c = gx.shape
-    size = oh * ow * dh.size * dw.size * c
-    flat, out, one = cache_lines(size + PAST, g), gx.reshape(-1), tile_steps(0, 1)
-    cols = flat[:size].reshape(1, oh, ow, dh.size * dw.size * c)
+    _, h, wd, all_channels = gx.shape
+    groups = w.shape[0]
+    c = all_channels // groups
+    k = dh.size * dw.size * c
+    flat, out, one = cache_lines(oh * ow * groups * k + PAST, g), gx.reshape(-1), tile_steps(0, 1)
+    cols = flat[: oh * ow * groups * k].reshape(1, oh, ow, groups * k)
+    image = out if groups == 1 else cache_lines(h * wd * c + PAST, g)  # of one group
     taps = dw.size if dw[-1] == dw.size - 1 else 1  # that lie together
     apart = (taps + left[1] - left[0] - 1) // (left[1] - left[0]) if ow > 1 else 1  # windows that do not overlap
     for n in range(lo, hi):
         args = scale, shift, plus, relu, down, here, down, across, there, across
-        _correlate_blocks(g[n : n + 1], w, cols, *args, 1, rows, lane, 0, count)
-        clear(out, n * h * wd * c, (n + 1) * h * wd * c)
-        for i in range(oh):
-            for a in range(dh.size):
-                if not 0 <= top[i] + dh[a] < h:
-                    continue
-                line = (n * h + top[i] + dh[a]) * wd
-                for b in range(0, dw.size, taps):
-                    for phase in range(apart):
-                        for j in range(phase, ow, apart):
-                            first = left[j] + dw[b]
-                            b0, b1 = max(0, -first), min(taps, wd - first)
-                            to = (line + first + b0) * c
-                            s = (((i * ow + j) * dh.size + a) * dw.size + b + b0) * c
-                            for q in range(0, (b1 - b0) * c, lane):
-                                tile_add(out, one, to + q, tile_load(flat, one, s + q), (b1 - b0) * c - q)
+        _correlate_blocks(g[n : n + 1], w, 0, cols, *args, 1, rows, lane, 0, count, 0, cols.shape[3])
+        for group in range(groups):
+            start = n * h * wd * c if groups == 1 else 0
+            clear(image, start, start + h * wd * c)
+            for i in range(oh):
+                for a in range(dh.size):
+                    if not 0 <= top[i] + dh[a] < h:
+                        continue
+                    line = (top[i] + dh[a]) * wd
+                    for b in range(0, dw.size, taps):
+                        for phase in range(apart):
+                            for j in range(phase, ow, apart):
+                                first = left[j] + dw[b]
+                                b0, b1 = max(0, -first), min(taps, wd - first)
+                                to = start + (line + first + b0) * c
+                                s = ((i * ow + j) * groups + group) * k + (a * dw.size + b + b0) * c
+                                for q in range(0, (b1 - b0) * c, lane):
+                                    tile_add(image, one, to + q, tile_load(flat, one, s + q), (b1 - b0) * c - q)
+            if groups > 1:
+                for p in range(h * wd):
+                    for i in range(c):
+                        out[(n * h * wd + p) * all_channels + group * c + i] = image[p * c + i]
+
+
+@kernel
+def _channels(group, channels, p0, p1, width):
+    """Which channels of a group, `width` in a panel, are in panels p0 to p1 of all groups: from, to."""
+    before = group * ((channels + width - 1) // width)
+    return max(0, (p0 - before) * width), min(channels, (p1 - before) * width)
 
 
 @kernel

@@ -10,7 +10,7 @@ from math import ceil
 
 import numpy as np
 
-from . import threads
+from . import crew, threads
 from .blocks import blocks, locate, look, scratch
 from .jit import kernel
 from .tile import ROWS, TALL, lanes, lanes_of, tile_add, tile_finish, tile_fma_each, tile_offsets, tile_store, tile_zero
@@ -31,7 +31,7 @@ def correlate(x, w, y, ys, xs, end):  # x (N,H,W,C), w (C,kh,kw), y (N,OH,OW,C)
     parts = threads.spans(count, 8 * len(x) * ys.size * xs.size * w.size)
     w = _whole_vectors(w.reshape(len(w), -1).T)  # (kh*kw,C')
     args = (x, w, y, *end, ys.reads, ys.offsets, ys.writes, xs.reads, xs.offsets, xs.writes, images, rows)
-    threads.run(_correlate_blocks, [(*args, lo, hi) for lo, hi in parts])
+    crew.run(_correlate_blocks, args, parts)
 
 
 def correlate_weight(x, g, size, ys, xs):  # x (N,H,W,C), g (N,OH,OW,C) -> (C,1,kh,kw)
@@ -40,9 +40,9 @@ def correlate_weight(x, g, size, ys, xs):  # x (N,H,W,C), g (N,OH,OW,C) -> (C,1,
     images, rows, count = blocks(n, c * x.itemsize, ys, xs, taps * c * x.itemsize, threads.get_num_threads())
     parts = threads.spans(count, 8 * g.size * taps)
     sums = np.zeros((len(parts), ceil(taps / TAPS) * TAPS, g.shape[3]), x.dtype)
-    args = (ys.reads, ys.offsets, xs.reads, xs.offsets, images, rows)
     if count:
-        threads.run(_correlate_weight, [(x, g, sums[i], *args, lo, hi) for i, (lo, hi) in enumerate(parts)])
+        args = (x, g, sums, ys.reads, ys.offsets, xs.reads, xs.offsets, images, rows)
+        crew.run(_correlate_weight, args, threads.numbered(parts))
     return np.ascontiguousarray(sums.sum(axis=0)[:taps, :c].T).reshape(c, 1, *size)
 
 
@@ -91,10 +91,11 @@ def _correlate_blocks(x, w, y, scale, shift, plus, relu, top, dh, row_out, left,
 
 
 @kernel
-def _correlate_weight(x, g, sums, top, dh, left, dw, images, rows, lo, hi):
-    """Add what blocks lo to hi give: sums[(a,b), c] += g[n,i,j,c] * x[n, top[i]+dh[a], left[j]+dw[b], c]."""
+def _correlate_weight(x, g, sums, top, dh, left, dw, images, rows, part, lo, hi):
+    """Add what blocks lo to hi give: sums[part, (a,b), c] += g[n,i,j,c] * x[n, top[i]+dh[a], left[j]+dw[b], c]."""
     n, _, _, c = x.shape
     _, oh, ow, o = g.shape
+    sums = sums[part]
     bands = (top.size + rows - 1) // rows
     seen, pixel, line, area, inside = scratch(x, top, dh, left, dw, images, rows, 1)
     pixels = np.empty(images * rows * ow + TALL, np.int64)

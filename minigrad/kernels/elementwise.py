@@ -16,7 +16,7 @@ import math
 
 import numpy as np
 
-from . import threads
+from . import crew, threads
 from .exponential import bell, exp, expm1
 from .jit import kernel
 from .plain import GELU_ERF_IS_RELU, GELU_IS_RELU, SILU_IS_RELU
@@ -94,11 +94,7 @@ def _apply(function, cost, *arrays, parameters=()):
     """function(*arrays, out, *parameters) on all of memory in its own order, whatever that is; out is like the first."""
     out = np.empty_like(arrays[0])
     flat = [_flat(_laid_out(a, out)) for a in (*arrays, out)]
-    parts = threads.spans(out.size, cost * out.size)
-    if len(parts) == 1:
-        function(*flat, *parameters)
-    else:
-        threads.run(function, [(*(a[lo:hi] for a in flat), *parameters) for lo, hi in parts])
+    crew.run(function, (*flat, *parameters), threads.spans(out.size, cost * out.size))
     return out
 
 
@@ -132,20 +128,23 @@ def _s(x):
 
 
 @kernel
-def _sigmoid(x, out):
+def _sigmoid(x, out, lo, hi):
+    x, out = x[lo:hi], out[lo:hi]
     for i in range(out.size):
         out[i] = _s(x[i])[0]
 
 
 @kernel
-def _sigmoid_backward(y, g, out):
+def _sigmoid_backward(y, g, out, lo, hi):
+    y, g, out = y[lo:hi], g[lo:hi], out[lo:hi]
     one = y.dtype.type(1)
     for i in range(out.size):
         out[i] = g[i] * (y[i] * (one - y[i]))
 
 
 @kernel
-def _tanh_backward(y, g, out):
+def _tanh_backward(y, g, out, lo, hi):
+    y, g, out = y[lo:hi], g[lo:hi], out[lo:hi]
     one = y.dtype.type(1)
     for i in range(out.size):
         out[i] = g[i] * (one - y[i] * y[i])
@@ -162,7 +161,8 @@ def _unless_flat(slope, more):
 
 
 @kernel
-def _silu(x, out):
+def _silu(x, out, lo, hi):
+    x, out = x[lo:hi], out[lo:hi]
     limit = x.dtype.type(SILU_IS_RELU)
     for i in range(out.size):
         near = _not_below(x[i], -limit)
@@ -170,14 +170,16 @@ def _silu(x, out):
 
 
 @kernel
-def _silu_backward(x, g, out):
+def _silu_backward(x, g, out, lo, hi):
+    x, g, out = x[lo:hi], g[lo:hi], out[lo:hi]
     for i in range(out.size):
         s, slope = _s(x[i])
         out[i] = g[i] * (s + _unless_flat(slope, x[i] * slope))
 
 
 @kernel
-def _gelu(x, out):
+def _gelu(x, out, lo, hi):
+    x, out = x[lo:hi], out[lo:hi]
     limit = x.dtype.type(GELU_IS_RELU)
     for i in range(out.size):
         near = _not_below(x[i], -limit)
@@ -185,19 +187,22 @@ def _gelu(x, out):
 
 
 @kernel
-def _erf(x, out):
+def _erf(x, out, lo, hi):
+    x, out = x[lo:hi], out[lo:hi]
     for i in range(out.size):
         out[i] = math.erf(x[i])
 
 
 @kernel
-def _erfc(x, out):
+def _erfc(x, out, lo, hi):
+    x, out = x[lo:hi], out[lo:hi]
     for i in range(out.size):
         out[i] = bell(x[i])[1]
 
 
 @kernel
-def _gelu_erf(x, out):
+def _gelu_erf(x, out, lo, hi):
+    x, out = x[lo:hi], out[lo:hi]
     limit, half, scale = x.dtype.type(GELU_ERF_IS_RELU), x.dtype.type(0.5), x.dtype.type(-_ROOT_HALF)
     for i in range(out.size):
         near = _not_below(x[i], -limit)
@@ -205,7 +210,8 @@ def _gelu_erf(x, out):
 
 
 @kernel
-def _gelu_erf_backward(x, g, out):
+def _gelu_erf_backward(x, g, out, lo, hi):
+    x, g, out = x[lo:hi], g[lo:hi], out[lo:hi]
     half, scale, peak = x.dtype.type(0.5), x.dtype.type(-_ROOT_HALF), x.dtype.type(_PEAK)
     for i in range(out.size):
         height, tail = bell(x[i] * scale)
@@ -214,7 +220,8 @@ def _gelu_erf_backward(x, g, out):
 
 
 @kernel
-def _gelu_backward(x, g, out):
+def _gelu_backward(x, g, out, lo, hi):
+    x, g, out = x[lo:hi], g[lo:hi], out[lo:hi]
     a, b = x.dtype.type(_SCALE), x.dtype.type(3 * 0.044715 * _SCALE)
     for i in range(out.size):
         s, slope = _s(_two_u(x[i]))
@@ -228,14 +235,16 @@ def _two_u(x):
 
 
 @kernel
-def _elu(x, out, alpha):
+def _elu(x, out, alpha, lo, hi):
+    x, out = x[lo:hi], out[lo:hi]
     for i in range(out.size):
         below = alpha * expm1(x[i])
         out[i] = x[i] if x[i] > 0 else below
 
 
 @kernel
-def _elu_backward(x, g, out, alpha):
+def _elu_backward(x, g, out, alpha, lo, hi):
+    x, g, out = x[lo:hi], g[lo:hi], out[lo:hi]
     for i in range(out.size):
         above = g[i]  # read in any case: then the loop has no branch
         below = above * alpha * exp(x[i])
@@ -243,14 +252,16 @@ def _elu_backward(x, g, out, alpha):
 
 
 @kernel
-def _leaky_relu(x, out, slope):
+def _leaky_relu(x, out, slope, lo, hi):
+    x, out = x[lo:hi], out[lo:hi]
     for i in range(out.size):
         below = slope * x[i]
         out[i] = x[i] if x[i] > 0 else below
 
 
 @kernel
-def _leaky_relu_backward(x, g, out, slope):
+def _leaky_relu_backward(x, g, out, slope, lo, hi):
+    x, g, out = x[lo:hi], g[lo:hi], out[lo:hi]
     for i in range(out.size):
         above = g[i]
         below = slope * above
@@ -258,7 +269,8 @@ def _leaky_relu_backward(x, g, out, slope):
 
 
 @kernel
-def _gate(y, g, out):
+def _gate(y, g, out, lo, hi):
+    y, g, out = y[lo:hi], g[lo:hi], out[lo:hi]
     for i in range(out.size):
         passing = g[i]
         out[i] = passing if y[i] > 0 else 0

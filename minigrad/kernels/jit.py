@@ -21,12 +21,13 @@ from . import memory, progress
 
 # Sums may be reordered and multiply-adds contracted; NaN and infinity keep their meaning.
 FASTMATH = {"contract", "reassoc", "nsz", "arcp"}
+_njit: Any = numba.njit  # which has more options than its types tell
 KERNELS: list = []  # every kernel whose module has been imported
 
 
 def kernel(function):
     """Compile `function` on first use: no GIL while it runs, kept on disk where the disk allows it."""
-    dispatcher: Any = numba.njit(nogil=True, fastmath=FASTMATH, error_model="numpy")(function)
+    dispatcher: Any = _njit(nogil=True, fastmath=FASTMATH, error_model="numpy", no_cfunc_wrapper=True)(function)
     if FOLDERS:
         dispatcher._cache = _Cache(function)
     dispatcher.compile = progress.told(dispatcher, kept=bool(FOLDERS))

@@ -15,7 +15,7 @@ import functools
 
 import numpy as np
 
-from . import threads
+from . import crew, threads
 from .jit import channels_first, channels_last, contiguous, kernel
 
 WIDE = 128  # numbers in a row from which loops over it are efficient
@@ -26,7 +26,7 @@ def channel_moments(x):
     rows = _rows(x)
     parts = threads.spans(len(rows), threads.PASS * x.size)
     means, squares = np.zeros((2, len(parts), rows.shape[1]))
-    threads.run(_moments, [(rows, means[i], squares[i], lo, hi) for i, (lo, hi) in enumerate(parts)])
+    crew.run(_moments, (rows, means, squares), threads.numbered(parts))
     moments = np.empty((2, x.shape[1]), x.dtype)
     _join(means, squares, len(rows), moments)
     return moments[0], moments[1]
@@ -36,7 +36,7 @@ def channel_sums(x):
     rows, c = _rows(x), x.shape[1]
     parts = threads.spans(len(rows), threads.PASS * x.size)
     sums = np.zeros((len(parts), rows.shape[1]))
-    threads.run(_add_up, [(rows, sums[i], lo, hi) for i, (lo, hi) in enumerate(parts)])
+    crew.run(_add_up, (rows, sums), threads.numbered(parts))
     return sums.reshape(sums.size // max(1, c), c).sum(axis=0).astype(x.dtype)
 
 
@@ -46,7 +46,7 @@ def normalize(x, mean, scale, shift, *, plus=None, relu=False):
     floor = x.dtype.type(0 if relu else -np.inf)
     added = rows if plus is None else _rows(plus)
     args = rows, y, *map(contiguous, (mean, scale, shift)), added, plus is not None, floor
-    threads.run(_normalize, [(*args, lo, hi) for lo, hi in threads.spans(len(rows), threads.PASS * x.size)])
+    crew.run(_normalize, args, threads.spans(len(rows), threads.PASS * x.size))
     return _like(y, x)
 
 
@@ -55,10 +55,10 @@ def batch_norm_backward(g, x, gamma, mean, istd, *, gate=None):
     args = gs, gs if gate is None else _rows(gate), gate is not None, rows, contiguous(mean)
     parts = threads.spans(len(rows), threads.PASS * x.size)
     sums = np.zeros((len(parts), 2, rows.shape[1]))
-    threads.run(_sums, [(*args, sums[i], lo, hi) for i, (lo, hi) in enumerate(parts)])
+    crew.run(_sums, (*args, sums), threads.numbered(parts))
     (grads, coefficients), gx = np.empty((2, 3, x.shape[1]), x.dtype), np.empty_like(rows)
     _slopes(sums, contiguous(gamma), contiguous(istd), x.size, grads, coefficients)
-    threads.run(_pull_back, [(*args, coefficients, gx, lo, hi) for lo, hi in parts])
+    crew.run(_pull_back, (*args, coefficients, gx), parts)
     return _like(gx, x), grads[0], grads[1]
 
 
@@ -67,14 +67,14 @@ def batch_norm_second(g, t, x, mean, istd):
     parts = threads.spans(len(rows), threads.PASS * x.size)
     sums = np.zeros((len(parts), 5, rows.shape[1]))
     args = gs, ts, rows, contiguous(mean)
-    threads.run(_sums_of_two, [(*args, sums[i], lo, hi) for i, (lo, hi) in enumerate(parts)])
+    crew.run(_sums_of_two, (*args, sums), threads.numbered(parts))
     c = x.shape[1]
     mean_g, mean_t, a, b, q = sums.reshape(len(parts), 5, -1, c).sum(axis=(0, 2)) / max(1, x.size // max(1, c))
     i = istd.astype("d")
     a, b = a * i, b * i
     coefficients = -i * i * np.array([b, a, i * (q - mean_g * mean_t - 3 * a * b), -b * mean_g - a * mean_t])
     out = np.empty_like(rows)
-    threads.run(_combine, [(*args, coefficients.astype(x.dtype), out, lo, hi) for lo, hi in parts])
+    crew.run(_combine, (*args, coefficients.astype(x.dtype), out), parts)
     return _like(out, x)
 
 
@@ -99,12 +99,12 @@ def _like(rows, x):
 
 
 @kernel
-def _moments(x, mean, square, lo, hi):
+def _moments(x, means, squares, part, lo, hi):
     """Into zeros: the mean of each column, and the sum of squares about it, of rows lo to hi.
 
     Numbers are taken relative to the mean so far: their squares stay small, and no digits cancel in float32.
     """
-    c = x.shape[1]
+    c, mean, square = x.shape[1], means[part], squares[part]
     shift, s1, s2 = np.empty(c, x.dtype), np.zeros(c, x.dtype), np.zeros(c, x.dtype)
     step = max(1, BLOCK // max(1, c))
     for j in range(c):
@@ -126,7 +126,7 @@ def _moments(x, mean, square, lo, hi):
 
 
 @kernel
-def _add_up(x, sums, lo, hi):
+def _add_up(x, sums, part, lo, hi):
     """Add to `sums` those of the columns of rows lo to hi."""
     c = x.shape[1]
     s = np.zeros(c, x.dtype)
@@ -136,7 +136,7 @@ def _add_up(x, sums, lo, hi):
             for j in range(c):
                 s[j] += x[r, j]
         for j in range(c):
-            sums[j] += s[j]
+            sums[part, j] += s[j]
             s[j] = 0
 
 
@@ -188,7 +188,7 @@ def _normalize(x, y, mean, scale, shift, plus, add, floor, lo, hi):
 
 
 @kernel
-def _sums(g, gate, gated, x, mean, sums, lo, hi):
+def _sums(g, gate, gated, x, mean, sums, part, lo, hi):
     """Add to `sums` those of g and of g * (x - mean) over rows lo to hi; g counts where its gate is positive."""
     c = x.shape[1]
     mean = _repeat(mean, c)
@@ -201,8 +201,8 @@ def _sums(g, gate, gated, x, mean, sums, lo, hi):
                 s1[j] += row[j]
                 s2[j] += row[j] * (x[r, j] - mean[j])
         for j in range(c):
-            sums[0, j] += s1[j]
-            sums[1, j] += s2[j]
+            sums[part, 0, j] += s1[j]
+            sums[part, 1, j] += s2[j]
             s1[j], s2[j] = 0, 0
 
 
@@ -244,12 +244,12 @@ def _pull_back(g, gate, gated, x, mean, coefficients, gx, lo, hi):
 
 
 @kernel
-def _sums_of_two(g, t, x, mean, sums, lo, hi):
+def _sums_of_two(g, t, x, mean, sums, part, lo, hi):
     """Add to `sums` those of g, t, g * (x - mean), t * (x - mean) and g * t over rows lo to hi."""
     c = x.shape[1]
     mean = _repeat(mean, c)
-    part = np.zeros((5, c), x.dtype)
-    s1, s2, s3, s4, s5 = part[0], part[1], part[2], part[3], part[4]
+    here = np.zeros((5, c), x.dtype)
+    s1, s2, s3, s4, s5 = here[0], here[1], here[2], here[3], here[4]
     step = max(1, BLOCK // max(1, c))
     for r0 in range(lo, hi, step):
         for r in range(r0, min(r0 + step, hi)):
@@ -262,8 +262,8 @@ def _sums_of_two(g, t, x, mean, sums, lo, hi):
                 s5[j] += g[r, j] * t[r, j]
         for i in range(5):
             for j in range(c):
-                sums[i, j] += part[i, j]
-                part[i, j] = 0
+                sums[part, i, j] += here[i, j]
+                here[i, j] = 0
 
 
 @kernel

@@ -10,72 +10,96 @@ from math import ceil
 
 import numpy as np
 
-from . import threads
+from . import crew, threads
 from .blocks import cache_lines, clear, empty
 from .jit import kernel
-from .tile import VECS, copy, lanes, lanes_of, transpose
+from .tile import VECS, copy, lanes, lanes_of, transpose, transpose_part
+
+COST = 60  # what moving one number costs, in operations of a register tile
+TURNED = 128  # rows that are turned at a time, about
 
 
 def pack(w, groups, adjoint, order, o, k):  # -> (G,O'*K), O' the next multiple of the lanes; channel o starts at o*K
     lane = lanes(w.dtype)
     vectors = ceil(o / lane)
     packed = empty((groups, vectors * lane * k), w.dtype)
-    parts = threads.spans(groups * vectors, threads.PASS * w.size)
-    threads.run(_pack, [(w, groups, adjoint, order, packed, lo, hi) for lo, hi in parts])
+    parts = threads.spans(groups * ceil(vectors / VECS), COST * w.size)
+    crew.run(_pack, (w, groups, adjoint, order, packed), parts)
     return packed
 
 
 @lru_cache(1024)
-def order(taps, ys, xs):
-    """The place of every tap of a kernel among those that two axes use; -1 if they do not."""
-    place = np.full(taps, -1)
-    place[ys.taps[:, None], xs.taps] = np.arange(ys.taps.size * xs.taps.size).reshape(ys.taps.size, -1)
+def order(taps, phases):
+    """The place of every tap of a kernel among those that all phases use, one phase after another; -1 if none does."""
+    place, used = np.full(taps, -1), 0
+    for ys, xs in phases:
+        place[ys.taps[:, None], xs.taps] = used + np.arange(ys.taps.size * xs.taps.size).reshape(ys.taps.size, -1)
+        used += ys.taps.size * xs.taps.size
     return place.reshape(-1)
 
 
 @kernel
 def _pack(w, groups, adjoint, order, packed, lo, hi):
+    """Panels lo to hi, of all groups."""
     lane, o = lanes_of(w), w.shape[1] if adjoint else w.shape[0] // groups
     vectors, flat = (o + lane - 1) // lane, packed.reshape(-1)
+    panels = (vectors + VECS - 1) // VECS
     for i in range(lo, hi):
-        group, v = divmod(i, vectors)
-        first = v // VECS * VECS
-        place = group * packed.shape[1] + first * (packed.shape[1] // vectors) + (v - first) * lane
-        pack_vector(w, groups, adjoint, order, group, v * lane, flat, place, min(VECS, vectors - first) * lane)
+        group, v = i // panels, i % panels * VECS
+        place = group * packed.shape[1] + v * (packed.shape[1] // vectors)
+        pack_panel(w, groups, adjoint, order, group, v * lane, min(VECS, vectors - v), flat, place)
 
 
 @kernel
-def pack_vector(w, groups, adjoint, order, group, o0, packed, place, width):
-    """One vector of output channels of a group, o0 and the next: row k to packed[place + k*width :]."""
-    lane, taps = lanes_of(w), order.size
+def pack_panel(w, groups, adjoint, order, group, o0, vectors, packed, place):
+    """A few vectors of output channels of a group, o0 and the next: row k to packed[place + k * vectors * lane :].
+
+    A few input channels at a time are turned in a scratch, and then go tap after tap to where they belong.
+    """
+    lane, taps, flat = lanes_of(w), order.size, w.reshape(-1)
     one, other = w.shape[0] // groups, w.shape[1]
     o, c = (other, one) if adjoint else (one, other)
-    valid = min(lane, o - o0)
-    flat, square = w.reshape(-1), cache_lines(lane * lane, w)
-    step = taps if adjoint else other * taps  # from one output channel to the next; as much lies together
-    for first in range(one if adjoint else 1):
-        start, i, tap = (group * one + first) * other * taps + o0 * step, first, 0
-        for s in range(0, step, lane):
-            rows = min(lane, step - s)
-            if step == 1:
-                clear(square, valid, lane)
-                copy(square, 0, flat, start, valid)
+    width, few = vectors * lane, max(1, min(lane, TURNED // taps))
+    turned = cache_lines((few * taps + lane) * width, w)
+    for i0 in range(0, c, few):
+        many = min(few, c - i0)
+        for v in range(vectors):
+            first, valid = o0 + v * lane, min(lane, o - o0 - v * lane)
+            if adjoint:  # for each input channel, the taps of all output channels lie together
+                for i in range(many):
+                    start, row = ((group * one + i0 + i) * other + first) * taps, i * taps
+                    if taps == 1:
+                        clear(turned, row * width + v * lane + valid, row * width + (v + 1) * lane)
+                        copy(turned, row * width + v * lane, flat, start, valid)
+                    else:
+                        _turn(turned, row * width + v * lane, width, flat, start, taps, valid, taps)
             else:
-                transpose(square, flat, start + s, step, valid, rows)
-            for row in range(rows):
-                if order[tap] >= 0:
-                    copy(packed, place + (order[tap] * c + i) * width, square, row * lane, lane)
-                tap += 1
-                if tap == taps:
-                    i, tap = i + 1, 0
+                start = ((group * one + first) * other + i0) * taps
+                _turn(turned, v * lane, width, flat, start, other * taps, valid, many * taps)
+        for tap in range(taps):
+            if order[tap] >= 0:
+                for i in range(many):
+                    to, s = place + (order[tap] * c + i0 + i) * width, (i * taps + tap) * width
+                    for v in range(0, width, lane):
+                        copy(packed, to + v, turned, s + v, lane)
+
+
+@kernel
+def _turn(out, o, to, a, k, step, rows, columns):
+    """`transpose_part` of more columns than a vector has lanes; some rows of zeros may follow."""
+    lane = lanes_of(a)
+    whole = columns // lane * lane if rows == lane else 0
+    for s in range(0, whole, lane):
+        transpose(out, o + s * to, to, a, k + s, step)
+    for s in range(whole, columns, lane):
+        transpose_part(out, o + s * to, to, a, k + s, step, rows, min(lane, columns - s))
 
 
 def unpack(sums, o, c, kernel):  # (G,K',O') -> (G*O,C,kh,kw)
     """The other way: K rows of O numbers for each group, and perhaps some more of both, as weights."""
     gw = np.empty((len(sums) * o, c, *kernel), sums.dtype)
     vectors = len(sums) * ceil(o / lanes(sums.dtype))
-    parts = threads.spans(vectors, threads.PASS * gw.size)
-    threads.run(_unpack, [(sums, gw, o, kernel[0] * kernel[1], lo, hi) for lo, hi in parts])
+    crew.run(_unpack, (sums, gw, o, kernel[0] * kernel[1]), threads.spans(vectors, COST * gw.size))
     return gw
 
 
@@ -94,6 +118,10 @@ def _unpack(sums, gw, o, taps, lo, hi):
                 tap += 1
                 if tap == taps:
                     i, tap = i + 1, 0
-            transpose(turned, square, 0, lane, many, lane)
+            transpose(turned, 0, lane, square, 0, lane)
             for row in range(min(lane, o - v * lane)):
-                copy(gw, (group * o + v * lane + row) * c * taps + s, turned, row * lane, many)
+                to = (group * o + v * lane + row) * c * taps + s
+                if many == lane:
+                    copy(gw, to, turned, row * lane, lane)
+                else:
+                    copy(gw, to, turned, row * lane, many)

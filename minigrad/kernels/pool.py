@@ -7,7 +7,7 @@ checked here.
 
 import numpy as np
 
-from . import threads
+from . import crew, threads
 from .jit import channels_first, channels_last, kernel
 
 
@@ -63,7 +63,7 @@ def _inputs(g, size, kernel, stride, padding):
 def _run(function, images, elements, *args):
     """Split over images: no window crosses from one to the next."""
     parts = threads.spans(len(images), threads.PASS * elements)
-    threads.run(function, [(*args, lo, hi) for lo, hi in parts])
+    crew.run(function, args, parts)
 
 
 # The loops below go over rows of windows, then over taps, two side by side where there is no padding to the left and the

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from . import threads
+from . import crew, threads
 from .jit import contiguous, kernel
 
 BLOCK = 64  # rows
@@ -18,7 +18,7 @@ def normalize_rows(x, weight, bias, *, eps, centred):
     x = contiguous(x)
     y, stats = np.empty_like(x), np.empty((len(x), 2), x.dtype)
     args = x, contiguous(weight), contiguous(bias), eps, centred, y, stats
-    threads.run(_normalize, [(*args, lo, hi) for lo, hi in threads.spans(len(x), threads.PASS * x.size)])
+    crew.run(_normalize, args, threads.spans(len(x), threads.PASS * x.size))
     return y, stats
 
 
@@ -28,7 +28,7 @@ def normalize_rows_backward(g, x, weight, stats, *, centred):
     parts = threads.spans(len(x), threads.PASS * x.size)
     sums = np.zeros((len(parts), 2, *weight.shape))
     args = g, x, weight, contiguous(stats), centred, gx
-    threads.run(_pull_back, [(*args, sums[i], lo, hi) for i, (lo, hi) in enumerate(parts)])
+    crew.run(_pull_back, (*args, sums), threads.numbered(parts))
     gw, gb = sums.sum(axis=0).astype(x.dtype)
     return gx, gw, gb
 
@@ -36,8 +36,7 @@ def normalize_rows_backward(g, x, weight, stats, *, centred):
 def add_rows(g, ids, *, rows):
     g, ids = contiguous(g), contiguous(ids.astype(np.int64, copy=False))
     out = np.zeros((rows, g.shape[1]), g.dtype)
-    work = threads.PASS * g.size
-    threads.run(_add, [(g, ids, out, lo, hi) for lo, hi in threads.spans(g.shape[1], work)])
+    crew.run(_add, (g, ids, out), threads.spans(g.shape[1], threads.PASS * g.size))
     return out
 
 
@@ -94,15 +93,15 @@ def _combine(g, x, mean, scale, shift, slope, out):
 
 
 @kernel
-def _pull_back(g, x, weight, stats, centred, gx, sums, lo, hi):
+def _pull_back(g, x, weight, stats, centred, gx, sums, part, lo, hi):
     f, (period, k) = x.shape[1], weight.shape
     span = f // max(1, k)
-    part = np.zeros((2, period, k), x.dtype)
+    here = np.zeros((2, period, k), x.dtype)
     count, zero = x.dtype.type(max(1, f)), x.dtype.type(0)
     for r0 in range(lo, hi, BLOCK):
         for r in range(r0, min(r0 + BLOCK, hi)):
             row, up, out, mean, istd = x[r], g[r], gx[r], stats[r, 0], stats[r, 1]
-            w, of_w, of_b = weight[r % period], part[0, r % period], part[1, r % period]
+            w, of_w, of_b = weight[r % period], here[0, r % period], here[1, r % period]
             a, b = zero, zero
             if span == 1:
                 for j in range(f):
@@ -134,9 +133,9 @@ def _pull_back(g, x, weight, stats, centred, gx, sums, lo, hi):
                     _combine(up[part_of], row[part_of], mean, istd * w[i], a * istd, istd * istd * b, out[part_of])
         for p in range(period):
             for i in range(k):
-                sums[0, p, i] += part[0, p, i]
-                sums[1, p, i] += part[1, p, i]
-                part[0, p, i], part[1, p, i] = zero, zero
+                sums[part, 0, p, i] += here[0, p, i]
+                sums[part, 1, p, i] += here[1, p, i]
+                here[0, p, i], here[1, p, i] = zero, zero
 
 
 @kernel

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from . import threads
+from . import crew, threads
 from .exponential import exp
 from .jit import contiguous, kernel
 
@@ -21,21 +21,21 @@ def softmax_cross_entropy(logits, labels, *, smoothing=0.0):
     logits, labels = contiguous(logits), contiguous(labels.astype(np.int64, copy=False))
     losses, slopes = np.empty(len(logits), logits.dtype), np.empty_like(logits)
     args = (logits, labels, logits.dtype.type(smoothing), losses, slopes)
-    threads.run(_forward, [(*args, lo, hi) for lo, hi in threads.spans(len(logits), 2 * threads.PASS * logits.size)])
+    crew.run(_forward, args, threads.spans(len(logits), 2 * threads.PASS * logits.size))
     return losses, slopes
 
 
 def softmax_rows(x):
     rows = contiguous(x).reshape(-1, x.shape[-1])
     y = np.empty_like(rows)
-    threads.run(_softmax, [(rows, y, *part) for part in threads.spans(len(rows), 2 * threads.PASS * x.size)])
+    crew.run(_softmax, (rows, y), threads.spans(len(rows), 2 * threads.PASS * x.size))
     return y.reshape(x.shape)
 
 
 def softmax_rows_backward(g, y):
     gs, ys = (contiguous(a).reshape(-1, y.shape[-1]) for a in (g, y))
     gx = np.empty_like(ys)
-    threads.run(_softmax_backward, [(gs, ys, gx, *part) for part in threads.spans(len(ys), threads.PASS * y.size)])
+    crew.run(_softmax_backward, (gs, ys, gx), threads.spans(len(ys), threads.PASS * y.size))
     return gx.reshape(y.shape)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numba import types
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
-from . import plain, threads
+from . import crew, plain, threads
 from .jit import kernel
 
 _HEAD = object.__basicsize__  # what every Python object begins with; in an array, the address of its numbers follows
@@ -34,8 +34,7 @@ def update(rule, ps, gs, states, numbers, *, keep=1.0, decay=0.0):
     table = np.array([*sizes[: len(ps)], *places], np.int64).reshape(-1, len(ps))
     like, coefficients = ps[0].reshape(-1), np.array([keep, decay, *numbers], ps[0].dtype)
     size, walk = sum(sizes[: len(ps)]), _walk(rule, len(states), len(numbers))
-    calls = [(table, like, coefficients, lo, hi) for lo, hi in threads.spans(size, threads.PASS * size)]
-    threads.run(walk, calls)
+    crew.run(walk, (table, like, coefficients), threads.spans(size, threads.PASS * size))
 
 
 def _movable(ps, gs, states):

@@ -17,7 +17,9 @@ tuple of offsets, so a row can be any pixel of an image. The intrinsics know not
     acc  = tile_load(a, offs, k)                   acc[i]   = a[offs[i] + k : ... + lanes], 8 rows of one vector
     acc  = tile_squares(acc, a)                    acc[i]   += a[i] * a[i]
     sums = tile_sums(acc)                          sums[i]   = the numbers of acc[i], added up
-    transpose(out, a, k, step, rows, columns)      out[j * lanes + i] = a[k + i * step + j], i < rows, j < columns; else 0
+    transpose(out, o, to, a, k, step)              out[o + j * to + i] = a[k + i * step + j], i and j < lanes
+    transpose_part(out, o, to, a, k, step, rows, columns)
+               the same, with zeros for all but i < rows and j < columns
     copy(dst, d, src, s, count)                    dst[d : d + count] = src[s : s + count]
 
 The vectors of a tile can be added, subtracted, and multiplied by a number.
@@ -313,25 +315,40 @@ def _writer(out, offs, acc, put):
 
 
 @intrinsic
-def transpose(typing, out, a, k, step, rows, columns):
-    vec = Vec(a.dtype)
-    half = vec.lanes // 2
-
+def transpose(typing, out, o, to, a, k, step):
     def codegen(context, builder, signature, args):
-        out_, a_, k_, step_, rows_, columns_ = args
-        p, vs = _pointer(context, builder, a, a_, k_), []
+        out_, o_, to_, a_, k_, step_ = args
+        p = _pointer(context, builder, a, a_, k_)
+        vec = Vec(a.dtype)
+        rows = [_load(builder, builder.gep(p, [builder.mul(step_, step_.type(i))]), vec) for i in range(vec.lanes)]
+        return _transposed(context, builder, out, out_, o_, to_, rows, vec)
+
+    return types.void(out, types.intp, types.intp, a, types.intp, types.intp), codegen
+
+
+@intrinsic
+def transpose_part(typing, out, o, to, a, k, step, rows, columns):
+    def codegen(context, builder, signature, args):
+        out_, o_, to_, a_, k_, step_, rows_, columns_ = args
+        p, vec, loaded = _pointer(context, builder, a, a_, k_), Vec(a.dtype), []
         for i in range(vec.lanes):
             there = builder.icmp_signed("<", rows_.type(i), rows_)
             mask = _mask(builder, builder.select(there, columns_, columns_.type(0)), 0, vec)
-            vs.append(_load(builder, builder.gep(p, [builder.mul(step_, step_.type(i))]), vec, mask))
-        for _ in range(half.bit_length()):  # each time, the bits of row and column turn by one place
-            pairs = [(first, vs[i], vs[i + half]) for i in range(half) for first in (0, half)]
-            vs = [_interleave(builder, *pair, vec) for pair in pairs]
-        for i, v in enumerate(vs):
-            _store(builder, v, _pointer(context, builder, out, out_, I32(i * vec.lanes)), vec)
-        return context.get_dummy_value()
+            loaded.append(_load(builder, builder.gep(p, [builder.mul(step_, step_.type(i))]), vec, mask))
+        return _transposed(context, builder, out, out_, o_, to_, loaded, vec)
 
-    return types.void(out, a, types.intp, types.intp, types.intp, types.intp), codegen
+    return types.void(out, types.intp, types.intp, a, *[types.intp] * 4), codegen
+
+
+def _transposed(context, builder, out, value, o, to, rows, vec):
+    """Store the columns of a square of numbers, `to` apart."""
+    half = vec.lanes // 2
+    for _ in range(half.bit_length()):  # each time, the bits of row and column turn by one place
+        pairs = [(first, rows[i], rows[i + half]) for i in range(half) for first in (0, half)]
+        rows = [_interleave(builder, *pair, vec) for pair in pairs]
+    for i, row in enumerate(rows):
+        _store(builder, row, _pointer(context, builder, out, value, o, builder.mul(to, to.type(i))), vec)
+    return context.get_dummy_value()
 
 
 def _interleave(builder, first, a, b, vec):

@@ -37,10 +37,10 @@ from math import ceil, lcm
 
 import numpy as np
 
-from . import threads
+from . import crew, threads
 from .blocks import Axis, cache_lines, empty
 from .jit import kernel
-from .pack import pack_vector, unpack
+from .pack import pack_panel, unpack
 from .tile import (
     DEPTH,
     REGISTERS,
@@ -104,11 +104,11 @@ def correlate(x, w, adjoint, taps, y, ys, xs, end):  # x (N,H,W,C), w (O,C,3,3) 
     vectors = ceil(o / LANE)
     u = empty((36, c * vectors * LANE + LANE), x.dtype)  # more than needed, see `_points`
     parts = threads.spans(vectors, threads.PASS * w.size)
-    threads.run(_transform_weights, [(w, adjoint, taps, c, o, u, lo, hi) for lo, hi in parts])
+    crew.run(_transform_weights, (w, adjoint, taps, c, o, u), parts)
     tiles, size, count = _blocks(len(x), c, o, ys, xs, u.nbytes, threads.get_num_threads())
     flaws = np.zeros(tiles, np.int32)
     args = (x, u, y, *end, flaws, *corner(ys, xs), tiles, size)
-    threads.run(_correlate_blocks, [(*args, lo, hi) for lo, hi in threads.spans(count, 2 * 9 * y.size * c)])
+    crew.run(_correlate_blocks, args, threads.spans(count, 2 * 9 * y.size * c))
     return np.flatnonzero(flaws == AGAIN)
 
 
@@ -122,11 +122,9 @@ def correlate_weight(x, g, ys, xs):  # x (N,H,W,C), g (N,OH,OW,O) -> (O,C,3,3)
     else:
         parts = [(i, lo, hi, 0, o) for i, (lo, hi) in enumerate(threads.spans(count, work, 1))]
     sums = empty((parts[-1][0] + 1, 36, c, o), x.dtype)
-    args = (*corner(ys, xs), tiles, size)
-    threads.run(_correlate_weight, [(x, g, sums[i], *args, *part) for i, *part in parts])
+    crew.run(_correlate_weight, (x, g, sums, *corner(ys, xs), tiles, size), parts)
     gw = empty((1, 9 * c, o), x.dtype)
-    spans = threads.spans(c * o // LANE, threads.PASS * sums.size)
-    threads.run(_gather_weights, [(sums, gw, lo * LANE, hi * LANE) for lo, hi in spans])
+    crew.run(_gather_weights, (sums, gw), threads.spans(c * o // LANE, threads.PASS * sums.size))
     return unpack(gw, o, c, (3, 3)) if tame(gw) else None
 
 
@@ -151,7 +149,7 @@ def _transform_weights(w, adjoint, taps, c, o, u, lo, hi):
     flat, point = u.reshape(-1), u.shape[1]
     packed, half = cache_lines(9 * c * LANE, w), cache_lines(18 * LANE, w)
     for v in range(lo, hi):
-        pack_vector(w, 1, adjoint, taps, 0, v * LANE, packed, 0, LANE)
+        pack_panel(w, 1, adjoint, taps, 0, v * LANE, 1, packed, 0)
         first = v // VECS * VECS
         wide = min(VECS, (o + LANE - 1) // LANE - first) * LANE
         for i in range(c):
@@ -369,15 +367,15 @@ def _transform_output(m, o, first, last, y, flaws, end):
 
 
 @kernel
-def _correlate_weight(x, g, sums, top, left, tiles, size, lo, hi, k0, k1):
-    """What blocks lo to hi give for output channels k0 to k1: sums[point, c, o] = v[point, tile, c] * m[point, tile, o]."""
+def _correlate_weight(x, g, sums, top, left, tiles, size, part, lo, hi, k0, k1):
+    """What blocks lo to hi give for output channels k0 to k1: sums[part, point, c, o] = v[point, tile, c] * m[point, tile, o]."""
     c, o = x.shape[3], g.shape[3]
     v, m, nothing = _points(size * c, x), _points(size * o, x), np.zeros(0, np.int32)
     for block in range(lo, hi):
         first, last = block * size, min(block * size + size, tiles)
         _transform_input(x, top, left, first, last, v, g, nothing)
         _transform_gradient(g, first, last, m, k0, k1)
-        _multiply_weight(v, m, sums, last - first, k0, k1, block == lo)
+        _multiply_weight(v, m, sums[part], last - first, k0, k1, block == lo)
 
 
 @kernel
@@ -452,11 +450,11 @@ _sums_wide, _sums_slim = _sum_tiles(min(ROWS, LANE, REGISTERS // 4), VECS), _sum
 
 @kernel
 def _gather_weights(sums, gw, lo, hi):
-    """Gt u G of kernels lo to hi, u being the sum of all sums: gw[tap, c, o]."""
+    """Gt u G of vectors lo to hi of kernels, u being the sum of all sums: gw[tap, c, o]."""
     parts, _, c, o = sums.shape
     flat, out, point = sums.reshape(-1), gw.reshape(-1), c * o
     half, one = cache_lines(18 * LANE, gw), tile_steps(0, 1)
-    for k in range(lo, hi, LANE):
+    for k in range(lo * LANE, hi * LANE, LANE):
         for other in range(36, 36 * parts):
             tile_add(flat, one, other % 36 * point + k, tile_load(flat, one, other * point + k), LANE)
         for j in range(6):

@@ -57,10 +57,12 @@ def warm_up(
     progress = jit.progress
     before, progress.report.total = progress.watchers[:], None if samples else len(jit.KERNELS)
     progress.watchers[:] = [lambda name, on_disk: names[on_disk].append(name), watch or progress.report]
+    worth, kernels.threads.WORTH = kernels.threads.WORTH, 0  # what shares work is compiled too, if there are threads
     try:
         for model, batch in everything() if samples is None else samples:
             _train(model, *batch, dtype=np.dtype(dtype))
     finally:
+        kernels.threads.WORTH = worth
         progress.watchers[:], progress.report.total = before, None
     folder = jit.FOLDERS[-1] if jit.FOLDERS and os.access(jit.FOLDERS[-1], os.W_OK) else None
     return Warmed(names[False], names[True], time.perf_counter() - start, folder)
@@ -129,7 +131,7 @@ class _Errors(nn.Module):
 _IMAGES, _ROWS = (8, 32, 12, 12), (160, 32)  # rows of more numbers than `kernels.FEW`
 _LAYERS: list[tuple[Callable[[], nn.Module], tuple[int, ...]]] = [
     (_conv(3, 16, 3, padding=1), (8, 3, 12, 12)),
-    (_conv(1, 48, 3, padding=1), (8, 1, 12, 12)),  # channels so few that they leave a vector of any width empty
+    (_conv(1, 48, 4), (8, 1, 12, 12)),  # channels so few that they leave a vector of any width empty
     (_conv(32, 32, 3, padding=1), _IMAGES),
     (_conv(32, 33, 3, padding=1, stride=2, bias=False), _IMAGES),
     (_conv(32, 48, 1), _IMAGES),

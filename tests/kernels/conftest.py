@@ -43,6 +43,7 @@ def same_threads_after():
 def eager_threads(monkeypatch):
     """Hand even the smallest work to other threads."""
     monkeypatch.setattr(threads, "WORTH", 0)
+    monkeypatch.setattr(threads, "WORTH_CALLING", 0)
 
 
 def pytest_collection_modifyitems(items):

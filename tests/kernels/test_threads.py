@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from minigrad import kernels
-from minigrad.kernels import rules, threads
+from minigrad.kernels import crew, rules, threads
 
 
 def everything(seed=0):
@@ -101,7 +101,7 @@ import numpy as np
 from minigrad import kernels
 from minigrad.kernels import rules, threads
 
-threads.WORTH = 0
+threads.WORTH = threads.WORTH_CALLING = 0
 kernels.set_num_threads(2)
 x, w = np.ones((8, 3, 9, 9), "f"), np.ones((4, 3, 3, 3), "f")
 before = kernels.conv2d(x, w)
@@ -122,7 +122,8 @@ def test_work_goes_on_after_a_fork():
 
 def test_parts_are_equal_and_cover_the_range(monkeypatch):
     monkeypatch.setattr(threads, "_threads", 3)
-    assert threads.spans(10, threads.WORTH) == [(0, 3), (3, 6), (6, 10)]
+    assert threads.spans(10, 2 * threads.WORTH) == [(0, 3), (3, 6), (6, 10)]
+    assert threads.spans(10, threads.WORTH) == [(0, 5), (5, 10)]  # so little is not for all
     assert threads.spans(2, threads.WORTH) == [(0, 1), (1, 2)]
     assert threads.spans(10, threads.WORTH - 1) == [(0, 10)]
     assert threads.spans(0, threads.WORTH) == [(0, 0)]
@@ -149,8 +150,81 @@ def test_each_call_is_made_once_whoever_makes_it(eager_threads):
                 held.wait(10)  # so that one thread alone cannot make them all
             made.append((i, threading.get_ident()))
 
-        threads.run(note, [(i,) for i in range(count)])
+        crew.call(note, [(i,) for i in range(count)])
         assert sorted(i for i, _ in made) == list(range(count)) and len({who for _, who in made}) > 1
+
+
+def _count():
+    """A kernel that counts how often each place was visited, and by its part's number."""
+    from minigrad.kernels.jit import kernel
+
+    @kernel
+    def count(visits, waste, number, lo, hi):
+        spent = 0.0
+        for i in range(lo, hi):
+            for j in range(waste):
+                spent += np.float64(j) * 1e-9
+            visits[i] += number + 1 + min(spent, 0.0)
+
+    return count
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5])
+@pytest.mark.parametrize("parts", [1, 2, 3, 40])
+def test_each_part_is_made_once(n, parts):
+    kernels.set_num_threads(n)
+    count, cuts = _count(), [(i, 3 * i, 3 * i + 3) for i in range(parts)]
+    for waste in (0, 100, 10_000):
+        for _ in range(50):
+            visits = np.zeros(3 * parts)
+            crew.run(count, (visits, waste), cuts)
+            np.testing.assert_array_equal(visits, np.repeat(np.arange(1.0, parts + 1), 3))
+
+
+def test_other_threads_take_parts_and_do_so_again_after_they_slept():
+    from minigrad.kernels import board
+    from minigrad.kernels.jit import kernel
+
+    @kernel
+    def meet(at, number, lo, hi):  # a part waits until another one has begun, which one thread alone cannot do
+        board._add(at, 0, 1)
+        while board._read(at, 0) < 2:
+            pass
+
+    kernels.set_num_threads(2)
+    crew.run(meet, (np.ones(8, np.int64),), [(0, 0, 1), (1, 1, 2)])  # compiled, and alone if need be
+    for _ in range(3):
+        crew.run(meet, (np.zeros(8, np.int64),), [(0, 0, 1), (1, 1, 2)])
+        time.sleep(0.05)  # they have gone to sleep
+        assert crew._board[board.ASLEEP] == 1
+
+
+def test_who_finds_the_others_busy_works_alone():
+    kernels.set_num_threads(2)
+    visits, count = np.zeros(4), _count()
+    with crew._using:
+        crew.run(count, (visits, 0), [(0, 0, 2), (1, 2, 4)])
+    np.testing.assert_array_equal(visits, [1, 1, 2, 2])
+
+
+def test_a_kernel_without_memory_raises_in_every_thread():
+    from minigrad.kernels.jit import kernel
+
+    @kernel
+    def greedy(out, number, lo, hi):
+        for i in range(lo, hi):
+            out[i] = np.empty(1 << 58)[i]
+
+    kernels.set_num_threads(2)
+    for parts in ([(0, 0, 1)], [(0, 0, 1), (1, 1, 2)]):
+        with pytest.raises(MemoryError):
+            crew.run(greedy, (np.zeros(2),), parts)
+
+
+def test_what_is_not_contiguous_is_refused():
+    kernels.set_num_threads(2)
+    with pytest.raises(Exception, match="C-contiguous, writable"):
+        crew.run(_count(), (np.zeros(8)[::2], 0), [(0, 0, 2), (1, 2, 4)])
 
 
 def test_a_thread_that_wakes_late_does_not_end_the_wait_for_another():
@@ -160,7 +234,7 @@ def test_a_thread_that_wakes_late_does_not_end_the_wait_for_another():
         taken.set()
         leave.wait(10)
 
-    job = threads._Job(hold, [(0,)])
+    job = crew._Job(hold, [(0,)])
     helping = threading.Thread(target=job.help)
     helping.start()
     assert taken.wait(10)
@@ -178,7 +252,7 @@ def test_a_thread_that_wakes_late_does_not_end_the_wait_for_another():
 
 def test_a_thread_that_wakes_late_is_not_waited_for():
     kernels.set_num_threads(2)
-    (worker,) = threads._at_work(1)
+    (worker,) = crew._at_work(1)
     asleep, leave = threading.Event(), threading.Event()
 
     class Sleep:
@@ -186,10 +260,10 @@ def test_a_thread_that_wakes_late_is_not_waited_for():
             asleep.set()
             leave.wait(10)
 
-    worker.queue.put(Sleep())
+    worker.call(Sleep())
     assert asleep.wait(10)
     made = []
-    threads.run(lambda i: made.append(i), [(i,) for i in range(8)])  # the other thread makes none of them
+    crew.call(lambda i: made.append(i), [(i,) for i in range(8)])  # the other thread makes none of them
     leave.set()
     assert made == list(range(8))
 
@@ -202,9 +276,9 @@ def test_an_error_in_any_thread_is_raised():
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        threads.run(fail, [(0,), (1,)])
+        crew.call(fail, [(0,), (1,)])
     with pytest.raises(ZeroDivisionError):
-        threads.run(fail, [(1,), (0,)])
+        crew.call(fail, [(1,), (0,)])
 
 
 def test_the_number_of_threads_is_checked_and_reaches_blas():

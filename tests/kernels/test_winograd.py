@@ -35,14 +35,14 @@ def last(x):
 def conv2d(x, w, padding, **end):
     ys, xs = forward_axes(*x.shape[2:], 3, 3, 1, 1, *padding, 1, 1)
     y = np.full((len(x), ys.size, xs.size, len(w)), np.nan, "f")
-    winograd.correlate(last(x), w, False, order((3, 3), ys, xs), y, ys, xs, epilogue.arguments(x.dtype, 1, **end))
+    winograd.correlate(last(x), w, False, order((3, 3), ((ys, xs),)), y, ys, xs, epilogue.arguments(x.dtype, 1, **end))
     return y.transpose(0, 3, 1, 2)
 
 
 def conv2d_input(g, w, size, padding):
     ((ys, xs),) = adjoint_axes(*size, 3, 3, 1, 1, *padding, 1, 1)
     gx = np.full((len(g), *size, w.shape[1]), np.nan, "f")
-    winograd.correlate(last(g), w, True, order((3, 3), ys, xs), gx, ys, xs, epilogue.arguments(g.dtype, 1))
+    winograd.correlate(last(g), w, True, order((3, 3), ((ys, xs),)), gx, ys, xs, epilogue.arguments(g.dtype, 1))
     return gx.transpose(0, 3, 1, 2)
 
 
@@ -334,7 +334,7 @@ def test_ordinary_images_stay(images, size):
         ys, xs = forward_axes(*size, 3, 3, 1, 1, padding, padding, 1, 1)
         y = np.empty((len(x), ys.size, xs.size, len(w)), "f")
         end = epilogue.arguments(x.dtype, 1)
-        assert winograd.correlate(last(x), w, False, order((3, 3), ys, xs), y, ys, xs, end).size == 0
+        assert winograd.correlate(last(x), w, False, order((3, 3), ((ys, xs),)), y, ys, xs, end).size == 0
 
 
 @pytest.mark.parametrize("value", [np.inf, np.nan, 1e30, 1e-30, 0.0])

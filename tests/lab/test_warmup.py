@@ -71,12 +71,18 @@ def test_it_reaches_every_kernel_and_training_asks_for_no_other():
 
 
 @pytest.mark.parametrize("bits", [128, 256, 512])
-def test_its_layers_meet_both_sides_of_what_depends_on_the_width(bits):
+def test_its_layers_meet_both_sides_of_what_depends_on_the_width(bits, monkeypatch):
     from minigrad.kernels import conv
+    from minigrad.kernels.blocks import adjoint_axes
 
-    few = [conv._spreads(layer()[0].weight.shape, bits // 32) for layer, _ in warmup._LAYERS[:2]]
-    many = conv._spreads((16, 32, 3, 3), bits // 32)
-    assert any(few) and not many
+    def spreads(weights, kernel, out):  # of 12x12 pixels
+        pad = (out + kernel - 13) // 2
+        phases = adjoint_axes(12, 12, kernel, kernel, 1, 1, pad, pad, 1, 1)
+        return conv._spreads.__wrapped__(8, (out, out), weights, 1, phases, np.dtype("f4"))
+
+    monkeypatch.setattr(conv, "lanes", lambda dtype: bits // 32)
+    few, many = spreads(warmup._LAYERS[1][0]()[0].weight.shape, 4, 9), spreads((16, 32, 3, 3), 3, 12)
+    assert few and not many
 
 
 @pytest.mark.slow
