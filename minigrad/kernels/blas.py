@@ -31,9 +31,9 @@ def _batches(a, b):
     if a.size and b.strides[-1] != b.itemsize and b.size < a.size // a.shape[-1] * b.shape[-1]:
         b = np.ascontiguousarray(b)  # a transposed one; BLAS would read it again and again
     work = 2.0 * a.size * b.shape[-1]
-    if work < threads.WORTH_CALLING:
+    many = a.shape[0] * (a.shape[1] if a.ndim > 3 else 1)
+    if work < threads.WORTH_CALLING or len(parts := threads.spans(many, work)) == 1:
         return a @ b
-    parts = threads.spans(a.shape[0] * (a.shape[1] if a.ndim > 3 else 1), work)
     out = np.empty((*a.shape[:-1], b.shape[-1]), a.dtype)
     if a.ndim > 3:  # the first two axes as one would be, whatever the strides
         pairs = [(i, j) for i in range(a.shape[0]) for j in range(a.shape[1])]

@@ -33,7 +33,7 @@ CALLED = ASLEEP + MOST  # and the following words: how often each was called to 
 WORDS = CALLED + MOST
 
 IDLE = 150_000  # looks at the board, about a millisecond, until a thread goes to sleep: to be woken takes a tenth of that or more
-BURST = 16
+BURST = 16  # looks between two pauses: a hypervisor takes the core from a thread that does nothing but pause
 
 _WORD = ir.IntType(64)
 _TASK = ir.FunctionType(_WORD, [_WORD.as_pointer(), _WORD.as_pointer()])  # of what was given, and the numbers of a part
