@@ -264,8 +264,8 @@ pay mostly overhead.
   1×1 convolution): slower in all three products, so they are not used.
 - **Few pixels and many weights** (1×1 with hundreds of channels, 7×7 on a small image): weights are packed for the register
   tiles in each call, a nanosecond for each number, and their gradient is unpacked: up to a third of such a block.
-- **Depthwise and grouped convolution of small groups.** Each multiply-add of a depthwise tile loads a vector of pixels
-  of its own, so loads are the limit; PyTorch's loops keep pixels in registers from one tap to the next.
+- **Depthwise convolution.** Each multiply-add of a tile loads a vector of pixels of its own: no pixel stays in a register
+  from one tap to the next.
 - **Channels that fill no vector**, up to four channels out above all: lanes stay idle (seven of eight for one channel).
 - **Two threads, steps below a millisecond.** Work is shared in some ten microseconds, but what one core has written, the
   other must fetch; and what is Python between two kernels, a tenth to a third of such a step, nobody shares.

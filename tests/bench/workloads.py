@@ -6,6 +6,7 @@ through `mg.compile`; where that refuses, the row has only the first.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import sys
 import warnings
@@ -139,7 +140,17 @@ def layer(build: Callable[[Any], Any], shape: tuple[int, ...]) -> Steps:
 
     Images come and go in the memory layout that the layers before and after would use.
     """
-    return _modes(partial(_own_layer, build, shape)) | _peers("layer", build, shape)
+    return _modes(partial(_own_layer, build, shape)) | _translated(_peers("layer", build, shape))
+
+
+def _translated(steps: Steps) -> Steps:
+    """The steps of those peers into which the layer is translated."""
+    found: Steps = {}
+    for name, step in steps.items():
+        with contextlib.suppress(NotImplementedError):
+            step()
+            found[name] = step
+    return found
 
 
 def _own_layer(build: Callable[[Any], Any], shape: tuple[int, ...]) -> tuple:
