@@ -20,7 +20,8 @@ def growth():
     """How many bytes more are held after repeat(count) than before; whatever repeat(10) allocates first is not counted.
 
     The collector is off meanwhile. It then runs once, because only it empties the interpreter's lists of free objects,
-    and must find nothing.
+    and must find nothing. Other threads allocate too, such as the test runner's when it is sent what to run: where more
+    than SLACK is held, it is measured again, up to three times. What every repetition keeps is seen each time.
     """
     gc.collect()
     gc.disable()
@@ -31,11 +32,14 @@ def growth():
             tracemalloc.start()
         repeat(10)  # fills what is kept from step to step
         gc.collect()
-        before = tracemalloc.get_traced_memory()[0]
-        tracemalloc.reset_peak()
-        repeat(count)
-        assert gc.collect() == 0, "there were cycles"
-        return tracemalloc.get_traced_memory()[0] - before
+        for _ in range(3):
+            before = tracemalloc.get_traced_memory()[0]
+            tracemalloc.reset_peak()
+            repeat(count)
+            assert gc.collect() == 0, "there were cycles"
+            if (held := tracemalloc.get_traced_memory()[0] - before) < SLACK:
+                break
+        return held
 
     yield growth
     tracemalloc.stop()
@@ -83,9 +87,10 @@ def test_inference(growth):
         peaks.append(tracemalloc.get_traced_memory()[1] - tracemalloc.get_traced_memory()[0])
 
     assert growth(infer, 1) < SLACK
+    one = min(peaks[2:])
+    peaks.clear()
     assert growth(infer, 100) < SLACK
-    one, hundred = peaks[2], peaks[5]
-    assert hundred < one + SLACK
+    assert min(peaks[2:]) < one + SLACK
 
 
 @pytest.mark.slow
