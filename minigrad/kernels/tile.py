@@ -15,7 +15,8 @@ tuple of offsets, so a row can be any pixel of an image. The intrinsics know not
                acc[i] = relu?(acc[i] * s[j : j + 2 * lanes] + t[j : ...] + p[offs[i] + o : ... + valid]), empty arrays left out
     offs = tile_steps(step, 8)                     offs[i] = i * step
     acc  = tile_load(a, offs, k)                   acc[i]   = a[offs[i] + k : ... + lanes], 8 rows of one vector
-    acc  = tile_squares(acc, a)                    acc[i]   += a[i] * a[i]
+    acc  = tile_load_rows(a, offs, k, lo, hi)      the same of rows lo to hi; the others are zeros
+    acc  = tile_squares(acc, a)                    acc[i]   += a[i] * a[i], or all into the one vector of acc
     sums = tile_sums(acc)                          sums[i]   = the numbers of acc[i], added up
     transpose(out, o, to, a, k, step)              out[o + j * to + i] = a[k + i * step + j], i and j < lanes
     transpose_part(out, o, to, a, k, step, rows, columns)
@@ -177,6 +178,27 @@ def tile_load(typing, a, offs, k):
         return context.make_tuple(builder, acc, [_load(builder, p, acc.dtype) for p in rows])
 
     return acc(a, offs, types.intp), codegen
+
+
+@intrinsic
+def tile_load_rows(typing, a, offs, k, lo, hi):
+    acc = types.UniTuple(Vec(a.dtype), offs.count)
+
+    def codegen(context, builder, signature, args):
+        a_, offs_, k_, lo_, hi_ = args
+        zero, rows = ir.Constant(_vector(acc.dtype), [0.0] * acc.dtype.lanes), []
+        for i in range(offs.count):
+            row = cgutils.alloca_once_value(builder, zero)
+            builder.store(zero, row)
+            i_ = lo_.type(i)
+            there = builder.and_(builder.icmp_signed("<=", lo_, i_), builder.icmp_signed("<", i_, hi_))
+            with builder.if_then(there, likely=True):
+                p = _pointer(context, builder, a, a_, builder.extract_value(offs_, i), k_)
+                builder.store(_load(builder, p, acc.dtype), row)
+            rows.append(builder.load(row))
+        return context.make_tuple(builder, acc, rows)
+
+    return acc(a, offs, types.intp, types.intp, types.intp), codegen
 
 
 @intrinsic(prefer_literal=True)
@@ -360,10 +382,11 @@ def _interleave(builder, first, a, b, vec):
 @intrinsic
 def tile_squares(typing, acc, a):
     def codegen(context, builder, signature, args):
-        fma, rows = _declare(builder, f"{FMA}.{_name(a.dtype)}", [_vector(a.dtype)] * 3, _vector(a.dtype)), []
-        for i in range(acc.count):
+        fma = _declare(builder, f"{FMA}.{_name(a.dtype)}", [_vector(a.dtype)] * 3, _vector(a.dtype))
+        rows = [builder.extract_value(args[0], i) for i in range(acc.count)]
+        for i in range(a.count):
             ai = builder.extract_value(args[1], i)
-            rows.append(builder.call(fma, [ai, ai, builder.extract_value(args[0], i)]))
+            rows[i % acc.count] = builder.call(fma, [ai, ai, rows[i % acc.count]])
         return context.make_tuple(builder, acc, rows)
 
     return acc(acc, a), codegen

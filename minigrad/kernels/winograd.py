@@ -38,21 +38,24 @@ from math import ceil, lcm
 import numpy as np
 
 from . import crew, threads
-from .blocks import Axis, cache_lines, empty
+from .blocks import Axis, cache_lines, clear, empty
 from .jit import kernel
 from .pack import pack_panel, unpack
 from .tile import (
+    BYTES,
     DEPTH,
     REGISTERS,
     ROWS,
     TALL,
     VECS,
     WIDE,
+    copy,
     lanes,
     tile_add,
     tile_finish,
     tile_fma,
     tile_load,
+    tile_load_rows,
     tile_squares,
     tile_steps,
     tile_store,
@@ -67,6 +70,9 @@ PANEL = lcm(WIDE, TALL)  # tiles whose values at one point lie together
 AGAIN = 1 << 16  # the flaw of a tile that has to be summed directly; others are of single outputs
 SPREAD = 16  # how many times as large as the window of an output the input of its tile may be
 BIG, SMALL = 2.0**55, 2.0**-50  # of norms, with whose squares float32 can reckon; no sum grows by 2**17
+STRIP = (
+    128 // BYTES
+)  # tiles beside each other whose columns, of one vector of channels, are not pushed out of the fastest cache
 BLOCK = 256 * 1024  # bytes of values in work at a time, more where the weights are large
 
 
@@ -79,15 +85,15 @@ def applies(dtype: np.dtype, n: int, c: int, o: int, ys: Axis, xs: Axis) -> bool
 def _wins(n, c, o, ys, xs):
     """Costs are in multiply-adds of a vector.
 
-    A transform of 6x6 vectors costs as much as 600 of them, back to 4x4 as 350, of weights as 1000, and twice that if
-    they are too many for the cache.
+    A transform of 6x6 vectors costs as much as 250 of them, back to 4x4 as 200, of weights as 500, and twice that if
+    they are too many for the cache: with these, what is chosen for 70 random shapes takes 1 to 3 % longer than the best.
     """
     if not (ys.dense and xs.dense and ys.taps.size == xs.taps.size == 3 and c % LANE == 0):
         return False
     tiles, vectors = n * ceil(ys.size / 4) * ceil(xs.size / 4), ceil(o / LANE)
-    weights = 1000 if c * vectors <= 4096 else 2000
+    weights = 500 if c * vectors <= 4096 else 1000
     products = ceil(tiles / PANEL) * PANEL * 36 * c * vectors
-    here = products + tiles * (600 * c // LANE + 350 * vectors) + weights * c * vectors
+    here = products + tiles * (250 * c // LANE + 200 * vectors) + weights * c * vectors
     return here < 9 * n * ys.size * xs.size * c * vectors
 
 
@@ -166,10 +172,10 @@ def _transform_weights(w, adjoint, taps, c, o, u, lo, hi):
 def _correlate_blocks(x, u, y, scale, shift, plus, relu, flaws, top, left, tiles, size, lo, hi):
     """Blocks lo to hi, of `size` tiles each."""
     c, o = x.shape[3], (y.shape[3] + LANE - 1) // LANE * LANE
-    v, m = _points(size * c, x), _points(size * o, x)
+    v, m, memory = _points(size * c, x), _points(size * o, x), _memory(c, x)
     for block in range(lo, hi):
         first, last = block * size, min(block * size + size, tiles)
-        _transform_input_watched(x, top, left, first, last, v, y, flaws)
+        _transform_input_watched(x, top, left, first, last, v, y, flaws, memory)
         _multiply(v, u, m, last - first, c, o)
         _transform_output(m, o, first, last, y, flaws, (scale, shift, plus, relu))
 
@@ -181,84 +187,106 @@ def _points(count, like):
 
 
 @cache
-def _patch_transform(watched):
-    """Bt d B, columns first; rows of d are `line` apart. If watched, it returns the squares of d, added up in part."""
-
-    @kernel
-    def transform_patch(d, line, c, half, v, place):
-        point, energy = v.size // 36, tile_zero(d, 6, 1)
-        for k in range(0, c, LANE):
-            for j in range(6):
-                column = tile_load(d, tile_steps(line, 6), j * c + k)
-                if watched:
-                    energy = tile_squares(energy, column)
-                tile_store(half, tile_steps(6 * LANE, 6), j * LANE, _b(column), LANE)
-            for i in range(6):
-                row = tile_load(half, tile_steps(LANE, 6), 6 * i * LANE)
-                tile_store(v, tile_steps(point, 6), place + 6 * i * point, _b(row), LANE)
-            place += PANEL * LANE
-        return energy
-
-    return transform_patch
-
-
-@cache
 def _input_transform(watched):
-    """Bt d B of tiles first to last: v[point, panel, vector of channels, tile]; and the flaws of tiles."""
-    transform_patch = _patch_transform(watched)
+    """Bt d B of tiles first to last: v[point, panel, vector of channels, tile]; and if watched, the flaws of tiles.
+
+    Tiles beside each other read the same columns, of which each is transformed once. For one vector of channels, the
+    columns of a strip of tiles stay in the fastest cache.
+    """
 
     @kernel
-    def transform_input(x, top, left, first, last, v, y, flaws):
+    def transform_input(x, top, left, first, last, v, y, flaws, memory):
         _, h, w, c = x.shape
         _, oh, ow, _ = y.shape
-        down, across = (oh + 3) // 4, (ow + 3) // 4
-        pixels, patch, half = x.reshape(-1), cache_lines(36 * c, x), cache_lines(36 * LANE, x)
-        squares = np.empty(36)
-        for t in range(first, last):
+        down, across, point = (oh + 3) // 4, (ow + 3) // 4, v.size // 36
+        pixels, (columns, energy, patch, squares), t = x.reshape(-1), memory, first
+        while t < last:
             n, i0, j0 = t // (down * across), t // across % down * 4, t % across * 4
-            i, j, rows, columns = i0 + top, j0 + left, min(oh - i0, 4), min(ow - j0, 4)
-            panel, row = divmod(t - first, PANEL)
-            place = panel * PANEL * c + row * LANE
-            inside = i >= 0 and j >= 0 and i + 6 <= h and j + 6 <= w
-            if inside:
-                d, line = pixels[((n * h + i) * w + j) * c :], w * c
-            else:
-                _cut(patch.reshape(6, 6, c), x, n, i, j)
-                d, line = patch, 6 * c
-            energy = transform_patch(d, line, c, half, v, place)
-            if watched and not _seems_even(d, line, c, rows, columns, energy):
-                flaws[t] = _flaws(d, line, c, rows, columns, squares)
+            i, j, many = i0 + top, j0 + left, min(STRIP, min(last - t, across - t % across))
+            rows_lo, rows_hi = max(0, -i), min(6, h - i)
+            lo, hi, end = max(0, -j), min(4 * many + 2, w - j), 4 * many + 2
+            clear(columns, 0, 6 * lo * LANE)
+            clear(columns, 6 * hi * LANE, 6 * end * LANE)
+            if watched:
+                clear(energy, 0, end * LANE)
+            for k in range(0, c, LANE):
+                for b in range(lo, hi):
+                    place = ((n * h + i) * w + j + b) * c + k
+                    if rows_lo == 0 and rows_hi == 6:
+                        d = tile_load(pixels, tile_steps(w * c, 6), place)
+                    else:
+                        d = tile_load_rows(pixels, tile_steps(w * c, 6), place, rows_lo, rows_hi)
+                    if watched:
+                        one = tile_load(energy, tile_steps(0, 1), b * LANE)
+                        tile_store(energy, tile_steps(0, 1), b * LANE, tile_squares(one, d), LANE)
+                    tile_store(columns, tile_steps(LANE, 6), 6 * b * LANE, _b(d), LANE)
+                for s in range(many):
+                    panel, row = divmod(t + s - first, PANEL)
+                    place = (panel * c + k) * PANEL + row * LANE
+                    for a in range(6):
+                        d = tile_load(columns, tile_steps(6 * LANE, 6), (24 * s + a) * LANE)
+                        tile_store(v, tile_steps(point, 6), place + 6 * a * point, _b(d), LANE)
+            if watched:
+                for s in range(many):
+                    rows, width, beside = min(oh - i0, 4), min(ow - j0 - 4 * s, 4), j + 4 * s
+                    (total,) = tile_sums(_added(tile_load(energy, tile_steps(LANE, 6), 4 * s * LANE)))
+                    if not _seems_even(x, n, i, beside, rows, width, total):
+                        _cut(patch, x, n, i, beside)
+                        flaws[t + s] = _flaws(patch, c, rows, width, squares)
+            t += many
 
     return transform_input
+
+
+@kernel
+def _memory(c, like):
+    """What `_input_transform` needs: columns of a strip, their squares, a patch and its squares."""
+    columns = 4 * STRIP + 2
+    return (
+        cache_lines(6 * columns * LANE, like),
+        cache_lines(columns * LANE, like),
+        cache_lines(36 * c, like),
+        np.empty(36),
+    )
 
 
 _transform_input, _transform_input_watched = _input_transform(False), _input_transform(True)
 
 
 @kernel
-def _seems_even(d, line, c, rows, columns, energy):
-    """Whether each window has a pixel, of four that are looked at, that is not small beside the patch."""
-    middle = tile_zero(d, 4, 1)
-    i0, j0 = min(rows, 2), min(columns, 2)
-    i1, j1 = 3 if rows == 4 else i0, 3 if columns == 4 else j0
-    looked = i0 * line + j0 * c, i0 * line + j1 * c, i1 * line + j0 * c, i1 * line + j1 * c
+def _added(d):
+    d0, d1, d2, d3, d4, d5 = d
+    return (d0 + d1 + d2 + d3 + d4 + d5,)
+
+
+@kernel
+def _seems_even(x, n, i, j, rows, columns, total):
+    """Whether each window has a pixel, of four that are looked at, that is not small beside the patch, whose squares are
+    `total` in all.
+    """
+    _, h, w, c = x.shape
+    i0, j0 = i + min(rows, 2), j + min(columns, 2)
+    i1, j1 = i + 3 if rows == 4 else i0, j + 3 if columns == 4 else j0
+    if i0 < 0 or j0 < 0 or i1 >= h or j1 >= w:
+        return False
+    middle, pixels, number = tile_zero(x, 4, 1), x.reshape(-1), x.dtype.type
+    place, line, step = ((n * h + i0) * w + j0) * c, (i1 - i0) * w * c, (j1 - j0) * c
+    looked = place, place + step, place + line, place + line + step
     for k in range(0, c, LANE):
-        middle = tile_squares(middle, tile_load(d, looked, k))
-    r0, r1, r2, r3, r4, r5 = energy
-    (total,), number = tile_sums((r0 + r1 + r2 + r3 + r4 + r5,)), d.dtype.type
+        middle = tile_squares(middle, tile_load(pixels, looked, k))
     p0, p1, p2, p3 = tile_sums(middle)
     least = min(min(p0, p1), min(p2, p3))
     return number(SMALL**2) <= total <= number(BIG**2) and least * number(SPREAD**2) >= total
 
 
 @kernel
-def _flaws(d, line, c, rows, columns, energy):
+def _flaws(d, c, rows, columns, energy):
     """A bit for each output whose window is empty; AGAIN if another is small beside the patch, or that too large or small."""
     total = 0.0
     for i in range(6):
         for j in range(6):
             pixel = 0.0
-            for k in range(i * line + j * c, i * line + (j + 1) * c):
+            for k in range((6 * i + j) * c, (6 * i + j + 1) * c):
                 pixel += np.float64(d[k]) * np.float64(d[k])
             energy[6 * i + j] = pixel
             total += pixel
@@ -281,16 +309,16 @@ def _flaws(d, line, c, rows, columns, energy):
 
 @kernel
 def _cut(patch, x, n, i0, j0):
-    """Fill a patch with the pixels of image n from (i0, j0) on, and with zeros where there is no image."""
+    """Fill a patch with the six by six pixels of image n from (i0, j0) on, and with zeros where there is no image."""
     _, h, w, c = x.shape
-    one, size = tile_steps(0, 1), patch.shape[0]
-    for i in range(size):
-        for j in range(size):
-            inside = 0 <= i0 + i < h and 0 <= j0 + j < w
-            s, d = ((n * h + i0 + i) * w + j0 + j) * c, (size * i + j) * c
-            for k in range(0, c, LANE):
-                pixel = tile_load(x, one, s + k) if inside else tile_zero(x, 1, 1)
-                tile_store(patch, one, d + k, pixel, LANE)
+    pixels = x.reshape(-1)
+    for i in range(6):
+        for j in range(6):
+            d = (6 * i + j) * c
+            if 0 <= i0 + i < h and 0 <= j0 + j < w:
+                copy(patch, d, pixels, ((n * h + i0 + i) * w + j0 + j) * c, c)
+            else:
+                clear(patch, d, d + c)
 
 
 @kernel
@@ -342,38 +370,37 @@ def _transform_output(m, o, first, last, y, flaws, end):
     for t in range(first, last):
         n, i0, j0 = t // (down * across), t // across % down * 4, t % across * 4
         rows, columns = min(oh - i0, 4), min(ow - j0, 4)
+        corner, line = ((n * oh + i0) * ow + j0) * channels, ow * channels
         for k in range(0, o, LANE):
             for j in range(6):
                 column = tile_load(m, tile_steps(6 * point, 6), (t - first) * o + k + j * point)
                 tile_store(half, tile_steps(6 * LANE, 4), j * LANE, _a(column), LANE)
-            valid = min(LANE, channels - k)
-            for i in range(rows):
-                row = _a(tile_load(half, tile_steps(LANE, 6), 6 * i * LANE))
-                place = ((n * oh + i0 + i) * ow + j0) * channels + k
-                pixels = tile_steps(channels, 4)
-                empty_windows = flaws[t] >> 4 * i & 15
-                if columns == 4 and valid == LANE and not empty_windows:
+            if rows == columns == 4 and k + LANE <= channels and flaws[t] == 0:
+                for i in range(4):
+                    row = _a(tile_load(half, tile_steps(LANE, 6), 6 * i * LANE))
+                    pixels, place = tile_steps(channels, 4), corner + i * line + k
                     row = tile_finish(row, scale, shift, k, plus, pixels, place, LANE, relu)
                     tile_store(y, pixels, place, row, LANE)
-                else:
-                    tile_store(part, tile_steps(LANE, 4), 0, row, LANE)
-                    for j in range(columns):
-                        if empty_windows >> j & 1:
-                            part[j * LANE : (j + 1) * LANE] = 0
-                        one, pixel = tile_steps(0, 1), place + j * channels
-                        alone = tile_load(part, one, j * LANE)
-                        alone = tile_finish(alone, scale, shift, k, plus, one, pixel, valid, relu)
-                        tile_store(y, one, pixel, alone, valid)
+                continue
+            for i in range(rows):
+                row = _a(tile_load(half, tile_steps(LANE, 6), 6 * i * LANE))
+                tile_store(part, tile_steps(LANE, 4), 0, row, LANE)
+                for j in range(columns):
+                    if flaws[t] >> (4 * i + j) & 1:  # its window is empty
+                        clear(part, j * LANE, (j + 1) * LANE)
+                    one, place, valid = tile_steps(0, 1), corner + i * line + j * channels + k, min(LANE, channels - k)
+                    pixel = tile_finish(tile_load(part, one, j * LANE), scale, shift, k, plus, one, place, valid, relu)
+                    tile_store(y, one, place, pixel, valid)
 
 
 @kernel
 def _correlate_weight(x, g, sums, top, left, tiles, size, part, lo, hi, k0, k1):
     """What blocks lo to hi give for output channels k0 to k1: sums[part, point, c, o] = v[point, tile, c] * m[point, tile, o]."""
     c, o = x.shape[3], g.shape[3]
-    v, m, nothing = _points(size * c, x), _points(size * o, x), np.zeros(0, np.int32)
+    v, m, nothing, memory = _points(size * c, x), _points(size * o, x), np.zeros(0, np.int32), _memory(c, x)
     for block in range(lo, hi):
         first, last = block * size, min(block * size + size, tiles)
-        _transform_input(x, top, left, first, last, v, g, nothing)
+        _transform_input(x, top, left, first, last, v, g, nothing, memory)
         _transform_gradient(g, first, last, m, k0, k1)
         _multiply_weight(v, m, sums[part], last - first, k0, k1, block == lo)
 
@@ -382,29 +409,20 @@ def _correlate_weight(x, g, sums, top, left, tiles, size, part, lo, hi, k0, k1):
 def _transform_gradient(g, first, last, m, k0, k1):
     """A g At of tiles first to last: m[point, tile, o]."""
     _, h, w, o = g.shape
-    down, across = (h + 3) // 4, (w + 3) // 4
-    pixels, patch, half = g.reshape(-1), cache_lines(16 * o, g), cache_lines(24 * LANE, g)
+    down, across, point = (h + 3) // 4, (w + 3) // 4, m.size // 36
+    pixels, columns = g.reshape(-1), cache_lines(24 * LANE, g)
     for t in range(first, last):
         n, i, j = t // (down * across), t // across % down * 4, t % across * 4
-        place = (t - first) * o
-        if i + 4 <= h and j + 4 <= w:
-            _transform_pixels(pixels[((n * h + i) * w + j) * o :], w * o, o, half, m, place, k0, k1)
-        else:
-            _cut(patch.reshape(4, 4, o), g, n, i, j)
-            _transform_pixels(patch, 4 * o, o, half, m, place, k0, k1)
-
-
-@kernel
-def _transform_pixels(g, line, o, half, m, place, k0, k1):
-    """A g At, columns first; rows of g are `line` apart."""
-    point = m.size // 36
-    for k in range(k0, k1, LANE):
-        for j in range(4):
-            column = tile_load(g, tile_steps(line, 4), j * o + k)
-            tile_store(half, tile_steps(4 * LANE, 6), j * LANE, _a_adjoint(column), LANE)
-        for i in range(6):
-            row = tile_load(half, tile_steps(LANE, 4), 4 * i * LANE)
-            tile_store(m, tile_steps(point, 6), place + k + 6 * i * point, _a_adjoint(row), LANE)
+        place, there = (t - first) * o, ((n * h + i) * w + j) * o
+        rows, wide = min(4, h - i), min(4, w - j)
+        clear(columns, 6 * wide * LANE, 24 * LANE)
+        for k in range(k0, k1, LANE):
+            for b in range(wide):
+                d = tile_load_rows(pixels, tile_steps(w * o, 4), there + b * o + k, 0, rows)
+                tile_store(columns, tile_steps(LANE, 6), 6 * b * LANE, _a_adjoint(d), LANE)
+            for a in range(6):
+                d = tile_load(columns, tile_steps(6 * LANE, 4), a * LANE)
+                tile_store(m, tile_steps(point, 6), place + k + 6 * a * point, _a_adjoint(d), LANE)
 
 
 @kernel
