@@ -83,7 +83,7 @@ def conv2d_weight(x, g, *, kernel, stride=(1, 1), padding=(0, 0), dilation=(1, 1
     k, og = kh * kw * (c // groups), o // groups
     if depthwise.applies(groups, og, c // groups):
         return depthwise.correlate_weight(channels_last(x), channels_last(g), kernel, ys, xs)
-    if groups == 1 and o % lanes(x.dtype) == 0 and winograd.applies(x.dtype, len(x), c, o, ys, xs):
+    if groups == 1 and winograd.applies(x.dtype, len(x), c, o, ys, xs):
         gw = winograd.correlate_weight(channels_last(x), channels_last(g), ys, xs)
         if gw is not None:
             return gw

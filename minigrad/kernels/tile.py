@@ -15,7 +15,8 @@ tuple of offsets, so a row can be any pixel of an image. The intrinsics know not
                acc[i] = relu?(acc[i] * s[j : j + 2 * lanes] + t[j : ...] + p[offs[i] + o : ... + valid]), empty arrays left out
     offs = tile_steps(step, 8)                     offs[i] = i * step
     acc  = tile_load(a, offs, k)                   acc[i]   = a[offs[i] + k : ... + lanes], 8 rows of one vector
-    acc  = tile_load_rows(a, offs, k, lo, hi)      the same of rows lo to hi; the others are zeros
+    acc  = tile_load_part(a, offs, k, lo, hi, valid)
+               the same of rows lo to hi, and of these the first `valid` numbers; the others are zeros
     acc  = tile_squares(acc, a)                    acc[i]   += a[i] * a[i], or all into the one vector of acc
     sums = tile_sums(acc)                          sums[i]   = the numbers of acc[i], added up
     transpose(out, o, to, a, k, step)              out[o + j * to + i] = a[k + i * step + j], i and j < lanes
@@ -181,24 +182,27 @@ def tile_load(typing, a, offs, k):
 
 
 @intrinsic
-def tile_load_rows(typing, a, offs, k, lo, hi):
+def tile_load_part(typing, a, offs, k, lo, hi, valid):
     acc = types.UniTuple(Vec(a.dtype), offs.count)
 
     def codegen(context, builder, signature, args):
-        a_, offs_, k_, lo_, hi_ = args
-        zero, rows = ir.Constant(_vector(acc.dtype), [0.0] * acc.dtype.lanes), []
+        a_, offs_, k_, lo_, hi_, valid_ = args
+        vec, rows = acc.dtype, []
+        whole, mask = builder.icmp_signed(">=", valid_, valid_.type(vec.lanes)), _mask(builder, valid_, 0, vec)
         for i in range(offs.count):
-            row = cgutils.alloca_once_value(builder, zero)
-            builder.store(zero, row)
-            i_ = lo_.type(i)
-            there = builder.and_(builder.icmp_signed("<=", lo_, i_), builder.icmp_signed("<", i_, hi_))
-            with builder.if_then(there, likely=True):
-                p = _pointer(context, builder, a, a_, builder.extract_value(offs_, i), k_)
-                builder.store(_load(builder, p, acc.dtype), row)
+            p = _pointer(context, builder, a, a_, builder.extract_value(offs_, i), k_)
+            row = cgutils.alloca_once_value(builder, ir.Constant(_vector(vec), [0.0] * vec.lanes))
+            builder.store(ir.Constant(_vector(vec), [0.0] * vec.lanes), row)
+            there = [builder.icmp_signed("<=", lo_, lo_.type(i)), builder.icmp_signed("<", hi_.type(i), hi_)]
+            with builder.if_then(builder.and_(*there)), builder.if_else(whole) as (then, otherwise):
+                with then:
+                    builder.store(_load(builder, p, vec), row)
+                with otherwise:
+                    builder.store(_load(builder, p, vec, mask), row)
             rows.append(builder.load(row))
         return context.make_tuple(builder, acc, rows)
 
-    return acc(a, offs, types.intp, types.intp, types.intp), codegen
+    return acc(a, offs, *[types.intp] * 4), codegen
 
 
 @intrinsic(prefer_literal=True)

@@ -55,7 +55,7 @@ from .tile import (
     tile_finish,
     tile_fma,
     tile_load,
-    tile_load_rows,
+    tile_load_part,
     tile_squares,
     tile_steps,
     tile_store,
@@ -70,9 +70,7 @@ PANEL = lcm(WIDE, TALL)  # tiles whose values at one point lie together
 AGAIN = 1 << 16  # the flaw of a tile that has to be summed directly; others are of single outputs
 SPREAD = 16  # how many times as large as the window of an output the input of its tile may be
 BIG, SMALL = 2.0**55, 2.0**-50  # of norms, with whose squares float32 can reckon; no sum grows by 2**17
-STRIP = (
-    128 // BYTES
-)  # tiles beside each other whose columns, of one vector of channels, are not pushed out of the fastest cache
+STRIP = 128 // BYTES  # tiles beside each other: with more, their columns are pushed out of the fastest cache
 BLOCK = 256 * 1024  # bytes of values in work at a time, more where the weights are large
 
 
@@ -85,16 +83,21 @@ def applies(dtype: np.dtype, n: int, c: int, o: int, ys: Axis, xs: Axis) -> bool
 def _wins(n, c, o, ys, xs):
     """Costs are in multiply-adds of a vector.
 
-    A transform of 6x6 vectors costs as much as 250 of them, back to 4x4 as 200, of weights as 500, and twice that if
-    they are too many for the cache: with these, what is chosen for 70 random shapes takes 1 to 3 % longer than the best.
+    A transform of 6x6 vectors costs as much as 250 of them, back to 4x4 as much, a tile besides 150, and weights 500, or
+    twice that if they are too many for the cache: so 70 random shapes take 1.5 % longer than if the faster were known.
     """
-    if not (ys.dense and xs.dense and ys.taps.size == xs.taps.size == 3 and c % LANE == 0):
+    if not (ys.dense and xs.dense and ys.taps.size == xs.taps.size == 3):
         return False
-    tiles, vectors = n * ceil(ys.size / 4) * ceil(xs.size / 4), ceil(o / LANE)
+    tiles, vectors, wide = n * ceil(ys.size / 4) * ceil(xs.size / 4), ceil(o / LANE), _whole(c)
     weights = 500 if c * vectors <= 4096 else 1000
-    products = ceil(tiles / PANEL) * PANEL * 36 * c * vectors
-    here = products + tiles * (250 * c // LANE + 200 * vectors) + weights * c * vectors
+    products = ceil(tiles / PANEL) * PANEL * 36 * wide * vectors
+    here = products + tiles * (250 * (wide // LANE + vectors) + 150) + weights * c * vectors
     return here < 9 * n * ys.size * xs.size * c * vectors
+
+
+def _whole(channels):
+    """So many channels, and as many more as fill a vector."""
+    return ceil(channels / LANE) * LANE
 
 
 def tame(w) -> bool:
@@ -107,11 +110,11 @@ def tame(w) -> bool:
 def correlate(x, w, adjoint, taps, y, ys, xs, end):  # x (N,H,W,C), w (O,C,3,3) or its adjoint, y (N,OH,OW,O)
     """Fill y; `end` is its epilogue. Returns the tiles that have to be done again, by direct summation."""
     c, o = x.shape[3], y.shape[3]
-    vectors = ceil(o / LANE)
-    u = empty((36, c * vectors * LANE + LANE), x.dtype)  # more than needed, see `_points`
+    wide, vectors = _whole(c), ceil(o / LANE)
+    u = empty((36, wide * vectors * LANE + LANE), x.dtype)  # more than needed, see `_points`
     parts = threads.spans(vectors, threads.PASS * w.size)
     crew.run(_transform_weights, (w, adjoint, taps, c, o, u), parts)
-    tiles, size, count = _blocks(len(x), c, o, ys, xs, u.nbytes, threads.get_num_threads())
+    tiles, size, count = _blocks(len(x), wide, o, ys, xs, u.nbytes, threads.get_num_threads())
     flaws = np.zeros(tiles, np.int32)
     args = (x, u, y, *end, flaws, *corner(ys, xs), tiles, size)
     crew.run(_correlate_blocks, args, threads.spans(count, 2 * 9 * y.size * c))
@@ -120,18 +123,18 @@ def correlate(x, w, adjoint, taps, y, ys, xs, end):  # x (N,H,W,C), w (O,C,3,3) 
 
 def correlate_weight(x, g, ys, xs):  # x (N,H,W,C), g (N,OH,OW,O) -> (O,C,3,3)
     """None if it has to be done again, by direct summation: a number that is not finite has spread over its tile."""
-    (n, _, _, c), o = x.shape, g.shape[3]
-    tiles, size, count = _blocks(n, c, o, ys, xs, 36 * c * o * x.itemsize, threads.get_num_threads())
+    (n, _, _, c), wide, o = x.shape, _whole(x.shape[3]), _whole(g.shape[3])
+    tiles, size, count = _blocks(n, wide, o, ys, xs, 36 * wide * o * x.itemsize, threads.get_num_threads())
     work, panels = 2 * 9 * g.size * c, ceil(o / (VECS * LANE))
     if tiles < 8 * o and panels >= threads.get_num_threads():  # sums are larger than what they are of: share them
         parts = [(0, 0, count, lo * VECS * LANE, min(o, hi * VECS * LANE)) for lo, hi in threads.spans(panels, work, 1)]
     else:
         parts = [(i, lo, hi, 0, o) for i, (lo, hi) in enumerate(threads.spans(count, work, 1))]
-    sums = empty((parts[-1][0] + 1, 36, c, o), x.dtype)
+    sums = empty((parts[-1][0] + 1, 36, wide, o), x.dtype)
     crew.run(_correlate_weight, (x, g, sums, *corner(ys, xs), tiles, size), parts)
     gw = empty((1, 9 * c, o), x.dtype)
     crew.run(_gather_weights, (sums, gw), threads.spans(c * o // LANE, threads.PASS * sums.size))
-    return unpack(gw, o, c, (3, 3)) if tame(gw) else None
+    return unpack(gw, g.shape[3], c, (3, 3)) if tame(gw) else None
 
 
 def corner(ys, xs):
@@ -151,8 +154,10 @@ def _blocks(n, c, o, ys, xs, weights, threads):
 
 @kernel
 def _transform_weights(w, adjoint, taps, c, o, u, lo, hi):
-    """G w Gt of vectors lo to hi of output channels: u[point] holds c rows of one or two vectors, panel after panel."""
-    flat, point = u.reshape(-1), u.shape[1]
+    """G w Gt of vectors lo to hi of output channels: u[point] holds a row of one or two vectors for each channel, and rows
+    of zeros up to whole vectors of channels, panel after panel.
+    """
+    flat, point, rows = u.reshape(-1), u.shape[1], (c + LANE - 1) // LANE * LANE
     packed, half = cache_lines(9 * c * LANE, w), cache_lines(18 * LANE, w)
     for v in range(lo, hi):
         pack_panel(w, 1, adjoint, taps, 0, v * LANE, 1, packed, 0)
@@ -162,17 +167,21 @@ def _transform_weights(w, adjoint, taps, c, o, u, lo, hi):
             for b in range(3):
                 d = tile_load(packed, tile_steps(3 * c * LANE, 3), (b * c + i) * LANE)
                 tile_store(half, tile_steps(3 * LANE, 6), b * LANE, _g(d), LANE)
-            place = first * LANE * c + i * wide + (v - first) * LANE
+            place = first * LANE * rows + i * wide + (v - first) * LANE
             for a in range(6):
                 d = tile_load(half, tile_steps(LANE, 3), 3 * a * LANE)
                 tile_store(flat, tile_steps(point, 6), place + 6 * a * point, _g(d), LANE)
+        for i in range(c, rows):
+            for a in range(36):
+                place = a * point + first * LANE * rows + i * wide + (v - first) * LANE
+                clear(flat, place, place + LANE)
 
 
 @kernel
 def _correlate_blocks(x, u, y, scale, shift, plus, relu, flaws, top, left, tiles, size, lo, hi):
     """Blocks lo to hi, of `size` tiles each."""
-    c, o = x.shape[3], (y.shape[3] + LANE - 1) // LANE * LANE
-    v, m, memory = _points(size * c, x), _points(size * o, x), _memory(c, x)
+    c, o = (x.shape[3] + LANE - 1) // LANE * LANE, (y.shape[3] + LANE - 1) // LANE * LANE
+    v, m, memory = _points(size * c, x), _points(size * o, x), _memory(x)
     for block in range(lo, hi):
         first, last = block * size, min(block * size + size, tiles)
         _transform_input_watched(x, top, left, first, last, v, y, flaws, memory)
@@ -198,7 +207,7 @@ def _input_transform(watched):
     def transform_input(x, top, left, first, last, v, y, flaws, memory):
         _, h, w, c = x.shape
         _, oh, ow, _ = y.shape
-        down, across, point = (oh + 3) // 4, (ow + 3) // 4, v.size // 36
+        down, across, point, vectors = (oh + 3) // 4, (ow + 3) // 4, v.size // 36, (c + LANE - 1) // LANE
         pixels, (columns, energy, patch, squares), t = x.reshape(-1), memory, first
         while t < last:
             n, i0, j0 = t // (down * across), t // across % down * 4, t % across * 4
@@ -212,17 +221,17 @@ def _input_transform(watched):
             for k in range(0, c, LANE):
                 for b in range(lo, hi):
                     place = ((n * h + i) * w + j + b) * c + k
-                    if rows_lo == 0 and rows_hi == 6:
+                    if rows_lo == 0 and rows_hi == 6 and k + LANE <= c:
                         d = tile_load(pixels, tile_steps(w * c, 6), place)
                     else:
-                        d = tile_load_rows(pixels, tile_steps(w * c, 6), place, rows_lo, rows_hi)
+                        d = tile_load_part(pixels, tile_steps(w * c, 6), place, rows_lo, rows_hi, c - k)
                     if watched:
                         one = tile_load(energy, tile_steps(0, 1), b * LANE)
                         tile_store(energy, tile_steps(0, 1), b * LANE, tile_squares(one, d), LANE)
                     tile_store(columns, tile_steps(LANE, 6), 6 * b * LANE, _b(d), LANE)
                 for s in range(many):
                     panel, row = divmod(t + s - first, PANEL)
-                    place = (panel * c + k) * PANEL + row * LANE
+                    place = (panel * vectors * LANE + k) * PANEL + row * LANE
                     for a in range(6):
                         d = tile_load(columns, tile_steps(6 * LANE, 6), (24 * s + a) * LANE)
                         tile_store(v, tile_steps(point, 6), place + 6 * a * point, _b(d), LANE)
@@ -239,13 +248,13 @@ def _input_transform(watched):
 
 
 @kernel
-def _memory(c, like):
+def _memory(x):
     """What `_input_transform` needs: columns of a strip, their squares, a patch and its squares."""
     columns = 4 * STRIP + 2
     return (
-        cache_lines(6 * columns * LANE, like),
-        cache_lines(columns * LANE, like),
-        cache_lines(36 * c, like),
+        cache_lines(6 * columns * LANE, x),
+        cache_lines(columns * LANE, x),
+        cache_lines(36 * x.shape[3], x),
         np.empty(36),
     )
 
@@ -273,7 +282,7 @@ def _seems_even(x, n, i, j, rows, columns, total):
     place, line, step = ((n * h + i0) * w + j0) * c, (i1 - i0) * w * c, (j1 - j0) * c
     looked = place, place + step, place + line, place + line + step
     for k in range(0, c, LANE):
-        middle = tile_squares(middle, tile_load(pixels, looked, k))
+        middle = tile_squares(middle, tile_load_part(pixels, looked, k, 0, 4, c - k))
     p0, p1, p2, p3 = tile_sums(middle)
     least = min(min(p0, p1), min(p2, p3))
     return number(SMALL**2) <= total <= number(BIG**2) and least * number(SPREAD**2) >= total
@@ -396,29 +405,33 @@ def _transform_output(m, o, first, last, y, flaws, end):
 @kernel
 def _correlate_weight(x, g, sums, top, left, tiles, size, part, lo, hi, k0, k1):
     """What blocks lo to hi give for output channels k0 to k1: sums[part, point, c, o] = v[point, tile, c] * m[point, tile, o]."""
-    c, o = x.shape[3], g.shape[3]
-    v, m, nothing, memory = _points(size * c, x), _points(size * o, x), np.zeros(0, np.int32), _memory(c, x)
+    _, _, c, o = sums.shape
+    v, m, nothing, memory = _points(size * c, x), _points(size * o, x), np.zeros(0, np.int32), _memory(x)
     for block in range(lo, hi):
         first, last = block * size, min(block * size + size, tiles)
         _transform_input(x, top, left, first, last, v, g, nothing, memory)
-        _transform_gradient(g, first, last, m, k0, k1)
+        _transform_gradient(g, first, last, m, o, k0, k1)
         _multiply_weight(v, m, sums[part], last - first, k0, k1, block == lo)
 
 
 @kernel
-def _transform_gradient(g, first, last, m, k0, k1):
-    """A g At of tiles first to last: m[point, tile, o]."""
-    _, h, w, o = g.shape
+def _transform_gradient(g, first, last, m, o, k0, k1):
+    """A g At of tiles first to last: m[point, tile, o]; channels that g has not are zeros."""
+    _, h, w, channels = g.shape
     down, across, point = (h + 3) // 4, (w + 3) // 4, m.size // 36
     pixels, columns = g.reshape(-1), cache_lines(24 * LANE, g)
     for t in range(first, last):
         n, i, j = t // (down * across), t // across % down * 4, t % across * 4
-        place, there = (t - first) * o, ((n * h + i) * w + j) * o
+        place, there = (t - first) * o, ((n * h + i) * w + j) * channels
         rows, wide = min(4, h - i), min(4, w - j)
         clear(columns, 6 * wide * LANE, 24 * LANE)
         for k in range(k0, k1, LANE):
             for b in range(wide):
-                d = tile_load_rows(pixels, tile_steps(w * o, 4), there + b * o + k, 0, rows)
+                at = there + b * channels + k
+                if rows == 4 and k + LANE <= channels:
+                    d = tile_load(pixels, tile_steps(w * channels, 4), at)
+                else:
+                    d = tile_load_part(pixels, tile_steps(w * channels, 4), at, 0, rows, channels - k)
                 tile_store(columns, tile_steps(LANE, 6), 6 * b * LANE, _a_adjoint(d), LANE)
             for a in range(6):
                 d = tile_load(columns, tile_steps(6 * LANE, 4), a * LANE)
@@ -468,9 +481,9 @@ _sums_wide, _sums_slim = _sum_tiles(min(ROWS, LANE, REGISTERS // 4), VECS), _sum
 
 @kernel
 def _gather_weights(sums, gw, lo, hi):
-    """Gt u G of vectors lo to hi of kernels, u being the sum of all sums: gw[tap, c, o]."""
+    """Gt u G of vectors lo to hi of kernels, u being the sum of all sums: gw[tap, c, o], without the rows that fill vectors."""
     parts, _, c, o = sums.shape
-    flat, out, point = sums.reshape(-1), gw.reshape(-1), c * o
+    flat, out, point, tap = sums.reshape(-1), gw.reshape(-1), c * o, gw.size // 9
     half, one = cache_lines(18 * LANE, gw), tile_steps(0, 1)
     for k in range(lo * LANE, hi * LANE, LANE):
         for other in range(36, 36 * parts):
@@ -480,7 +493,7 @@ def _gather_weights(sums, gw, lo, hi):
             tile_store(half, tile_steps(6 * LANE, 3), j * LANE, _g_adjoint(column), LANE)
         for i in range(3):
             row = tile_load(half, tile_steps(LANE, 6), 6 * i * LANE)
-            tile_store(out, tile_steps(point, 3), 3 * i * point + k, _g_adjoint(row), LANE)
+            tile_store(out, tile_steps(tap, 3), 3 * i * tap + k, _g_adjoint(row), LANE)
 
 
 P2, P3, Q2, Q3 = P**2, P**3, Q**2, Q**3
