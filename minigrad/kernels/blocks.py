@@ -12,6 +12,7 @@ from itertools import product
 from math import ceil, prod
 
 import numpy as np
+from numba.extending import register_jitable
 
 from .jit import kernel
 from .tile import TALL, WIDE, copy
@@ -126,21 +127,29 @@ def _skip(memory):
 
 
 @kernel
-def scratch(x, top, dh, left, dw, images, rows, groups):
+def scratch(x, top, dh, left, dw, images, rows, groups, copied):
     """Memory for what a block reads, the numbers of a pixel, a line and an image in it; and whether it is x itself.
 
-    That is so if no window leaves an image. Groups of few channels are copied one by one: then what a window reads of a
-    line lies together.
+    That is so if no window leaves an image, unless a copy is asked for, which may be read a little past its end. Groups of
+    few channels are copied one by one: then what a window reads of a line lies together.
     """
     _, h, w, c = x.shape
-    inside = top[0] + dh[0] >= 0 and top[-1] + dh[-1] < h and left[0] + dw[0] >= 0 and left[-1] + dw[-1] < w
-    apart = groups > 1 and dw.size > 1 and c // groups < TOGETHER
+    inside = (
+        not copied and top[0] + dh[0] >= 0 and top[-1] + dh[-1] < h and left[0] + dw[0] >= 0 and left[-1] + dw[-1] < w
+    )
+    apart = copied_apart(groups, dw.size, c)
     if inside and not apart:
         return x.reshape(-1), c, w * c, h * w * c, True
     pixel = c // groups if apart else c
     line = (left[-1] - left[0] + dw[-1] - dw[0] + 1) * pixel
     area = (top[min(rows, top.size) - 1] - top[0] + dh[-1] - dh[0] + 1) * line
     return cache_lines(images * area + PAST, x), pixel, line, area, False
+
+
+@register_jitable
+def copied_apart(groups: int, taps: int, channels: int) -> bool:
+    """Whether the channels of each group are copied by themselves, so many taps beside each other."""
+    return groups > 1 and taps > 1 and channels // groups < TOGETHER
 
 
 @kernel

@@ -19,9 +19,22 @@ from math import ceil
 import numpy as np
 
 from . import crew, depthwise, epilogue, threads, winograd
-from .blocks import PAST, Axis, adjoint_axes, blocks, cache_lines, clear, empty, forward_axes, locate, look, scratch
+from .blocks import (
+    PAST,
+    Axis,
+    adjoint_axes,
+    blocks,
+    cache_lines,
+    clear,
+    copied_apart,
+    empty,
+    forward_axes,
+    locate,
+    look,
+    scratch,
+)
 from .jit import channels_first, channels_last, contiguous, kernel
-from .pack import order, pack, unpack
+from .pack import order, pack, share, together, unpack
 from .tile import (
     BYTES,
     DEPTH,
@@ -34,6 +47,10 @@ from .tile import (
     tile_add,
     tile_finish,
     tile_fma,
+    tile_fma_by,
+    tile_fma_few,
+    tile_fma_rest,
+    tile_fold,
     tile_load,
     tile_offsets,
     tile_steps,
@@ -88,6 +105,10 @@ def conv2d_weight(x, g, *, kernel, stride=(1, 1), padding=(0, 0), dilation=(1, 1
         if gw is not None:
             return gw
     x, g, ys, xs = _column(channels_last(x), channels_last(g), ys, xs)
+    runs, run = _stretches(c // groups, groups, ys, xs)
+    chunks = ceil(run / lanes(x.dtype)) * runs
+    if og * _round_up(chunks, WIDE) < _round_up(k, TALL) * ceil(og / lanes(x.dtype)):
+        return _few_weights(x, g, kernel, ys, xs, groups, runs, run)
     weights = k * o * x.itemsize * (4 if xs.pointwise else 1)  # which has no scratch to keep in the fastest cache
     images, rows, count = blocks(len(x), c // groups * x.itemsize, ys, xs, weights, threads.get_num_threads())
     work, panels = 2 * g.size * k, groups * _panels(og, x.dtype)
@@ -101,6 +122,24 @@ def conv2d_weight(x, g, *, kernel, stride=(1, 1), padding=(0, 0), dilation=(1, 1
         args = (x, g, sums, ys.reads, ys.offsets, xs.reads, xs.offsets, images, rows, lanes(x.dtype))
         crew.run(_correlate_weight, args, parts)
     return unpack(sums[0] if len(sums) == 1 else sums.sum(axis=0), og, c // groups, kernel)
+
+
+def _few_weights(x, g, kernel, ys, xs, groups, runs, run):  # x (N,H,W,C), g (N,OH,OW,O) -> (O,C/G,kh,kw)
+    """conv2d_weight for few output channels: vectors of weights that read what lies together, one output channel at a time."""
+    (n, _, _, c), o, lane = x.shape, g.shape[3], lanes(x.dtype)
+    chunks = runs * ceil(run / lane)
+    images, rows, count = blocks(
+        n, c // groups * x.itemsize, ys, xs, chunks * lane * x.itemsize, threads.get_num_threads()
+    )
+    shares = min(threads.SHARES, (x.size + g.size) // (8 * chunks * lane * o))
+    parts = threads.spans(count, 2 * g.size * runs * run, max(1, shares))
+    sums = np.zeros((len(parts), groups * ceil(o // groups / 2), _round_up(chunks, WIDE), 2, lane), x.dtype)
+    if count:
+        args = (x, g, sums, ys.reads, ys.offsets, xs.reads, xs.offsets, images, rows, lane, groups)
+        crew.run(_correlate_few_weights, args, threads.numbered(parts))
+    gw = sums.sum(axis=0)[:, :chunks].swapaxes(1, 2).reshape(groups, -1, runs, chunks // runs * lane)
+    gw = gw[:, : o // groups, :, :run].reshape(o, *kernel, c // groups)
+    return np.ascontiguousarray(gw.transpose(0, 3, 1, 2))
 
 
 def _correlate(x, w, groups, adjoint, y, phases, end):  # x (N,H,W,C), w (O,C/G,kh,kw) or its adjoint, y (N,OH,OW,O)
@@ -161,8 +200,17 @@ def _correlate_directly(x, w, groups, adjoint, y, phases, end):
         size, parts = _cut_up(there, c, ys, xs, y.shape[3] * k * x.itemsize, groups * _panels(o, x.dtype), work)
         if parts:
             axes = (ys.reads, ys.offsets, ys.writes, xs.reads, xs.offsets, xs.writes)
-            crew.run(_correlate_blocks, (there, packed, done, here, *end, *axes, *size, lanes(x.dtype)), parts)
+            tiles = _correlating(together(o, *_stretches(c, groups, ys, xs), lanes(x.dtype)))
+            crew.run(tiles, (there, packed, done, here, *end, *axes, *size, lanes(x.dtype)), parts)
         done += k
+
+
+def _stretches(c, groups, ys, xs):
+    """How many stretches of memory a window of c channels reads, and how long they are; see `_runs`."""
+    joined = groups == 1 or copied_apart(groups, xs.taps.size, c * groups)
+    if joined and xs.offsets[-1] - xs.offsets[0] == xs.taps.size - 1:
+        return ys.taps.size, xs.taps.size * c
+    return ys.taps.size * xs.taps.size, c
 
 
 def _panels(o, dtype):
@@ -203,7 +251,11 @@ def _spreads(n, size, weights, groups, phases, dtype):
     (o, c, kh, kw), (oh, ow), lane = weights, size, lanes(dtype)
     columns, vectors = ceil(kh * kw * c / lane), ceil(c / lane)
     here = n * oh * ow * (columns * (o + 20) + 60 * kh) + 5 * kh * kw * c * o
-    there = n * vectors * sum(ys.size * xs.size * (ys.taps.size * xs.taps.size * o + 30) for ys, xs in phases)
+    there = 0
+    for ys, xs in phases:
+        runs, run = _stretches(o, groups, ys, xs)
+        many = together(c, runs, run, lane)
+        there += n * vectors * ys.size * xs.size * (runs * ceil(run / many) + 30)
     if groups == 1 and winograd.applies(dtype, n, o, c, *phases[0]):
         there //= 2
     return here < there and oh * ow * columns * groups * BYTES <= COLUMNS
@@ -225,54 +277,6 @@ def _spread(g, w, gx, groups, ys, xs):  # g (N,OH,OW,O), w (O,C/G,kh,kw), gx (N,
 
 def _round_up(n, step):
     return ceil(n / step) * step
-
-
-@kernel
-def _correlate_blocks(
-    x, w, done, y, scale, shift, plus, relu, top, dh, row_out, left, dw, col_out, images, rows, lane, lo, hi, p0, p1
-):
-    """y[n, row_out[i], col_out[j]] = sum over a, b of w[a,b] @ x[n, top[i]+dh[a], left[j]+dw[b]], for blocks lo to hi and
-    panels p0 to p1 of output channels.
-
-    Before the rows of these taps, each panel of w has those of others, `done` of them.
-    """
-    n, _, _, c = x.shape
-    _, yh, yw, o = y.shape
-    groups = w.shape[0]
-    cg, og = c // groups, o // groups
-    k = w.shape[1] // ((og + lane - 1) // lane * lane)
-    bands = (top.size + rows - 1) // rows
-    seen, pixel, line, area, inside = scratch(x, top, dh, left, dw, images, rows, groups)
-    runs, run = _runs(dh, dw, line, pixel, cg)
-    end = scale, shift, plus, relu
-    pixels = np.empty(images * rows * left.size + TALL, np.int64)  # where the window of a pixel starts in the scratch
-    places = np.empty(images * rows * left.size + TALL, np.int64)  # where the pixel lies in y, counted from the first
-    known = 0
-    for block in range(lo, hi):
-        n0, i0 = block // bands * images, block % bands * rows
-        n1, i1 = min(n0 + images, n), min(i0 + rows, top.size)
-        count = (n1 - n0) * (i1 - i0) * left.size
-        if count != known:
-            locate(pixels, n1 - n0, area, top[: i1 - i0], line, left, pixel)
-            locate(places, n1 - n0, yh * yw * o, row_out[: i1 - i0], yw * o, col_out, o)
-            known = count
-        base = ((n0 * yh + row_out[i0]) * yw + col_out[0]) * o
-        for group in range(groups):
-            there = n0, n1, top[i0] + dh[0], area // line, left[0] + dw[0], line // pixel
-            v, last = _channels(group, og, p0, p1, VECS * lane)
-            if v >= last and group > 0:
-                continue
-            start = look(seen, pixel, inside, x, group, groups, *there)
-            while v < last:
-                panel, out, first = group * w.shape[1] + v * k, base + group * og + v, group * w.shape[1] // k + v
-                if v + lane < og:
-                    at = panel + done * VECS * lane
-                    _pixels_wide(seen, pixels, count, runs, run, start, w, at, y, places, out, og - v, end, first)
-                    v += VECS * lane
-                else:
-                    at = panel + done * lane
-                    _pixels_slim(seen, pixels, count, runs, run, start, w, at, y, places, out, og - v, end, first)
-                    v += lane
 
 
 @cache
@@ -304,6 +308,103 @@ def _pixel_tiles(rows, vecs):
 _pixels_wide, _pixels_slim = _pixel_tiles(WIDE, VECS), _pixel_tiles(TALL, 1)
 
 
+@cache
+def _few_pixel_tiles(many):
+    """The same for few output channels: pixels x one vector, of all output channels and `many` numbers beside each other."""
+
+    @kernel
+    def few_pixel_tiles(seen, pixels, count, runs, run, c0, w, panel, y, places, out, valid, end, first):
+        lane = lanes_of(y)
+        scale, shift, plus, relu = end
+        for p in range(0, count, TALL):
+            windows = tile_offsets(pixels, p, TALL)
+            acc, j = tile_zero(y, TALL, 1), panel
+            for r in runs:
+                i, last = r + c0, r + c0 + run
+                while i <= last - DEPTH * many:
+                    acc = tile_fma_few(acc, seen, windows, i, w, j, many, DEPTH)
+                    i, j = i + DEPTH * many, j + DEPTH * lane
+                while i <= last - many:
+                    acc = tile_fma_few(acc, seen, windows, i, w, j, many, 1)
+                    i, j = i + many, j + lane
+                if i < last:
+                    acc = tile_fma_rest(acc, seen, windows, i, w, j, many, last - i)
+                    j += lane
+            offsets = tile_offsets(places, p, TALL)
+            acc = tile_finish(tile_fold(acc, many), scale, shift, first, plus, offsets, out, valid, relu)
+            tile_store(y, offsets, out, acc, valid)
+
+    return few_pixel_tiles
+
+
+@cache
+def _correlating(many):
+    """The kernel that convolves by tiles which read `many` numbers at a time, see `together`."""
+    tiles = _few_pixel_tiles(many)
+
+    @kernel
+    def correlate_blocks(
+        x, w, done, y, scale, shift, plus, relu, top, dh, row_out, left, dw, col_out, images, rows, lane, lo, hi, p0, p1
+    ):
+        """y[n, row_out[i], col_out[j]] = sum over a, b of w[a,b] @ x[n, top[i]+dh[a], left[j]+dw[b]], for blocks lo to hi and
+        panels p0 to p1 of output channels.
+
+        Before the rows of these taps, each panel of w has those of others, `done` of them.
+        """
+        n, _, _, c = x.shape
+        _, yh, yw, o = y.shape
+        groups = w.shape[0]
+        cg, og = c // groups, o // groups
+        k = w.shape[1] // ((og + lane - 1) // lane * lane)
+        bands = (top.size + rows - 1) // rows
+        seen, pixel, line, area, inside = scratch(x, top, dh, left, dw, images, rows, groups, False)
+        runs, run = _runs(dh, dw, line, pixel, cg)
+        if many > 1:
+            shared = share(w, done, runs.size, run, og, lane, many)
+        end = scale, shift, plus, relu
+        pixels = np.empty(
+            images * rows * left.size + TALL, np.int64
+        )  # where the window of a pixel starts in the scratch
+        places = np.empty(
+            images * rows * left.size + TALL, np.int64
+        )  # where the pixel lies in y, counted from the first
+        known = 0
+        for block in range(lo, hi):
+            n0, i0 = block // bands * images, block % bands * rows
+            n1, i1 = min(n0 + images, n), min(i0 + rows, top.size)
+            count = (n1 - n0) * (i1 - i0) * left.size
+            if count != known:
+                locate(pixels, n1 - n0, area, top[: i1 - i0], line, left, pixel)
+                locate(places, n1 - n0, yh * yw * o, row_out[: i1 - i0], yw * o, col_out, o)
+                known = count
+            base = ((n0 * yh + row_out[i0]) * yw + col_out[0]) * o
+            for group in range(groups):
+                there = n0, n1, top[i0] + dh[0], area // line, left[0] + dw[0], line // pixel
+                v, last = _channels(group, og, p0, p1, VECS * lane)
+                if v >= last and group > 0:
+                    continue
+                start = look(seen, pixel, inside, x, group, groups, *there)
+                if many > 1:
+                    at, out, first = group * (shared.size // groups), base + group * og, group * w.shape[1] // k
+                    tiles(seen, pixels, count, runs, run, start, shared, at, y, places, out, og, end, first)
+                    continue
+                while v < last:
+                    panel, out, first = group * w.shape[1] + v * k, base + group * og + v, group * w.shape[1] // k + v
+                    if v + lane < og:
+                        at = panel + done * VECS * lane
+                        _pixels_wide(seen, pixels, count, runs, run, start, w, at, y, places, out, og - v, end, first)
+                        v += VECS * lane
+                    else:
+                        at = panel + done * lane
+                        _pixels_slim(seen, pixels, count, runs, run, start, w, at, y, places, out, og - v, end, first)
+                        v += lane
+
+    return correlate_blocks
+
+
+_correlate_blocks = _correlating(1)
+
+
 @kernel
 def _correlate_weight(x, g, sums, top, dh, left, dw, images, rows, lane, part, lo, hi, p0, p1):
     """sums[part, group, (a,b,c), o] += g[n,i,j,o] * x[n, top[i]+dh[a], left[j]+dw[b], c], for blocks lo to hi and panels p0
@@ -316,7 +417,7 @@ def _correlate_weight(x, g, sums, top, dh, left, dw, images, rows, lane, part, l
     cg, og = c // groups, o // groups
     k = dh.size * dw.size * cg
     bands = (top.size + rows - 1) // rows
-    seen, pixel, line, area, inside = scratch(x, top, dh, left, dw, images, rows, groups)
+    seen, pixel, line, area, inside = scratch(x, top, dh, left, dw, images, rows, groups, False)
     pixels = np.empty(images * rows * ow + TALL, np.int64)
     locate(pixels, images, area, top[:rows], line, left, pixel)
     weights, places = _weights(dh, dw, cg, line, pixel, padded), np.arange(padded) * width
@@ -379,6 +480,61 @@ def _weight_tiles(rows, vecs):
 
 
 _weights_wide, _weights_slim = _weight_tiles(WIDE, VECS), _weight_tiles(TALL, 1)
+
+
+@kernel
+def _correlate_few_weights(x, g, sums, top, dh, left, dw, images, rows, lane, groups, part, lo, hi):
+    """sums[part, pair, chunk, o] += g[n,i,j,o] * a vector of x[n, top[i]+dh[a], left[j]+dw[b], c], for blocks lo to hi; a
+    pair are two output channels of a group, chunks are the stretches of (b,c) or c, cut into vectors: the last may read on.
+    """
+    n, _, _, c = x.shape
+    _, oh, ow, o = g.shape
+    sums = sums[part]
+    cg, og = c // groups, o // groups
+    bands = (top.size + rows - 1) // rows
+    seen, pixel, line, area, inside = scratch(x, top, dh, left, dw, images, rows, groups, True)
+    pixels = np.empty(images * rows * ow + TALL, np.int64)
+    locate(pixels, images, area, top[:rows], line, left, pixel)
+    runs, run = _runs(dh, dw, line, pixel, cg)
+    vectors, flat = (run + lane - 1) // lane, g.reshape(-1)
+    chunks = np.empty(sums.shape[1], np.int64)  # the last one again to fill a tile
+    for t in range(chunks.size):
+        r, v = divmod(min(t, runs.size * vectors - 1), vectors)
+        chunks[t] = runs[r] + v * lane
+    for block in range(lo, hi):
+        n0, i0 = block // bands * images, block % bands * rows
+        n1, i1 = min(n0 + images, n), min(i0 + rows, top.size)
+        count = (n1 - n0) * (i1 - i0) * ow
+        base = (n0 * oh + i0) * ow * o
+        for group in range(groups):
+            there = n0, n1, top[i0] + dh[0], area // line, left[0] + dw[0], line // pixel
+            start = look(seen, pixel, inside, x, group, groups, *there)
+            for k in range(group * og, (group + 1) * og, 2):
+                pair = group * ((og + 1) // 2) + (k - group * og) // 2
+                what = seen, pixels, count, start, flat, base + k, o, sums, pair * 2 * chunks.size * lane
+                if k + 1 < (group + 1) * og:
+                    _few_weights_two(chunks, *what)
+                else:
+                    _few_weights_one(chunks, *what)
+
+
+@cache
+def _few_weight_tiles(outputs):
+    """The inner loops of that, for tiles of WIDE chunks x one or two output channels."""
+
+    @kernel
+    def few_weight_tiles(chunks, seen, pixels, count, c0, g, first, o, sums, out):
+        lane = lanes_of(g)
+        for t in range(0, chunks.size, WIDE):
+            offsets, acc = tile_offsets(chunks, t, WIDE), tile_zero(g, WIDE, outputs)
+            for p in range(count):
+                acc = tile_fma_by(acc, seen, offsets, pixels[p] + c0, g, first + p * o)
+            tile_add(sums, tile_steps(2 * lane, WIDE), out + 2 * t * lane, acc, outputs * lane)
+
+    return few_weight_tiles
+
+
+_few_weights_two, _few_weights_one = _few_weight_tiles(2), _few_weight_tiles(1)
 
 
 @kernel

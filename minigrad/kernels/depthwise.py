@@ -62,7 +62,7 @@ def _correlate_blocks(x, w, y, scale, shift, plus, relu, top, dh, row_out, left,
     n, _, _, c = x.shape
     _, yh, yw, _ = y.shape
     bands = (top.size + rows - 1) // rows
-    seen, pixel, line, area, inside = scratch(x, top, dh, left, dw, images, rows, 1)
+    seen, pixel, line, area, inside = scratch(x, top, dh, left, dw, images, rows, 1, False)
     pixels = np.empty(images * rows * left.size + TALL, np.int64)  # where the window of a pixel starts in the scratch
     places = np.empty(images * rows * left.size + TALL, np.int64)  # where the pixel lies in y, counted from the first
     taps = np.empty(dh.size * dw.size + TALL, np.int64)
@@ -97,7 +97,7 @@ def _correlate_weight(x, g, sums, top, dh, left, dw, images, rows, part, lo, hi)
     _, oh, ow, o = g.shape
     sums = sums[part]
     bands = (top.size + rows - 1) // rows
-    seen, pixel, line, area, inside = scratch(x, top, dh, left, dw, images, rows, 1)
+    seen, pixel, line, area, inside = scratch(x, top, dh, left, dw, images, rows, 1, False)
     pixels = np.empty(images * rows * ow + TALL, np.int64)
     locate(pixels, images, area, top[:rows], line, left, c)
     taps, places = np.empty(dh.size * dw.size + max(TAPS, TALL), np.int64), np.arange(len(sums)) * o

@@ -38,6 +38,16 @@ def order(taps, phases):
     return place.reshape(-1)
 
 
+@lru_cache(1024)
+def together(o: int, runs: int, run: int, lane: int) -> int:
+    """How many numbers that lie together lanes had best share, where output channels leave some empty; see `share`.
+
+    A window reads `runs` stretches of `run` numbers. To add up shared lanes costs as much as a few multiply-adds.
+    """
+    choices = [2**i for i in range(lane.bit_length()) if 2**i * o <= lane] or [1]
+    return min(choices, key=lambda many: runs * ceil(run / many) + 3 * many.bit_length())
+
+
 @kernel
 def _pack(w, groups, adjoint, order, packed, lo, hi):
     """Panels lo to hi, of all groups."""
@@ -82,6 +92,24 @@ def pack_panel(w, groups, adjoint, order, group, o0, vectors, packed, place):
                     to, s = place + (order[tap] * c + i0 + i) * width, (i * taps + tap) * width
                     for v in range(0, width, lane):
                         copy(packed, to + v, turned, s + v, lane)
+
+
+@kernel
+def share(packed, done, runs, run, o, lane, many):
+    """Weights of few output channels, for vectors of (o, s): channel o and number s of `many` that lie together in a run of
+    input, whose rows follow `done` others in packed. Each run starts a new vector.
+    """
+    groups, vectors, flat = packed.shape[0], (run + many - 1) // many, packed.reshape(-1)
+    shared = cache_lines(groups * runs * vectors * lane, packed)
+    clear(shared, 0, shared.size)
+    for group in range(groups):
+        for r in range(runs):
+            for i in range(run):
+                s = group * packed.shape[1] + (done + r * run + i) * lane
+                d = ((group * runs + r) * vectors + i // many) * lane + i % many
+                for k in range(o):
+                    shared[d + k * many] = flat[s + k]
+    return shared
 
 
 @kernel

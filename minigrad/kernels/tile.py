@@ -9,6 +9,11 @@ tuple of offsets, so a row can be any pixel of an image. The intrinsics know not
     acc  = tile_fma(acc, a, offs, k, w, j, 1)      acc[i]   += a[offs[i] + k] * w[j : j + 2 * lanes]
     acc  = tile_fma(acc, a, offs, k, w, j, 4)      four of these at once, k and j advancing by 1 and by 2 * lanes
     acc  = tile_fma_each(acc, a, offs, k, w, j)    acc[i]   += a[offs[i] + k : ... + 2 * lanes] * w[j : j + 2 * lanes]
+    acc  = tile_fma_by(acc, a, offs, k, w, j)      acc[i, v] += a[offs[i] + k : ... + lanes] * w[j + v]
+    acc  = tile_fma_few(acc, a, offs, k, w, j, many, 4)
+               acc[i, o * many + s] += a[offs[i] + k + s] * w[j + o * many + s], o < lanes / many and s < many; four of these
+    acc  = tile_fma_rest(acc, a, offs, k, w, j, many, valid)           one of these, s < valid
+    acc  = tile_fold(acc, many)                    acc[i, o] = the sum over s of acc[i, o * many + s]
     tile_store(out, offs, o, acc, valid)           out[offs[i] + o : ... + valid]  = acc[i]
     tile_add(out, offs, o, acc, valid)             out[offs[i] + o : ... + valid] += acc[i]
     acc  = tile_finish(acc, s, t, j, p, offs, o, valid, relu)
@@ -70,8 +75,8 @@ TALL = 12 if _NEON else REGISTERS // 2
 class Vec(types.Type):
     """One SIMD register of float32 or float64."""
 
-    def __init__(self, dtype):
-        self.dtype, self.lanes = dtype, BYTES * 8 // dtype.bitwidth
+    def __init__(self, dtype, lanes=None):
+        self.dtype, self.lanes = dtype, lanes or BYTES * 8 // dtype.bitwidth
         super().__init__(f"Vec({dtype} x {self.lanes})")
 
 
@@ -255,6 +260,77 @@ def tile_fma_each(typing, acc, a, offs, k, w, j):
         return context.make_tuple(builder, acc, out)
 
     return acc(acc, a, offs, types.intp, w, types.intp), codegen
+
+
+@intrinsic
+def tile_fma_by(typing, acc, a, offs, k, w, j):
+    rows, many, vec = offs.count, acc.count // offs.count, acc.dtype
+
+    def codegen(context, builder, signature, args):
+        fma = _declare(builder, f"{FMA}.{_name(vec)}", [_vector(vec)] * 3, _vector(vec))
+        sums, a_, offs_, k_, w_, j_ = args
+        ws, out = _pointer(context, builder, w, w_, j_), []
+        by = [_splat(builder, builder.load(builder.gep(ws, [I32(v)])), _vector(vec)) for v in range(many)]
+        for i in range(rows):
+            row = _load(builder, _pointer(context, builder, a, a_, builder.extract_value(offs_, i), k_), vec)
+            out += [builder.call(fma, [row, by[v], builder.extract_value(sums, i * many + v)]) for v in range(many)]
+        return context.make_tuple(builder, acc, out)
+
+    return acc(acc, a, offs, types.intp, w, types.intp), codegen
+
+
+@intrinsic(prefer_literal=True)
+def tile_fma_few(typing, acc, a, offs, k, w, j, many, depth):
+    codegen = _few(acc, a, offs, w, many.literal_value, depth.literal_value)
+    return acc(acc, a, offs, types.intp, w, types.intp, many, depth), codegen
+
+
+@intrinsic(prefer_literal=True)
+def tile_fma_rest(typing, acc, a, offs, k, w, j, many, valid):
+    codegen = _few(acc, a, offs, w, many.literal_value, None)
+    return acc(acc, a, offs, types.intp, w, types.intp, many, types.intp), codegen
+
+
+def _few(acc, a, offs, w, many, depth):
+    """Multiply-adds of numbers that lie together, repeated over a vector; the first `valid` of them if there is no depth."""
+    vec, part = acc.dtype, Vec(acc.dtype.dtype, many)
+    picks = ir.Constant(ir.VectorType(I32, vec.lanes), [i % many for i in range(vec.lanes)])
+
+    def codegen(context, builder, signature, args):
+        fma = _declare(builder, f"{FMA}.{_name(vec)}", [_vector(vec)] * 3, _vector(vec))
+        sums, a_, offs_, k_, w_, j_, _, valid = args
+        sums = [builder.extract_value(sums, i) for i in range(acc.count)]
+        ws, mask = _pointer(context, builder, w, w_, j_), None if depth else _mask(builder, valid, 0, part)
+        wd = [_load(builder, builder.gep(ws, [I32(d * vec.lanes)]), vec) for d in range(depth or 1)]
+        for i in range(acc.count):
+            row = _pointer(context, builder, a, a_, builder.extract_value(offs_, i), k_)
+            for d, wv in enumerate(wd):
+                few = _load(builder, builder.gep(row, [I32(d * many)]), part, mask)
+                few = builder.shuffle_vector(few, ir.Constant(_vector(part), ir.Undefined), picks)
+                sums[i] = builder.call(fma, [few, wv, sums[i]])
+        return context.make_tuple(builder, acc, sums)
+
+    return codegen
+
+
+@intrinsic(prefer_literal=True)
+def tile_fold(typing, acc, many):
+    vec, many_ = acc.dtype, many.literal_value
+
+    def codegen(context, builder, signature, args):
+        def picked(row, picks):
+            return builder.shuffle_vector(row, row, ir.Constant(ir.VectorType(I32, vec.lanes), picks))
+
+        rows = []
+        for i in range(acc.count):
+            row, half = builder.extract_value(args[0], i), many_
+            while half > 1:
+                half //= 2
+                row = builder.fadd(row, picked(row, [j ^ half for j in range(vec.lanes)]))
+            rows.append(picked(row, [j * many_ % vec.lanes for j in range(vec.lanes)]))
+        return context.make_tuple(builder, acc, rows)
+
+    return acc(acc, many), codegen
 
 
 @intrinsic

@@ -40,7 +40,7 @@ import numpy as np
 from . import crew, threads
 from .blocks import Axis, cache_lines, clear, empty
 from .jit import kernel
-from .pack import pack_panel, unpack
+from .pack import pack_panel, together, unpack
 from .tile import (
     BYTES,
     DEPTH,
@@ -92,7 +92,7 @@ def _wins(n, c, o, ys, xs):
     weights = 500 if c * vectors <= 4096 else 1000
     products = ceil(tiles / PANEL) * PANEL * 36 * wide * vectors
     here = products + tiles * (250 * (wide // LANE + vectors) + 150) + weights * c * vectors
-    return here < 9 * n * ys.size * xs.size * c * vectors
+    return here < n * ys.size * xs.size * 3 * ceil(3 * c / together(o, 3, 3 * c, LANE)) * vectors
 
 
 def _whole(channels):
