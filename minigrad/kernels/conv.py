@@ -34,7 +34,7 @@ from .blocks import (
     scratch,
 )
 from .jit import channels_first, channels_last, contiguous, kernel
-from .pack import order, pack, share, together, unpack
+from .pack import order, pack, products, share, together, unpack
 from .tile import (
     BYTES,
     DEPTH,
@@ -107,7 +107,7 @@ def conv2d_weight(x, g, *, kernel, stride=(1, 1), padding=(0, 0), dilation=(1, 1
     x, g, ys, xs = _column(channels_last(x), channels_last(g), ys, xs)
     runs, run = _stretches(c // groups, groups, ys, xs)
     chunks = ceil(run / lanes(x.dtype)) * runs
-    if og * _round_up(chunks, WIDE) < _round_up(k, TALL) * ceil(og / lanes(x.dtype)):
+    if 1.5 * og * _round_up(chunks, WIDE) < _round_up(k, TALL) * ceil(og / lanes(x.dtype)):  # each reads x again
         return _few_weights(x, g, kernel, ys, xs, groups, runs, run)
     weights = k * o * x.itemsize * (4 if xs.pointwise else 1)  # which has no scratch to keep in the fastest cache
     images, rows, count = blocks(len(x), c // groups * x.itemsize, ys, xs, weights, threads.get_num_threads())
@@ -254,8 +254,7 @@ def _spreads(n, size, weights, groups, phases, dtype):
     there = 0
     for ys, xs in phases:
         runs, run = _stretches(o, groups, ys, xs)
-        many = together(c, runs, run, lane)
-        there += n * vectors * ys.size * xs.size * (runs * ceil(run / many) + 30)
+        there += n * ys.size * xs.size * (products(c, runs, run, lane) + 30 * vectors)
     if groups == 1 and winograd.applies(dtype, n, o, c, *phases[0]):
         there //= 2
     return here < there and oh * ow * columns * groups * BYTES <= COLUMNS
@@ -384,16 +383,16 @@ def _correlating(many):
                 if v >= last and group > 0:
                     continue
                 start = look(seen, pixel, inside, x, group, groups, *there)
-                if many > 1:
-                    at, out, first = group * (shared.size // groups), base + group * og, group * w.shape[1] // k
-                    tiles(seen, pixels, count, runs, run, start, shared, at, y, places, out, og, end, first)
-                    continue
                 while v < last:
                     panel, out, first = group * w.shape[1] + v * k, base + group * og + v, group * w.shape[1] // k + v
                     if v + lane < og:
                         at = panel + done * VECS * lane
                         _pixels_wide(seen, pixels, count, runs, run, start, w, at, y, places, out, og - v, end, first)
                         v += VECS * lane
+                    elif many > 1:
+                        at = group * (shared.size // groups)
+                        tiles(seen, pixels, count, runs, run, start, shared, at, y, places, out, og - v, end, first)
+                        v += lane
                     else:
                         at = panel + done * lane
                         _pixels_slim(seen, pixels, count, runs, run, start, w, at, y, places, out, og - v, end, first)

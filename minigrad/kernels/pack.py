@@ -40,12 +40,22 @@ def order(taps, phases):
 
 @lru_cache(1024)
 def together(o: int, runs: int, run: int, lane: int) -> int:
-    """How many numbers that lie together lanes had best share, where output channels leave some empty; see `share`.
+    """How many numbers that lie together the lanes of the last vector of output channels had best share, see `share`.
 
     A window reads `runs` stretches of `run` numbers. To add up shared lanes costs as much as a few multiply-adds.
     """
-    choices = [2**i for i in range(lane.bit_length()) if 2**i * o <= lane] or [1]
+    vectors = ceil(o / lane)
+    if vectors % VECS == 0:  # the last vector shares its panel with another
+        return 1
+    valid = o - (vectors - 1) * lane
+    choices = [2**i for i in range(lane.bit_length()) if 2**i * valid <= lane]
     return min(choices, key=lambda many: runs * ceil(run / many) + 3 * many.bit_length())
+
+
+def products(o: int, runs: int, run: int, lane: int) -> int:
+    """What the multiply-adds of a window cost, in those of vectors: shared lanes load more for each, often across cache lines."""
+    many = together(o, runs, run, lane)
+    return runs * ((ceil(o / lane) - 1) * run + ceil(run / many) * (1 if many == 1 else 2 if many < lane else 4))
 
 
 @kernel
@@ -96,18 +106,20 @@ def pack_panel(w, groups, adjoint, order, group, o0, vectors, packed, place):
 
 @kernel
 def share(packed, done, runs, run, o, lane, many):
-    """Weights of few output channels, for vectors of (o, s): channel o and number s of `many` that lie together in a run of
-    input, whose rows follow `done` others in packed. Each run starts a new vector.
+    """Weights of the last vector of output channels of each group, in which few are, as vectors of (o, s): channel o and
+    number s of `many` that lie together in a run of input. Their rows follow `done` others. Each run starts a new vector.
     """
+    before = (o - 1) // lane * lane  # in other vectors
+    rows = packed.shape[1] // (before + lane)
     groups, vectors, flat = packed.shape[0], (run + many - 1) // many, packed.reshape(-1)
     shared = cache_lines(groups * runs * vectors * lane, packed)
     clear(shared, 0, shared.size)
     for group in range(groups):
         for r in range(runs):
             for i in range(run):
-                s = group * packed.shape[1] + (done + r * run + i) * lane
+                s = group * packed.shape[1] + before * rows + (done + r * run + i) * lane
                 d = ((group * runs + r) * vectors + i // many) * lane + i % many
-                for k in range(o):
+                for k in range(o - before):
                     shared[d + k * many] = flat[s + k]
     return shared
 

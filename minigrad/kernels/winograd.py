@@ -40,7 +40,7 @@ import numpy as np
 from . import crew, threads
 from .blocks import Axis, cache_lines, clear, empty
 from .jit import kernel
-from .pack import pack_panel, together, unpack
+from .pack import pack_panel, products, unpack
 from .tile import (
     BYTES,
     DEPTH,
@@ -90,9 +90,9 @@ def _wins(n, c, o, ys, xs):
         return False
     tiles, vectors, wide = n * ceil(ys.size / 4) * ceil(xs.size / 4), ceil(o / LANE), _whole(c)
     weights = 500 if c * vectors <= 4096 else 1000
-    products = ceil(tiles / PANEL) * PANEL * 36 * wide * vectors
-    here = products + tiles * (250 * (wide // LANE + vectors) + 150) + weights * c * vectors
-    return here < n * ys.size * xs.size * 3 * ceil(3 * c / together(o, 3, 3 * c, LANE)) * vectors
+    here = ceil(tiles / PANEL) * PANEL * 36 * wide * vectors
+    here += tiles * (250 * (wide // LANE + vectors) + 150) + weights * c * vectors
+    return here < n * ys.size * xs.size * products(o, 3, 3 * c, LANE)
 
 
 def _whole(channels):
