@@ -137,8 +137,8 @@ def _few_weights(x, g, kernel, ys, xs, groups, runs, run):  # x (N,H,W,C), g (N,
     if count:
         args = (x, g, sums, ys.reads, ys.offsets, xs.reads, xs.offsets, images, rows, lane, groups)
         crew.run(_correlate_few_weights, args, threads.numbered(parts))
-    gw = sums.sum(axis=0)[:, :chunks].swapaxes(1, 2).reshape(groups, -1, runs, chunks // runs * lane)
-    gw = gw[:, : o // groups, :, :run].reshape(o, *kernel, c // groups)
+    gw = sums[:, :, :chunks].swapaxes(2, 3).reshape(len(parts), groups, -1, runs, chunks // runs * lane)
+    gw = gw[:, :, : o // groups, :, :run].sum(axis=0).reshape(o, *kernel, c // groups)  # the rest is of no meaning
     return np.ascontiguousarray(gw.transpose(0, 3, 1, 2))
 
 
