@@ -192,14 +192,14 @@ def _sums(g, gate, gated, x, mean, sums, part, lo, hi):
     """Add to `sums` those of g and of g * (x - mean) over rows lo to hi; g counts where its gate is positive."""
     c = x.shape[1]
     mean = _repeat(mean, c)
-    s1, s2, passing = np.zeros(c, x.dtype), np.zeros(c, x.dtype), np.empty(c, x.dtype)
+    s1, s2 = np.zeros(c, x.dtype), np.zeros(c, x.dtype)
     step = max(1, BLOCK // max(1, c))
     for r0 in range(lo, hi, step):
         for r in range(r0, min(r0 + step, hi)):
-            row = _through(g[r], gate[r], passing) if gated else g[r]
             for j in range(c):
-                s1[j] += row[j]
-                s2[j] += row[j] * (x[r, j] - mean[j])
+                value = _through(g[r, j], gate[r, j], gated)
+                s1[j] += value
+                s2[j] += value * (x[r, j] - mean[j])
         for j in range(c):
             sums[part, 0, j] += s1[j]
             sums[part, 1, j] += s2[j]
@@ -207,12 +207,9 @@ def _sums(g, gate, gated, x, mean, sums, part, lo, hi):
 
 
 @kernel
-def _through(g, gate, out):
-    """Into `out`, a row of the cache: g where the gate is positive, else 0."""
-    for j in range(out.size):
-        value = g[j]
-        out[j] = value if gate[j] > 0 else 0
-    return out
+def _through(g, gate, gated):
+    """g if its gate is positive or there is none, else 0."""
+    return g if (gate > 0) | (not gated) else type(g)(0)
 
 
 @kernel
@@ -235,12 +232,12 @@ def _slopes(sums, gamma, istd, size, grads, coefficients):
 @kernel
 def _pull_back(g, gate, gated, x, mean, coefficients, gx, lo, hi):
     c = x.shape[1]
-    mean, passing = _repeat(mean, c), np.empty(c, x.dtype)
+    mean = _repeat(mean, c)
     scale, mean_g, slope = _repeat(coefficients[0], c), _repeat(coefficients[1], c), _repeat(coefficients[2], c)
     for r in range(hi - 1, lo - 1, -1):
-        row = _through(g[r], gate[r], passing) if gated else g[r]
         for j in range(c):
-            gx[r, j] = scale[j] * (row[j] - mean_g[j] - (x[r, j] - mean[j]) * slope[j])
+            value = _through(g[r, j], gate[r, j], gated)
+            gx[r, j] = scale[j] * (value - mean_g[j] - (x[r, j] - mean[j]) * slope[j])
 
 
 @kernel
