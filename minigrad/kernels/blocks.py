@@ -130,8 +130,8 @@ def _skip(memory):
 def scratch(x, top, dh, left, dw, images, rows, groups, copied):
     """Memory for what a block reads, the numbers of a pixel, a line and an image in it; and whether it is x itself.
 
-    That is so if no window leaves an image, unless a copy is asked for, which may be read a little past its end. Groups of
-    few channels are copied one by one: then what a window reads of a line lies together.
+    That is so if no window leaves an image, unless a copy is asked for: by who reads vectors that may reach past the end.
+    Groups of few channels are copied one by one: then what a window reads of a line lies together.
     """
     _, h, w, c = x.shape
     inside = (

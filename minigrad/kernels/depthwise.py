@@ -13,7 +13,19 @@ import numpy as np
 from . import crew, threads
 from .blocks import blocks, locate, look, scratch
 from .jit import kernel
-from .tile import ROWS, TALL, lanes, lanes_of, tile_add, tile_finish, tile_fma_each, tile_offsets, tile_store, tile_zero
+from .tile import (
+    ROWS,
+    TALL,
+    copy,
+    lanes,
+    lanes_of,
+    tile_add,
+    tile_finish,
+    tile_fma_each,
+    tile_offsets,
+    tile_store,
+    tile_zero,
+)
 
 TAPS = 9  # rows of a tile of sums of weights: all of a 3x3 kernel
 
@@ -36,10 +48,9 @@ def correlate(x, w, y, ys, xs, end):  # x (N,H,W,C), w (C,kh,kw), y (N,OH,OW,C)
 
 def correlate_weight(x, g, size, ys, xs):  # x (N,H,W,C), g (N,OH,OW,C) -> (C,1,kh,kw)
     (n, _, _, c), taps = x.shape, size[0] * size[1]
-    g = _whole_vectors(g)
     images, rows, count = blocks(n, c * x.itemsize, ys, xs, taps * c * x.itemsize, threads.get_num_threads())
     parts = threads.spans(count, 8 * g.size * taps)
-    sums = np.zeros((len(parts), ceil(taps / TAPS) * TAPS, g.shape[3]), x.dtype)
+    sums = np.zeros((len(parts), ceil(taps / TAPS) * TAPS, ceil(c / lanes(x.dtype)) * lanes(x.dtype)), x.dtype)
     if count:
         args = (x, g, sums, ys.reads, ys.offsets, xs.reads, xs.offsets, images, rows)
         crew.run(_correlate_weight, args, threads.numbered(parts))
@@ -62,7 +73,7 @@ def _correlate_blocks(x, w, y, scale, shift, plus, relu, top, dh, row_out, left,
     n, _, _, c = x.shape
     _, yh, yw, _ = y.shape
     bands = (top.size + rows - 1) // rows
-    seen, pixel, line, area, inside = scratch(x, top, dh, left, dw, images, rows, 1, False)
+    seen, pixel, line, area, inside = scratch(x, top, dh, left, dw, images, rows, 1, c % lanes_of(x) > 0)
     pixels = np.empty(images * rows * left.size + TALL, np.int64)  # where the window of a pixel starts in the scratch
     places = np.empty(images * rows * left.size + TALL, np.int64)  # where the pixel lies in y, counted from the first
     taps = np.empty(dh.size * dw.size + TALL, np.int64)
@@ -94,14 +105,15 @@ def _correlate_blocks(x, w, y, scale, shift, plus, relu, top, dh, row_out, left,
 def _correlate_weight(x, g, sums, top, dh, left, dw, images, rows, part, lo, hi):
     """Add what blocks lo to hi give: sums[part, (a,b), c] += g[n,i,j,c] * x[n, top[i]+dh[a], left[j]+dw[b], c]."""
     n, _, _, c = x.shape
-    _, oh, ow, o = g.shape
-    sums = sums[part]
+    _, oh, ow, _ = g.shape
+    sums, lane = sums[part], lanes_of(x)
     bands = (top.size + rows - 1) // rows
-    seen, pixel, line, area, inside = scratch(x, top, dh, left, dw, images, rows, 1, False)
+    seen, pixel, line, area, inside = scratch(x, top, dh, left, dw, images, rows, 1, c % lane > 0)
     pixels = np.empty(images * rows * ow + TALL, np.int64)
     locate(pixels, images, area, top[:rows], line, left, c)
-    taps, places = np.empty(dh.size * dw.size + max(TAPS, TALL), np.int64), np.arange(len(sums)) * o
+    taps, places = np.empty(dh.size * dw.size + max(TAPS, TALL), np.int64), np.arange(len(sums)) * sums.shape[1]
     locate(taps, 1, 0, dh, line, dw, c)
+    flat, last = g.reshape(-1), np.zeros(images * rows * ow * lane, x.dtype)
     for block in range(lo, hi):
         n0, i0 = block // bands * images, block % bands * rows
         n1, i1 = min(n0 + images, n), min(i0 + rows, top.size)
@@ -109,10 +121,15 @@ def _correlate_weight(x, g, sums, top, dh, left, dw, images, rows, part, lo, hi)
         start = look(
             seen, pixel, inside, x, 0, 1, n0, n1, top[i0] + dh[0], area // line, left[0] + dw[0], line // pixel
         )
-        base = (n0 * oh + i0) * ow * o
-        for c0 in range(0, c, lanes_of(x)):
+        base = (n0 * oh + i0) * ow * c
+        for c0 in range(0, c, lane):
+            rows_of_g, first, step = flat, base + c0, c
+            if c0 + lane > c:  # a vector of g would reach into the next pixel, or past the last
+                for p in range(count):
+                    copy(last, p * lane, flat, first + p * c, c - c0)
+                rows_of_g, first, step = last, 0, lane
             for t in range(0, dh.size * dw.size, TAPS):
                 offsets, acc = tile_offsets(taps, t, TAPS), tile_zero(x, TAPS, 1)
                 for p in range(count):
-                    acc = tile_fma_each(acc, seen, offsets, start + pixels[p] + c0, g, base + p * o + c0)
-                tile_add(sums, tile_offsets(places, t, TAPS), c0, acc, o)
+                    acc = tile_fma_each(acc, seen, offsets, start + pixels[p] + c0, rows_of_g, first + p * step)
+                tile_add(sums, tile_offsets(places, t, TAPS), c0, acc, lane)

@@ -1,5 +1,8 @@
 """Convolution and its adjoints: jitted against plain, each against its adjoint, in every layout."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from bounds import summed, within
@@ -219,3 +222,51 @@ def test_fold_is_the_adjoint_of_unfold(convolution, dtype, seed):
     other = rng.standard_normal(cols.shape).astype(dtype)
     gap = (cols * other).sum() - (x * kernels.fold(other, size=shape[2:], **parameters)).sum()
     assert abs(gap) <= 1e-12 * (1 + np.abs(cols * other).sum())
+
+
+AT_THE_END = """
+import ctypes, mmap, sys
+import numpy as np
+from minigrad import kernels
+
+rng, kept = np.random.default_rng(int(sys.argv[1])), []
+
+def at_the_end(*shape):
+    size = 4 * int(np.prod(shape))
+    pages = -(-size // mmap.PAGESIZE) + 1
+    memory = mmap.mmap(-1, pages * mmap.PAGESIZE)
+    start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    last = ctypes.c_void_p(start + (pages - 1) * mmap.PAGESIZE)
+    assert ctypes.CDLL(None, use_errno=True).mprotect(last, mmap.PAGESIZE, 0) == 0
+    kept.append(memory)
+    a = np.frombuffer(memory, np.float32, size // 4, (pages - 1) * mmap.PAGESIZE - size)
+    a[:] = rng.standard_normal(a.size)
+    return a.reshape(shape)
+
+for _ in range(150):
+    kind, kernel, stride, padding = rng.integers(4), int(rng.integers(1, 6)), int(rng.integers(1, 3)), int(rng.integers(2))
+    groups = int(rng.integers(1, 5))
+    c, o = (groups * int(rng.integers(1, 24)) for _ in "co")
+    if kind == 0:
+        groups, o = c, c
+    elif kind == 1:
+        groups, kernel, stride = 1, 3, 1
+    size = [kernel + int(rng.integers(12)) for _ in "hw"]
+    full = dict(stride=(stride, stride), padding=(padding, padding), dilation=(1, 1), groups=groups)
+    x = at_the_end(int(rng.integers(1, 4)), *size, c).transpose(0, 3, 1, 2)
+    w = at_the_end(o, c // groups, kernel, kernel)
+    y = kernels.conv2d(x, w, **full)
+    g = at_the_end(*y.transpose(0, 2, 3, 1).shape).transpose(0, 3, 1, 2)
+    kernels.conv2d_input(g, w, size=size, **full)
+    kernels.conv2d_weight(x, g, kernel=(kernel, kernel), **full)
+print("read what there is")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.processor
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is protected by a call of Linux")
+def test_nothing_is_read_past_the_end():
+    """Arrays end where memory does: a vector that reaches further would be the end of the process."""
+    run = subprocess.run([sys.executable, "-c", AT_THE_END, "0"], capture_output=True, text=True, check=False)
+    assert run.returncode == 0 and run.stdout == "read what there is\n", run.stderr[-2000:]
