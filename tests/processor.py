@@ -1,4 +1,4 @@
-"""The vector features that tests run with: the host's, or those one level below it, for NumPy, BLAS and Numba alike.
+"""The vector features that tests run with: the host's, or those one level below it, for NumPy, BLAS, Numba and PyTorch alike.
 
     python tests/processor.py [command …]   runs the command with the features limited; without one, names them
 
@@ -13,6 +13,7 @@ LIMIT = "MINIGRAD_TEST_BELOW"  # the level that an environment is limited to
 _SSE = "+sse,+sse2,+sse3,+ssse3,+sse4.1,+sse4.2,+popcnt,+cx16"
 _NUMBA = {"AVX2": ("haswell", _SSE + ",+avx,+avx2,+fma,+bmi,+bmi2,+f16c"), "SSE4.2": ("nehalem", _SSE)}
 _BLAS = {"AVX2": "Haswell", "SSE4.2": "Nehalem"}  # OpenBLAS
+_TORCH = {"AVX2": ("avx2", "AVX2"), "SSE4.2": ("default", "SSE41")}  # its own loops, and those of oneDNN
 _ABOVE = {"AVX2": ("AVX512", "X86_V4"), "SSE4.2": ("AVX", "FMA", "F16C", "XOP", "X86_V3", "X86_V4")}  # NumPy's prefixes
 _REGISTERS = {"AVX2": ("zmm",), "SSE4.2": ("zmm", "ymm")}
 
@@ -35,6 +36,7 @@ def limits() -> dict[str, str]:
     name, features = _NUMBA[level]
     above = " ".join(f for f in dispatched if f.startswith(_ABOVE[level]))
     limit = {LIMIT: level, "NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": features, "NPY_DISABLE_CPU_FEATURES": above}
+    limit |= dict(zip(("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA"), _TORCH[level]))
     return (
         {"OPENBLAS_CORETYPE": _BLAS[level]} | {k: os.environ[k] for k in os.environ if k == "OPENBLAS_CORETYPE"} | limit
     )
