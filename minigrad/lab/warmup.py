@@ -134,6 +134,7 @@ _LAYERS: list[tuple[Callable[[], nn.Module], tuple[int, ...]]] = [
     (_conv(1, 48, 4), (8, 1, 12, 12)),  # channels so few that they leave a vector of any width empty
     (_conv(32, 32, 3, padding=1), _IMAGES),
     (_conv(32, 33, 3, padding=1, stride=2, bias=False), _IMAGES),
+    *[(_conv(32, o, 3), _IMAGES) for o in (1, 2, 4, 8)],  # which leave lanes of a vector empty
     (_conv(32, 48, 1), _IMAGES),
     (_conv(32, 16, 5, padding=2), _IMAGES),
     (_conv(32, 32, 3, padding=2, dilation=2), _IMAGES),

@@ -34,9 +34,12 @@ f, i, n = array(types.float32), array(types.int64), types.intp
 end = types.Tuple([f, f, f, types.boolean])
 pixels = f, i, n, i, n, n, f, n, array(types.float32, 4), i, n, n, end, n
 weights = f, i, n, i, n, n, f, n, n, n, f, array(types.float32, 3), i, n
+few_weights = i, f, i, n, n, f, n, n, array(types.float32, 4), n
 TILES = {
     "pixels": (conv._pixels_wide, pixels, tile.WIDE, tile.VECS, tile.DEPTH),
     "pixels, one vector": (conv._pixels_slim, pixels, tile.TALL, 1, tile.DEPTH),
+    "pixels, few channels": (conv._few_pixel_tiles(2), pixels, tile.TALL, 1, tile.DEPTH),
+    "weights, few channels": (conv._few_weights_two, few_weights, tile.WIDE, 2, 1),
     "weights": (conv._weights_wide, weights, tile.WIDE, tile.VECS, 1),
     "products": (winograd._products_wide, (f, n, n, f, n, f, n, n), tile.WIDE, tile.VECS, tile.DEPTH),
 }
