@@ -10,6 +10,10 @@ vectors of output channels, or more times one (`tile.py`), are summed in registe
 (`epilogue.py`). Weights are packed once per call, in the order in which they are read (`pack.py`). The scratch is all
 the memory it takes: there is no im2col. Only some adjoints are made of columns (`_spread`).
 
+A vector in which few output channels are would leave most lanes idle. There, each channel has several lanes, for as many
+numbers of a window that lie together (`share`), and they are added up at the end; and a gradient of such weights is made
+of vectors of weights, not of channels (`_few_weights`).
+
 Depthwise convolutions go to `depthwise.py`, and most of those with 3x3 kernels at stride 1 to `winograd.py`.
 """
 
@@ -125,7 +129,7 @@ def conv2d_weight(x, g, *, kernel, stride=(1, 1), padding=(0, 0), dilation=(1, 1
 
 
 def _few_weights(x, g, kernel, ys, xs, groups, runs, run):  # x (N,H,W,C), g (N,OH,OW,O) -> (O,C/G,kh,kw)
-    """conv2d_weight for few output channels: vectors of weights that read what lies together, one output channel at a time."""
+    """conv2d_weight for few output channels: vectors of weights that read what lies together, two output channels at a time."""
     (n, _, _, c), o, lane = x.shape, g.shape[3], lanes(x.dtype)
     chunks = runs * ceil(run / lane)
     images, rows, count = blocks(
@@ -339,7 +343,7 @@ def _few_pixel_tiles(many):
 @cache
 def _correlating(many):
     """The kernel that convolves by tiles which read `many` numbers at a time, see `together`."""
-    tiles = _few_pixel_tiles(many)
+    tiles_of_the_rest = _few_pixel_tiles(many) if many > 1 else _pixels_slim
 
     @kernel
     def correlate_blocks(
@@ -358,15 +362,11 @@ def _correlating(many):
         bands = (top.size + rows - 1) // rows
         seen, pixel, line, area, inside = scratch(x, top, dh, left, dw, images, rows, groups, False)
         runs, run = _runs(dh, dw, line, pixel, cg)
-        if many > 1:
-            shared = share(w, done, runs.size, run, og, lane, many)
-        end = scale, shift, plus, relu
-        pixels = np.empty(
-            images * rows * left.size + TALL, np.int64
-        )  # where the window of a pixel starts in the scratch
-        places = np.empty(
-            images * rows * left.size + TALL, np.int64
-        )  # where the pixel lies in y, counted from the first
+        flat = w.reshape(-1)
+        shared = share(w, done, runs.size, run, og, lane, many) if many > 1 else flat
+        end, most = (scale, shift, plus, relu), images * rows * left.size + TALL
+        pixels = np.empty(most, np.int64)  # where the window of a pixel starts in the scratch
+        places = np.empty(most, np.int64)  # where the pixel lies in y, counted from the first
         known = 0
         for block in range(lo, hi):
             n0, i0 = block // bands * images, block % bands * rows
@@ -387,15 +387,14 @@ def _correlating(many):
                     panel, out, first = group * w.shape[1] + v * k, base + group * og + v, group * w.shape[1] // k + v
                     if v + lane < og:
                         at = panel + done * VECS * lane
-                        _pixels_wide(seen, pixels, count, runs, run, start, w, at, y, places, out, og - v, end, first)
+                        _pixels_wide(
+                            seen, pixels, count, runs, run, start, flat, at, y, places, out, og - v, end, first
+                        )
                         v += VECS * lane
-                    elif many > 1:
-                        at = group * (shared.size // groups)
-                        tiles(seen, pixels, count, runs, run, start, shared, at, y, places, out, og - v, end, first)
-                        v += lane
                     else:
-                        at = panel + done * lane
-                        _pixels_slim(seen, pixels, count, runs, run, start, w, at, y, places, out, og - v, end, first)
+                        at = group * (shared.size // groups) if many > 1 else panel + done * lane
+                        what = shared, at, y, places, out, og - v, end, first
+                        tiles_of_the_rest(seen, pixels, count, runs, run, start, *what)
                         v += lane
 
     return correlate_blocks

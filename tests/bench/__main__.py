@@ -2,14 +2,18 @@
 
 Each row times one workload for every contender in turn, round after round, so that a noisy machine disturbs all
 alike. The table gives the median time and the ratio: the fastest peer's median over that of minigrad's faster mode.
-Above 1 minigrad is faster. Then come blocks drawn from a seed, and peak memory and start-up, each in processes of its
-own. `quick` is a look.
+Above 1 minigrad is faster. Then come blocks drawn from a seed, once more with fewer vector features than there are, and
+peak memory and start-up, each in processes of its own. `quick` is a look.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +24,13 @@ import page
 import timing
 import workloads
 
+TESTS = Path(__file__).parents[1]
+sys.path.append(str(TESTS))
+import processor  # noqa: E402
+
 QUICK = "digits_cnn training", "small_cnn training", "tiny_mlp training", "inference 1", "mlp hvp", "conv 3x3, 128"
-DOCS = Path(__file__).parents[2] / "docs"
+LIMITED = os.environ.get(processor.LIMIT)  # the level of vector features that this process is limited to
+DOCS = TESTS.parent / "docs"
 
 
 def main() -> None:
@@ -90,6 +99,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     if repeat > 1:
         print(f"\nthe ratios of all runs\n{page.runs(rows)}")
     drawn_rows = _drawn(blocks, threads, budget / 2, tries) if wanted("drawn") else {}
+    if drawn_rows and len(blocks) == options.blocks and LIMITED is None and processor.limits():
+        drawn_rows |= _drawn_below(options)
     apart = {name: measure() for name, measure in alone.ALL.items() if wanted(name)}
     for name, values in apart.items():
         print(f"\n{name}")
@@ -104,7 +115,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 
 def _drawn(blocks: list[drawn.Block], threads: list[int], budget: float, tries: int) -> dict[drawn.Column, list[Any]]:
     """The rows of drawn blocks, for one thread, for more, and beside a busy process; PyTorch is their only peer."""
-    found: dict[drawn.Column, list[Any]] = {column: [] for column in drawn.columns(threads)}
+    found: dict[drawn.Column, list[Any]] = {column: [] for column in drawn.columns(threads, LIMITED or "")}
     print(f"\ndrawn blocks: {', '.join(map(str, found))}")
     for name, make in drawn.rows(blocks, workloads.layer_beside_torch).items():
         steps = make()
@@ -118,6 +129,19 @@ def _drawn(blocks: list[drawn.Block], threads: list[int], budget: float, tries: 
         for name, ratios in drawn.by_class(blocks, rows).items():
             print(f"  {name:<30}{len(ratios):>4}  {drawn.summary(ratios)}")
     return found
+
+
+def _drawn_below(options: argparse.Namespace) -> dict[drawn.Column, list[Any]]:
+    """The rows of the same blocks with vector features limited to the level below the host's, by a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        told = Path(folder, "rows.json")
+        args = ["drawn", "--json", told, "--budget", options.budget / 2, "--seed", options.seed]
+        args += ["--blocks", options.blocks, "--threads", *options.threads]
+        command = [sys.executable, TESTS / "processor.py", sys.executable, TESTS / "bench", *args]
+        subprocess.run(list(map(str, command)), check=True)
+        rows = json.loads(told.read_text())["drawn_rows"].values()
+    columns = drawn.columns(options.threads, processor.limits()[processor.LIMIT])
+    return {column: list(map(timing.from_dict, of_column)) for column, of_column in zip(columns, rows, strict=True)}
 
 
 if __name__ == "__main__":

@@ -174,16 +174,18 @@ class Column(NamedTuple):
     """Under which conditions all blocks are timed."""
 
     threads: int
-    busy: bool  # another process keeps one core busy
+    busy: bool = False  # another process keeps one core busy
+    features: str = ""  # to which the processor is limited
 
     def __str__(self) -> str:
-        return f"{self.threads} thread{'s' * (self.threads > 1)}{', one core busy' * self.busy}"
+        limited = f", {self.features} only" if self.features else ""
+        return f"{self.threads} thread{'s' * (self.threads > 1)}{', one core busy' * self.busy}{limited}"
 
 
-def columns(threads: Iterable[int]) -> list[Column]:
-    """Each number of threads, and the largest once more beside another process."""
+def columns(threads: Iterable[int], features: str = "") -> list[Column]:
+    """Each number of threads, and the largest once more beside another process unless features are limited."""
     numbers = list(threads)
-    return [*(Column(n, False) for n in numbers), Column(max(numbers), True)]
+    return [*(Column(n, False, features) for n in numbers), *([] if features else [Column(max(numbers), True)])]
 
 
 def by_class(blocks: Iterable[Block], rows: Iterable[Row]) -> dict[str, list[float]]:

@@ -196,7 +196,7 @@ recorded operations).
 batch norm, activation, pool, and a sum with its input; forward and backward, gradients in the input and the parameters.
 What each contender computes is held against a twin in float64 before it is timed. Another seed: `make bench
 ARGS="drawn --seed 1"`. The ratio of PyTorch's faster layout to minigrad's faster mode: geometric mean, tenth percentile,
-least.
+least. *AVX2 only*, or *SSE4.2 only*: with vector features limited to that level, for minigrad and PyTorch alike.
 
 {drawn}
 

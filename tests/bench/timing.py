@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 Steps = dict[str, Callable[[], object]]
 OWN, COMPILED = OWN_MODES = ("minigrad", "minigrad compile")
@@ -94,10 +94,15 @@ class Row(NamedTuple):
             for key, peer in (("all peers", ""), ("PyTorch", TORCH))
         }  # fmt: skip
         return {
-            "workload": self.workload, "threads": self.threads, "seconds": medians, "own": self.own, **found,
+            "workload": self.workload, "threads": self.threads, "rounds": self.rounds, "seconds": medians, "own": self.own, **found,
             "ratios": {name: medians[name] / medians[self.own] for name in peers}, "multiples": self.multiples,
             "others": self.others,
         }  # fmt: skip
+
+
+def from_dict(told: dict[str, Any]) -> Row:
+    """The row that was told by `as_dict`, without other runs."""
+    return Row(told["workload"], told["threads"], told["rounds"], told["others"])
 
 
 def of_runs(rows: list[Row]) -> Row:

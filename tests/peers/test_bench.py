@@ -1,5 +1,6 @@
 """The contenders of the benchmark compute the same: whatever a row times, its results are minigrad's."""
 
+import json
 import sys
 import time
 from pathlib import Path
@@ -74,10 +75,13 @@ def test_the_page_tells_of_drawn_blocks():
     blocks = drawn.draw(0, 12)
     columns = drawn.columns([1, 2])
     assert list(map(str, columns)) == ["1 thread", "2 threads", "2 threads, one core busy"]
+    assert list(map(str, drawn.columns([1, 2], "AVX2"))) == ["1 thread, AVX2 only", "2 threads, AVX2 only"]
     rows = {
         column: [timing.Row(str(b), column.threads, {"minigrad": [1.0], "torch": [2.0 + i]}, 0.0) for i, b in enumerate(blocks)]
         for column in columns
     }  # fmt: skip
+    told = [timing.from_dict(json.loads(json.dumps(row.as_dict()))) for row in rows[columns[1]]]
+    assert told == rows[columns[1]]
     assert drawn.by_class(blocks, rows[columns[0]])["all"] == [2.0 + i for i in range(12)]
     assert "| all | 12 | 6.55, 3.10, 2.00 |" in page._drawn(blocks, rows)
     worst = page._worst(rows, 3).splitlines()
