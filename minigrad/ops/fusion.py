@@ -33,7 +33,7 @@ from . import conv, norm, pool
 from .elementwise import gate, relu
 
 _ORDER = ("scale", "shift", "plus", "relu")
-_ENDS = {kernels.conv2d: set(_ORDER), kernels.normalize: {"plus", "relu"}}
+_ENDS: dict[Callable, set[str]] = {kernels.conv2d: set(_ORDER), kernels.normalize: {"plus", "relu"}}
 _MANY = 4096  # numbers from which a kernel of our own adds them up faster than NumPy
 
 
@@ -187,8 +187,10 @@ def _relu(x: Tensor) -> Deferred | None:
 def _add(a: Tensor, b: Tensor) -> Deferred | None:
     if type(b) is Deferred and b.pending and not (type(a) is Deferred and a.pending):
         a, b = b, a
-    if type(a) is not Deferred or b.dtype != a.dtype:
+    if b.dtype != a.dtype:
         return None
+    if type(a) is not Deferred or not a.pending:
+        return _bias_alone(a, b)
     if b.shape == a.shape:
         if not (unchanging(b) and waits_for(a, "plus")):
             return None
@@ -198,6 +200,22 @@ def _add(a: Tensor, b: Tensor) -> Deferred | None:
         shift = dispatch(_vector, b)
         return a.fold(_shifted, shift, shift=shift)
     return None
+
+
+def _bias_alone(a: Tensor, b: Tensor) -> Deferred | None:
+    """A bias of images that are there already: a pass of its own, which a relu may end."""
+    if not (a.ndim == b.ndim == 4 and b.size == b.shape[1] == a.shape[1] and a.size > _MANY and unchanging(a)):
+        return None
+    if a.dtype.char not in "fd" or not as_array(a).transpose(0, 2, 3, 1).flags.c_contiguous:
+        return None
+    return Deferred(_with_bias, (as_array(a), dispatch(_vector, b)), a.shape, a.dtype, {})
+
+
+def _with_bias(x: Array, shift: Array, **end: Any) -> Array:
+    return kernels.normalize(x, np.zeros_like(shift), np.ones_like(shift), shift, **end)
+
+
+_ENDS[_with_bias] = {"plus", "relu"}
 
 
 def _vector(a: Array) -> Array:
