@@ -101,6 +101,7 @@ def _write_down(typing, board, address, parts, args, numbers):
 
     def codegen(context, builder, signature, values):
         board_, address_, parts_, args_, _ = values
+        args_ = lent(context, builder, args_)
         given = cgutils.alloca_once(builder, ir.LiteralStructType([_WORD, args_.type]))
         builder.store(address_, cgutils.gep_inbounds(builder, given, 0, 0))
         builder.store(args_, cgutils.gep_inbounds(builder, given, 0, 1))
@@ -116,6 +117,17 @@ def _write_down(typing, board, address, parts, args, numbers):
         for word, value in written.items():
             builder.store(value, _word(context, builder, board, board_, _WORD(word)))
         return context.get_dummy_value()
+
+    def lent(context, builder, values):
+        """The arrays as they are, but without what counts references: the caller keeps them, and threads that count to the
+        same word wait for each other.
+        """
+        for i, kind in enumerate(args.types):
+            if isinstance(kind, types.Array):
+                array = context.make_array(kind)(context, builder, builder.extract_value(values, i))
+                array.meminfo = array.meminfo.type(None)
+                values = builder.insert_value(values, array._getvalue(), i)
+        return values
 
     def task(context, builder, given):
         function = ir.Function(builder.module, _TASK, f"task.{builder.function.name}")

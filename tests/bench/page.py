@@ -264,11 +264,15 @@ pay mostly overhead.
   1×1 convolution): slower in all three products, so they are not used.
 - **Few pixels and many weights** (1×1 with hundreds of channels, 7×7 on a small image): weights are packed for the register
   tiles in each call, a nanosecond for each number, and their gradient is unpacked: up to a third of such a block.
-- **Depthwise convolution.** Each multiply-add of a tile loads a vector of pixels of its own: no pixel stays in a register
-  from one tap to the next.
-- **Channels that fill no vector**, up to four channels out above all: lanes stay idle (seven of eight for one channel).
+- **Depthwise convolution.** Each multiply-add of a tile loads a vector of pixels of its own. Tiles that slide along a row,
+  and load each pixel once for three taps, were tried: they were not faster, a tile's start and end weigh more.
+- **Groups of 8 to 30 channels**, and channels that fill no vector. Where the last vector has up to half of its channels,
+  each channel has several lanes; with more, lanes stay idle, and so they do in most gradients of weights.
+- **Small images with large kernels** (5×5 on 5×5 pixels): half of the products are with zeros around the image.
 - **Two threads, steps below a millisecond.** Work is shared in some ten microseconds, but what one core has written, the
   other must fetch; and what is Python between two kernels, a tenth to a third of such a step, nobody shares.
+- **Group norm of images.** Its kernel normalises rows; images lie channels last, so they are copied there and back, by one
+  thread.
 - **Pooling in eager mode** is bound by memory: of an input that the caller may write to, the tape keeps a checksum, which
   is one more pass over it, there and back. Compiled, nothing needs to be detected.
 - **Recorded operations** (the scalar chain) cost eight to ten microseconds there and back in eager mode, PyTorch's five.
