@@ -23,7 +23,10 @@ def test_orthogonal(seed, out, inside, kernel, gain):
     assert w.shape == (out, inside, *kernel)
     w = w.reshape(out, -1)
     gram = w @ w.T if w.shape[0] <= w.shape[1] else w.T @ w
-    bound = 20 * max(w.shape) * np.finfo(float).eps * gain**2  # of a QR decomposition
+    float64 = np.finfo(float)
+    bound = (
+        20 * max(w.shape) * (float64.eps * gain**2 + float64.smallest_subnormal)
+    )  # of a QR decomposition; of underflow
     np.testing.assert_allclose(gram, gain**2 * np.eye(len(gram)), rtol=0, atol=bound)
 
 
