@@ -77,7 +77,7 @@ def test_the_page_tells_of_drawn_blocks():
     assert list(map(str, columns)) == ["1 thread", "2 threads", "2 threads, one core busy"]
     assert list(map(str, drawn.columns([1, 2], "AVX2"))) == ["1 thread, AVX2 only", "2 threads, AVX2 only"]
     rows = {
-        column: [timing.Row(str(b), column.threads, {"minigrad": [1.0], "torch": [2.0 + i]}, 0.0) for i, b in enumerate(blocks)]
+        column: [timing.Row(str(b), column.threads, {"minigrad": [1.0] * 2, "torch": [2.0 + i] * 2}, 0.0) for i, b in enumerate(blocks)]
         for column in columns
     }  # fmt: skip
     told = [timing.from_dict(json.loads(json.dumps(row.as_dict()))) for row in rows[columns[1]]]
