@@ -76,7 +76,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         options.only, options.threads, options.budget, options.tries, options.repeat
     )  # fmt: skip
     blocks = drawn.draw(options.seed, options.blocks)
-    if only == ["quick"]:
+    quick = only == ["quick"]
+    if quick:
         only, threads, budget, blocks = [*QUICK, "drawn"], threads[:1], budget / 3, blocks[:12]
         workloads.without_compilers()
 
@@ -99,7 +100,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     if repeat > 1:
         print(f"\nthe ratios of all runs\n{page.runs(rows)}")
     drawn_rows = _drawn(blocks, threads, budget / 2, tries) if wanted("drawn") else {}
-    if drawn_rows and len(blocks) == options.blocks and LIMITED is None and processor.limits():
+    if drawn_rows and not quick and LIMITED is None and processor.limits():
         drawn_rows |= _drawn_below(options)
     apart = {name: measure() for name, measure in alone.ALL.items() if wanted(name)}
     for name, values in apart.items():
