@@ -127,6 +127,14 @@ def _skip(memory):
 
 
 @kernel
+def bounds(block, images, rows, n, height):
+    """The images and the output rows of a block: from, to, from, to."""
+    bands = (height + rows - 1) // rows
+    n0, i0 = block // bands * images, block % bands * rows
+    return n0, min(n0 + images, n), i0, min(i0 + rows, height)
+
+
+@kernel
 def scratch(x, top, dh, left, dw, images, rows, groups, copied):
     """Memory for what a block reads, the numbers of a pixel, a line and an image in it; and whether it is x itself.
 

@@ -28,6 +28,7 @@ from .blocks import (
     Axis,
     adjoint_axes,
     blocks,
+    bounds,
     cache_lines,
     clear,
     copied_apart,
@@ -48,6 +49,7 @@ from .tile import (
     copy,
     lanes,
     lanes_of,
+    round_up,
     tile_add,
     tile_finish,
     tile_fma,
@@ -111,7 +113,7 @@ def conv2d_weight(x, g, *, kernel, stride=(1, 1), padding=(0, 0), dilation=(1, 1
     x, g, ys, xs = _column(channels_last(x), channels_last(g), ys, xs)
     runs, run = _stretches(c // groups, groups, ys, xs)
     chunks = ceil(run / lanes(x.dtype)) * runs
-    if 1.5 * og * _round_up(chunks, WIDE) < _round_up(k, TALL) * ceil(og / lanes(x.dtype)):  # each reads x again
+    if 1.5 * og * round_up(chunks, WIDE) < round_up(k, TALL) * ceil(og / lanes(x.dtype)):  # each reads x again
         return _few_weights(x, g, kernel, ys, xs, groups, runs, run)
     weights = k * o * x.itemsize * (4 if xs.pointwise else 1)  # which has no scratch to keep in the fastest cache
     images, rows, count = blocks(len(x), c // groups * x.itemsize, ys, xs, weights, threads.get_num_threads())
@@ -121,7 +123,7 @@ def conv2d_weight(x, g, *, kernel, stride=(1, 1), padding=(0, 0), dilation=(1, 1
         parts = [(0, 0, count, *part) for part in threads.spans(panels, work, 1)]
     else:
         parts = [(i, *part, 0, panels) for i, part in enumerate(threads.spans(count, work, shares))]
-    sums = np.zeros((parts[-1][0] + 1, groups, _round_up(k, TALL) + WIDE, _round_up(og, lanes(x.dtype))), x.dtype)
+    sums = np.zeros((parts[-1][0] + 1, groups, round_up(k, TALL) + WIDE, round_up(og, lanes(x.dtype))), x.dtype)
     if count:
         args = (x, g, sums, ys.reads, ys.offsets, xs.reads, xs.offsets, images, rows, lanes(x.dtype))
         crew.run(_correlate_weight, args, parts)
@@ -137,7 +139,7 @@ def _few_weights(x, g, kernel, ys, xs, groups, runs, run):  # x (N,H,W,C), g (N,
     )
     shares = min(threads.SHARES, (x.size + g.size) // (8 * chunks * lane * o))
     parts = threads.spans(count, 2 * g.size * runs * run, max(1, shares))
-    sums = np.zeros((len(parts), groups * ceil(o // groups / 2), _round_up(chunks, WIDE), 2, lane), x.dtype)
+    sums = np.zeros((len(parts), groups * ceil(o // groups / 2), round_up(chunks, WIDE), 2, lane), x.dtype)
     if count:
         args = (x, g, sums, ys.reads, ys.offsets, xs.reads, xs.offsets, images, rows, lane, groups)
         crew.run(_correlate_few_weights, args, threads.numbered(parts))
@@ -278,10 +280,6 @@ def _spread(g, w, gx, groups, ys, xs):  # g (N,OH,OW,O), w (O,C/G,kh,kw), gx (N,
     crew.run(_spread_images, args, threads.spans(n, 2 * g.size * k))
 
 
-def _round_up(n, step):
-    return ceil(n / step) * step
-
-
 @cache
 def _pixel_tiles(rows, vecs):
     """The inner loops of conv2d, for tiles of `rows` pixels x vecs vectors of output channels."""
@@ -358,8 +356,7 @@ def _correlating(many):
         _, yh, yw, o = y.shape
         groups = w.shape[0]
         cg, og = c // groups, o // groups
-        k = w.shape[1] // ((og + lane - 1) // lane * lane)
-        bands = (top.size + rows - 1) // rows
+        k = w.shape[1] // round_up(og, lane)
         seen, pixel, line, area, inside = scratch(x, top, dh, left, dw, images, rows, groups, False)
         runs, run = _runs(dh, dw, line, pixel, cg)
         flat = w.reshape(-1)
@@ -369,8 +366,7 @@ def _correlating(many):
         places = np.empty(most, np.int64)  # where the pixel lies in y, counted from the first
         known = 0
         for block in range(lo, hi):
-            n0, i0 = block // bands * images, block % bands * rows
-            n1, i1 = min(n0 + images, n), min(i0 + rows, top.size)
+            n0, n1, i0, i1 = bounds(block, images, rows, n, top.size)
             count = (n1 - n0) * (i1 - i0) * left.size
             if count != known:
                 locate(pixels, n1 - n0, area, top[: i1 - i0], line, left, pixel)
@@ -414,15 +410,13 @@ def _correlate_weight(x, g, sums, top, dh, left, dw, images, rows, lane, part, l
     groups, padded, width = sums.shape
     cg, og = c // groups, o // groups
     k = dh.size * dw.size * cg
-    bands = (top.size + rows - 1) // rows
     seen, pixel, line, area, inside = scratch(x, top, dh, left, dw, images, rows, groups, False)
     pixels = np.empty(images * rows * ow + TALL, np.int64)
     locate(pixels, images, area, top[:rows], line, left, pixel)
     weights, places = _weights(dh, dw, cg, line, pixel, padded), np.arange(padded) * width
     flat, panel = g.reshape(-1), cache_lines(images * rows * ow * VECS * lane, g)
     for block in range(lo, hi):
-        n0, i0 = block // bands * images, block % bands * rows
-        n1, i1 = min(n0 + images, n), min(i0 + rows, top.size)
+        n0, n1, i0, i1 = bounds(block, images, rows, n, top.size)
         count = (n1 - n0) * (i1 - i0) * ow
         base = (n0 * oh + i0) * ow * o
         for group in range(groups):
@@ -489,7 +483,6 @@ def _correlate_few_weights(x, g, sums, top, dh, left, dw, images, rows, lane, gr
     _, oh, ow, o = g.shape
     sums = sums[part]
     cg, og = c // groups, o // groups
-    bands = (top.size + rows - 1) // rows
     seen, pixel, line, area, inside = scratch(x, top, dh, left, dw, images, rows, groups, True)
     pixels = np.empty(images * rows * ow + TALL, np.int64)
     locate(pixels, images, area, top[:rows], line, left, pixel)
@@ -500,8 +493,7 @@ def _correlate_few_weights(x, g, sums, top, dh, left, dw, images, rows, lane, gr
         r, v = divmod(min(t, runs.size * vectors - 1), vectors)
         chunks[t] = runs[r] + v * lane
     for block in range(lo, hi):
-        n0, i0 = block // bands * images, block % bands * rows
-        n1, i1 = min(n0 + images, n), min(i0 + rows, top.size)
+        n0, n1, i0, i1 = bounds(block, images, rows, n, top.size)
         count = (n1 - n0) * (i1 - i0) * ow
         base = (n0 * oh + i0) * ow * o
         for group in range(groups):

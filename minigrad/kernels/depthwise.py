@@ -6,12 +6,10 @@
 The blocks are those of `conv.py`, which calls this file.
 """
 
-from math import ceil
-
 import numpy as np
 
 from . import crew, threads
-from .blocks import blocks, locate, look, scratch
+from .blocks import blocks, bounds, locate, look, scratch
 from .jit import kernel
 from .tile import (
     ROWS,
@@ -19,6 +17,7 @@ from .tile import (
     copy,
     lanes,
     lanes_of,
+    round_up,
     tile_add,
     tile_finish,
     tile_fma_each,
@@ -50,7 +49,7 @@ def correlate_weight(x, g, size, ys, xs):  # x (N,H,W,C), g (N,OH,OW,C) -> (C,1,
     (n, _, _, c), taps = x.shape, size[0] * size[1]
     images, rows, count = blocks(n, c * x.itemsize, ys, xs, taps * c * x.itemsize, threads.get_num_threads())
     parts = threads.spans(count, 8 * g.size * taps)
-    sums = np.zeros((len(parts), ceil(taps / TAPS) * TAPS, ceil(c / lanes(x.dtype)) * lanes(x.dtype)), x.dtype)
+    sums = np.zeros((len(parts), round_up(taps, TAPS), round_up(c, lanes(x.dtype))), x.dtype)
     if count:
         args = (x, g, sums, ys.reads, ys.offsets, xs.reads, xs.offsets, images, rows)
         crew.run(_correlate_weight, args, threads.numbered(parts))
@@ -60,7 +59,7 @@ def correlate_weight(x, g, size, ys, xs):  # x (N,H,W,C), g (N,OH,OW,C) -> (C,1,
 def _whole_vectors(a):
     """a with zeros after its last axis, up to a whole number of vectors; a itself if it has that already."""
     c = a.shape[-1]
-    padded = np.zeros((*a.shape[:-1], ceil(c / lanes(a.dtype)) * lanes(a.dtype)), a.dtype)
+    padded = np.zeros((*a.shape[:-1], round_up(c, lanes(a.dtype))), a.dtype)
     if padded.shape == a.shape and a.flags.carray:
         return a
     padded[..., :c] = a
@@ -72,7 +71,6 @@ def _correlate_blocks(x, w, y, scale, shift, plus, relu, top, dh, row_out, left,
     """Blocks lo to hi of y[n, row_out[i], col_out[j]] = sum over a, b of w[a,b] * x[n, top[i]+dh[a], left[j]+dw[b]]."""
     n, _, _, c = x.shape
     _, yh, yw, _ = y.shape
-    bands = (top.size + rows - 1) // rows
     seen, pixel, line, area, inside = scratch(x, top, dh, left, dw, images, rows, 1, c % lanes_of(x) > 0)
     pixels = np.empty(images * rows * left.size + TALL, np.int64)  # where the window of a pixel starts in the scratch
     places = np.empty(images * rows * left.size + TALL, np.int64)  # where the pixel lies in y, counted from the first
@@ -80,8 +78,7 @@ def _correlate_blocks(x, w, y, scale, shift, plus, relu, top, dh, row_out, left,
     locate(taps, 1, 0, dh, line, dw, c)
     known = 0
     for block in range(lo, hi):
-        n0, i0 = block // bands * images, block % bands * rows
-        n1, i1 = min(n0 + images, n), min(i0 + rows, top.size)
+        n0, n1, i0, i1 = bounds(block, images, rows, n, top.size)
         count = (n1 - n0) * (i1 - i0) * left.size
         if count != known:
             locate(pixels, n1 - n0, area, top[: i1 - i0], line, left, c)
@@ -107,16 +104,14 @@ def _correlate_weight(x, g, sums, top, dh, left, dw, images, rows, part, lo, hi)
     n, _, _, c = x.shape
     _, oh, ow, _ = g.shape
     sums, lane = sums[part], lanes_of(x)
-    bands = (top.size + rows - 1) // rows
     seen, pixel, line, area, inside = scratch(x, top, dh, left, dw, images, rows, 1, c % lane > 0)
     pixels = np.empty(images * rows * ow + TALL, np.int64)
     locate(pixels, images, area, top[:rows], line, left, c)
     taps, places = np.empty(dh.size * dw.size + max(TAPS, TALL), np.int64), np.arange(len(sums)) * sums.shape[1]
     locate(taps, 1, 0, dh, line, dw, c)
-    flat, last = g.reshape(-1), np.zeros(images * rows * ow * lane, x.dtype)
+    flat, last = g.reshape(-1), np.zeros(images * rows * ow * lane if c % lane else 0, x.dtype)
     for block in range(lo, hi):
-        n0, i0 = block // bands * images, block % bands * rows
-        n1, i1 = min(n0 + images, n), min(i0 + rows, top.size)
+        n0, n1, i0, i1 = bounds(block, images, rows, n, top.size)
         count = (n1 - n0) * (i1 - i0) * ow
         start = look(
             seen, pixel, inside, x, 0, 1, n0, n1, top[i0] + dh[0], area // line, left[0] + dw[0], line // pixel

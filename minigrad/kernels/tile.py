@@ -43,7 +43,7 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils, config
-from numba.extending import models, overload, register_model
+from numba.extending import models, overload, register_jitable, register_model
 
 I32 = ir.IntType(32)
 intrinsic: Any = numba.extending.intrinsic  # what it makes is called with other arguments than what it decorates
@@ -84,6 +84,12 @@ class Vec(types.Type):
 class VecModel(models.PrimitiveModel):
     def __init__(self, manager, vec):
         super().__init__(manager, vec, _vector(vec))
+
+
+@register_jitable
+def round_up(n: int, step: int) -> int:
+    """The least multiple of step that is not below n."""
+    return (n + step - 1) // step * step
 
 
 def lanes(dtype: np.dtype) -> int:
@@ -197,7 +203,6 @@ def tile_load_part(typing, a, offs, k, lo, hi, valid):
         for i in range(offs.count):
             p = _pointer(context, builder, a, a_, builder.extract_value(offs_, i), k_)
             row = cgutils.alloca_once_value(builder, ir.Constant(_vector(vec), [0.0] * vec.lanes))
-            builder.store(ir.Constant(_vector(vec), [0.0] * vec.lanes), row)
             there = [builder.icmp_signed("<=", lo_, lo_.type(i)), builder.icmp_signed("<", hi_.type(i), hi_)]
             with builder.if_then(builder.and_(*there)), builder.if_else(whole) as (then, otherwise):
                 with then:

@@ -51,6 +51,7 @@ from .tile import (
     WIDE,
     copy,
     lanes,
+    round_up,
     tile_add,
     tile_finish,
     tile_fma,
@@ -88,16 +89,11 @@ def _wins(n, c, o, ys, xs):
     """
     if not (ys.dense and xs.dense and ys.taps.size == xs.taps.size == 3):
         return False
-    tiles, vectors, wide = n * ceil(ys.size / 4) * ceil(xs.size / 4), ceil(o / LANE), _whole(c)
+    tiles, vectors, wide = n * ceil(ys.size / 4) * ceil(xs.size / 4), ceil(o / LANE), round_up(c, LANE)
     weights = 500 if c * vectors <= 4096 else 1000
     here = ceil(tiles / PANEL) * PANEL * 36 * wide * vectors
     here += tiles * (250 * (wide // LANE + vectors) + 150) + weights * c * vectors
     return here < n * ys.size * xs.size * products(o, 3, 3 * c, LANE)
-
-
-def _whole(channels):
-    """So many channels, and as many more as fill a vector."""
-    return ceil(channels / LANE) * LANE
 
 
 def tame(w) -> bool:
@@ -110,7 +106,7 @@ def tame(w) -> bool:
 def correlate(x, w, adjoint, taps, y, ys, xs, end):  # x (N,H,W,C), w (O,C,3,3) or its adjoint, y (N,OH,OW,O)
     """Fill y; `end` is its epilogue. Returns the tiles that have to be done again, by direct summation."""
     c, o = x.shape[3], y.shape[3]
-    wide, vectors = _whole(c), ceil(o / LANE)
+    wide, vectors = round_up(c, LANE), ceil(o / LANE)
     u = empty((36, wide * vectors * LANE + LANE), x.dtype)  # more than needed, see `_points`
     parts = threads.spans(vectors, threads.PASS * w.size)
     crew.run(_transform_weights, (w, adjoint, taps, c, o, u), parts)
@@ -123,7 +119,7 @@ def correlate(x, w, adjoint, taps, y, ys, xs, end):  # x (N,H,W,C), w (O,C,3,3) 
 
 def correlate_weight(x, g, ys, xs):  # x (N,H,W,C), g (N,OH,OW,O) -> (O,C,3,3)
     """None if it has to be done again, by direct summation: a number that is not finite has spread over its tile."""
-    (n, _, _, c), wide, o = x.shape, _whole(x.shape[3]), _whole(g.shape[3])
+    (n, _, _, c), wide, o = x.shape, round_up(x.shape[3], LANE), round_up(g.shape[3], LANE)
     tiles, size, count = _blocks(n, wide, o, ys, xs, 36 * wide * o * x.itemsize, threads.get_num_threads())
     work, panels = 2 * 9 * g.size * c, ceil(o / (VECS * LANE))
     if tiles < 8 * o and panels >= threads.get_num_threads():  # sums are larger than what they are of: share them
@@ -157,7 +153,7 @@ def _transform_weights(w, adjoint, taps, c, o, u, lo, hi):
     """G w Gt of vectors lo to hi of output channels: u[point] holds a row of one or two vectors for each channel, and rows
     of zeros up to whole vectors of channels, panel after panel.
     """
-    flat, point, rows = u.reshape(-1), u.shape[1], (c + LANE - 1) // LANE * LANE
+    flat, point, rows = u.reshape(-1), u.shape[1], round_up(c, LANE)
     packed, half = cache_lines(9 * c * LANE, w), cache_lines(18 * LANE, w)
     for v in range(lo, hi):
         pack_panel(w, 1, adjoint, taps, 0, v * LANE, 1, packed, 0)
@@ -180,7 +176,7 @@ def _transform_weights(w, adjoint, taps, c, o, u, lo, hi):
 @kernel
 def _correlate_blocks(x, u, y, scale, shift, plus, relu, flaws, top, left, tiles, size, lo, hi):
     """Blocks lo to hi, of `size` tiles each."""
-    c, o = (x.shape[3] + LANE - 1) // LANE * LANE, (y.shape[3] + LANE - 1) // LANE * LANE
+    c, o = round_up(x.shape[3], LANE), round_up(y.shape[3], LANE)
     v, m, memory = _points(size * c, x), _points(size * o, x), _memory(x)
     for block in range(lo, hi):
         first, last = block * size, min(block * size + size, tiles)
@@ -207,7 +203,7 @@ def _input_transform(watched):
     def transform_input(x, top, left, first, last, v, y, flaws, memory):
         _, h, w, c = x.shape
         _, oh, ow, _ = y.shape
-        down, across, point, vectors = (oh + 3) // 4, (ow + 3) // 4, v.size // 36, (c + LANE - 1) // LANE
+        down, across, point, wide = (oh + 3) // 4, (ow + 3) // 4, v.size // 36, round_up(c, LANE)
         pixels, (columns, energy, patch, squares), t = x.reshape(-1), memory, first
         while t < last:
             n, i0, j0 = t // (down * across), t // across % down * 4, t % across * 4
@@ -231,7 +227,7 @@ def _input_transform(watched):
                     tile_store(columns, tile_steps(LANE, 6), 6 * b * LANE, _b(d), LANE)
                 for s in range(many):
                     panel, row = divmod(t + s - first, PANEL)
-                    place = (panel * vectors * LANE + k) * PANEL + row * LANE
+                    place = (panel * wide + k) * PANEL + row * LANE
                     for a in range(6):
                         d = tile_load(columns, tile_steps(6 * LANE, 6), (24 * s + a) * LANE)
                         tile_store(v, tile_steps(point, 6), place + 6 * a * point, _b(d), LANE)

@@ -196,15 +196,20 @@ def _add(a: Tensor, b: Tensor) -> Deferred | None:
             return None
         plus = as_array(b)
         return a.fold(add.forward, plus, plus=plus)
-    if b.ndim == a.ndim and b.size == b.shape[1] == a.shape[1] and waits_for(a, "shift"):
+    if _is_bias(b, a) and waits_for(a, "shift"):
         shift = dispatch(_vector, b)
         return a.fold(_shifted, shift, shift=shift)
     return None
 
 
+def _is_bias(b: Tensor, a: Tensor) -> bool:
+    """Whether b is a number for each channel of a."""
+    return b.ndim == a.ndim and b.size == b.shape[1] == a.shape[1]
+
+
 def _bias_alone(a: Tensor, b: Tensor) -> Deferred | None:
     """A bias of images that are there already: a pass of its own, which a relu may end."""
-    if not (a.ndim == b.ndim == 4 and b.size == b.shape[1] == a.shape[1] and a.size > _MANY and unchanging(a)):
+    if not (a.ndim == 4 and _is_bias(b, a) and a.size > _MANY and unchanging(a)):
         return None
     if a.dtype.char not in "fd" or not as_array(a).transpose(0, 2, 3, 1).flags.c_contiguous:
         return None
