@@ -32,7 +32,8 @@ def told(dispatcher: Any, kept: bool) -> Callable:
             if outermost := not _now:
                 report.begin()
                 done = threading.Event()
-                threading.Thread(target=_remind, args=(done,), daemon=True).start()
+                reminder = threading.Thread(target=_remind, args=(done,), daemon=True)
+                reminder.start()
             _now.append([name, None if kept else False])
             try:
                 compiled = compile(signature)
@@ -40,6 +41,7 @@ def told(dispatcher: Any, kept: bool) -> Callable:
                 on_disk = bool(_now.pop()[1])
                 if outermost:
                     done.set()
+                    reminder.join()  # or its last word would come after the end
                     report.end()
             _tell(name, on_disk)
         return compiled

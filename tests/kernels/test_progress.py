@@ -3,6 +3,7 @@
 import io
 import sys
 import threading
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -80,6 +81,23 @@ def test_while_one_kernel_takes_long_there_is_a_word_again_and_again(monkeypatch
     monkeypatch.setattr(progress, "watchers", [watch])
     dispatcher("long", lambda signature: told.wait(60)).compile(("f",))
     assert words[:3] == [("conv.long", None)] * 3 and words[-1] == ("conv.long", False)
+
+
+def test_no_word_comes_after_the_end(monkeypatch):
+    begun, events = threading.Event(), []
+
+    def watch(name, on_disk):
+        if on_disk is None:
+            begun.set()
+            time.sleep(0.05)  # a word that takes its time, such as that to a notebook's page
+        events.append((name, on_disk))
+
+    monkeypatch.setattr(progress, "PACE", 0.001)
+    monkeypatch.setattr(progress, "watchers", [watch])
+    monkeypatch.setattr(progress.report, "end", lambda: events.append("end"))
+    dispatcher("long", lambda signature: begun.wait(60)).compile(("f",))
+    time.sleep(0.1)
+    assert events[-2:] == ["end", ("conv.long", False)] and set(events[:-2]) == {("conv.long", None)}
 
 
 def test_no_three_seconds_pass_without_a_line(clock, capsys):
