@@ -4,7 +4,7 @@
     backward   read g and x for the sums of g and of g * (x - mean), read both and write
                gx = gamma * istd * (g - mean of g - (x - mean) * istd**2 * mean of g * (x - mean))
 
-The second pass goes from the last row to the first: what the first pass read last is still in the cache.
+The second pass takes blocks of rows from the last to the first: what the first pass read last is still in the cache.
 
 Images are rows of channels (M,C). Rows of few channels are read several at a time, as (M/k, k*C), which gives the
 vectoriser long loops; the k parts of a channel meet again in `_join` and `_slopes`. Running statistics live with the
@@ -20,6 +20,7 @@ from .jit import channels_first, channels_last, contiguous, kernel
 
 WIDE = 128  # numbers in a row from which loops over it are efficient
 BLOCK = 4096  # numbers whose sums are kept in the array's own dtype before they go to float64
+ROWS = 8  # rows that are added up in registers
 
 
 def channel_moments(x):
@@ -111,7 +112,16 @@ def _moments(x, means, squares, part, lo, hi):
         shift[j] = x[lo, j] if lo < hi else 0
     for r0 in range(lo, hi, step):
         r1 = min(r0 + step, hi)
-        for r in range(r0, r1):
+        whole = r0 + (r1 - r0) // ROWS * ROWS
+        for r in range(r0, whole, ROWS):
+            for j in range(c):
+                total, squared = s1[j], s2[j]
+                for i in range(ROWS):
+                    d = x[r + i, j] - shift[j]
+                    total += d
+                    squared += d * d
+                s1[j], s2[j] = total, squared
+        for r in range(whole, r1):
             for j in range(c):
                 d = x[r, j] - shift[j]
                 s1[j] += d
@@ -177,14 +187,17 @@ def _normalize(x, y, mean, scale, shift, plus, add, floor, lo, hi):
     """y = (x - mean) * scale + shift, + plus if `add`, and not below the floor. NaN stays NaN."""
     width = x.shape[1]
     mean, scale, shift = _repeat(mean, width), _repeat(scale, width), _repeat(shift, width)
-    for r in range(hi - 1, lo - 1, -1):
-        for j in range(width):
-            y[r, j] = (x[r, j] - mean[j]) * scale[j] + shift[j]
-        if add:
-            for j in range(width):
-                y[r, j] += plus[r, j]
-        for j in range(width):
-            y[r, j] = floor if y[r, j] < floor else y[r, j]
+    step = max(1, BLOCK // max(1, width))
+    for end in range(hi, lo, -step):
+        for r in range(max(lo, end - step), end):
+            if add:
+                for j in range(width):
+                    value = (x[r, j] - mean[j]) * scale[j] + shift[j] + plus[r, j]
+                    y[r, j] = floor if value < floor else value
+            else:
+                for j in range(width):
+                    value = (x[r, j] - mean[j]) * scale[j] + shift[j]
+                    y[r, j] = floor if value < floor else value
 
 
 @kernel
@@ -234,10 +247,12 @@ def _pull_back(g, gate, gated, x, mean, coefficients, gx, lo, hi):
     c = x.shape[1]
     mean = _repeat(mean, c)
     scale, mean_g, slope = _repeat(coefficients[0], c), _repeat(coefficients[1], c), _repeat(coefficients[2], c)
-    for r in range(hi - 1, lo - 1, -1):
-        for j in range(c):
-            value = _through(g[r, j], gate[r, j], gated)
-            gx[r, j] = scale[j] * (value - mean_g[j] - (x[r, j] - mean[j]) * slope[j])
+    step = max(1, BLOCK // max(1, c))
+    for end in range(hi, lo, -step):
+        for r in range(max(lo, end - step), end):
+            for j in range(c):
+                value = _through(g[r, j], gate[r, j], gated)
+                gx[r, j] = scale[j] * (value - mean_g[j] - (x[r, j] - mean[j]) * slope[j])
 
 
 @kernel
@@ -269,6 +284,8 @@ def _combine(g, t, x, mean, coefficients, out, lo, hi):
     mean = _repeat(mean, c)
     of_g, of_t = _repeat(coefficients[0], c), _repeat(coefficients[1], c)
     of_x, shift = _repeat(coefficients[2], c), _repeat(coefficients[3], c)
-    for r in range(hi - 1, lo - 1, -1):
-        for j in range(c):
-            out[r, j] = of_g[j] * g[r, j] + of_t[j] * t[r, j] + of_x[j] * (x[r, j] - mean[j]) + shift[j]
+    step = max(1, BLOCK // max(1, c))
+    for end in range(hi, lo, -step):
+        for r in range(max(lo, end - step), end):
+            for j in range(c):
+                out[r, j] = of_g[j] * g[r, j] + of_t[j] * t[r, j] + of_x[j] * (x[r, j] - mean[j]) + shift[j]
