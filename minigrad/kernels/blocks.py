@@ -15,10 +15,12 @@ import numpy as np
 from numba.extending import register_jitable
 
 from .jit import kernel
-from .tile import TALL, WIDE, copy
+from .tile import TALL, WIDE, copy, prefetch
 
 PAST = 64  # numbers that a vector may reach past the last
 LINE = 64  # bytes of a cache line
+FAR = 1 << 21  # bytes from which on it pays to ask memory for the numbers of an array ahead
+AHEAD = 8  # rows of some hundred bytes: by then they have come
 TOGETHER = 8  # channels of a group, from which it is enough that those of one pixel lie together
 SCRATCH = 24 * 1024  # bytes of input that a block copies, more where the weights are large
 
@@ -118,6 +120,19 @@ def cache_lines(count, like):
     a = np.empty(count + LINE // like.itemsize, like.dtype)
     skip = _skip(a) // like.itemsize
     return a[skip : skip + count]
+
+
+@register_jitable
+def rows_ahead(x: np.ndarray) -> int:
+    """How many rows before its turn to ask memory for a row of x; as many as there are, so for none, if x lies near."""
+    return AHEAD if x.nbytes >= FAR else len(x)
+
+
+@kernel
+def prefetch_row(x, r):
+    """Ask memory for row r of x, if there is one."""
+    for k in range(r * x.shape[1], min((r + 1) * x.shape[1], x.size), LINE // x.itemsize):
+        prefetch(x, k)
 
 
 @kernel

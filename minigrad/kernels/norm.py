@@ -4,7 +4,8 @@
     backward   read g and x for the sums of g and of g * (x - mean), read both and write
                gx = gamma * istd * (g - mean of g - (x - mean) * istd**2 * mean of g * (x - mean))
 
-The second pass takes blocks of rows from the last to the first: what the first pass read last is still in the cache.
+Arrays that lie in no fast cache are asked for some rows ahead: what is done with a row is not enough for the processor
+to look so far.
 
 Images are rows of channels (M,C). Rows of few channels are read several at a time, as (M/k, k*C), which gives the
 vectoriser long loops; the k parts of a channel meet again in `_join` and `_slopes`. Running statistics live with the
@@ -16,6 +17,7 @@ import functools
 import numpy as np
 
 from . import crew, threads
+from .blocks import prefetch_row, rows_ahead
 from .jit import channels_first, channels_last, contiguous, kernel
 
 WIDE = 128  # numbers in a row from which loops over it are efficient
@@ -107,13 +109,15 @@ def _moments(x, means, squares, part, lo, hi):
     """
     c, mean, square = x.shape[1], means[part], squares[part]
     shift, s1, s2 = np.empty(c, x.dtype), np.zeros(c, x.dtype), np.zeros(c, x.dtype)
-    step = max(1, BLOCK // max(1, c))
+    step, ahead = max(1, BLOCK // max(1, c)), rows_ahead(x)
     for j in range(c):
         shift[j] = x[lo, j] if lo < hi else 0
     for r0 in range(lo, hi, step):
         r1 = min(r0 + step, hi)
         whole = r0 + (r1 - r0) // ROWS * ROWS
         for r in range(r0, whole, ROWS):
+            for i in range(r, r + ROWS):
+                prefetch_row(x, i + ahead)
             for j in range(c):
                 total, squared = s1[j], s2[j]
                 for i in range(ROWS):
@@ -187,17 +191,18 @@ def _normalize(x, y, mean, scale, shift, plus, add, floor, lo, hi):
     """y = (x - mean) * scale + shift, + plus if `add`, and not below the floor. NaN stays NaN."""
     width = x.shape[1]
     mean, scale, shift = _repeat(mean, width), _repeat(scale, width), _repeat(shift, width)
-    step = max(1, BLOCK // max(1, width))
-    for end in range(hi, lo, -step):
-        for r in range(max(lo, end - step), end):
-            if add:
-                for j in range(width):
-                    value = (x[r, j] - mean[j]) * scale[j] + shift[j] + plus[r, j]
-                    y[r, j] = floor if value < floor else value
-            else:
-                for j in range(width):
-                    value = (x[r, j] - mean[j]) * scale[j] + shift[j]
-                    y[r, j] = floor if value < floor else value
+    ahead = rows_ahead(x)
+    for r in range(lo, hi):
+        prefetch_row(x, r + ahead)
+        if add:
+            prefetch_row(plus, r + ahead)
+            for j in range(width):
+                value = (x[r, j] - mean[j]) * scale[j] + shift[j] + plus[r, j]
+                y[r, j] = floor if value < floor else value
+        else:
+            for j in range(width):
+                value = (x[r, j] - mean[j]) * scale[j] + shift[j]
+                y[r, j] = floor if value < floor else value
 
 
 @kernel
@@ -206,9 +211,13 @@ def _sums(g, gate, gated, x, mean, sums, part, lo, hi):
     c = x.shape[1]
     mean = _repeat(mean, c)
     s1, s2 = np.zeros(c, x.dtype), np.zeros(c, x.dtype)
-    step = max(1, BLOCK // max(1, c))
+    step, ahead = max(1, BLOCK // max(1, c)), rows_ahead(x)
     for r0 in range(lo, hi, step):
         for r in range(r0, min(r0 + step, hi)):
+            prefetch_row(g, r + ahead)
+            prefetch_row(x, r + ahead)
+            if gated:
+                prefetch_row(gate, r + ahead)
             for j in range(c):
                 value = _through(g[r, j], gate[r, j], gated)
                 s1[j] += value
@@ -247,12 +256,15 @@ def _pull_back(g, gate, gated, x, mean, coefficients, gx, lo, hi):
     c = x.shape[1]
     mean = _repeat(mean, c)
     scale, mean_g, slope = _repeat(coefficients[0], c), _repeat(coefficients[1], c), _repeat(coefficients[2], c)
-    step = max(1, BLOCK // max(1, c))
-    for end in range(hi, lo, -step):
-        for r in range(max(lo, end - step), end):
-            for j in range(c):
-                value = _through(g[r, j], gate[r, j], gated)
-                gx[r, j] = scale[j] * (value - mean_g[j] - (x[r, j] - mean[j]) * slope[j])
+    ahead = rows_ahead(x)
+    for r in range(lo, hi):
+        prefetch_row(g, r + ahead)
+        prefetch_row(x, r + ahead)
+        if gated:
+            prefetch_row(gate, r + ahead)
+        for j in range(c):
+            value = _through(g[r, j], gate[r, j], gated)
+            gx[r, j] = scale[j] * (value - mean_g[j] - (x[r, j] - mean[j]) * slope[j])
 
 
 @kernel
@@ -284,8 +296,6 @@ def _combine(g, t, x, mean, coefficients, out, lo, hi):
     mean = _repeat(mean, c)
     of_g, of_t = _repeat(coefficients[0], c), _repeat(coefficients[1], c)
     of_x, shift = _repeat(coefficients[2], c), _repeat(coefficients[3], c)
-    step = max(1, BLOCK // max(1, c))
-    for end in range(hi, lo, -step):
-        for r in range(max(lo, end - step), end):
-            for j in range(c):
-                out[r, j] = of_g[j] * g[r, j] + of_t[j] * t[r, j] + of_x[j] * (x[r, j] - mean[j]) + shift[j]
+    for r in range(lo, hi):
+        for j in range(c):
+            out[r, j] = of_g[j] * g[r, j] + of_t[j] * t[r, j] + of_x[j] * (x[r, j] - mean[j]) + shift[j]

@@ -28,6 +28,7 @@ tuple of offsets, so a row can be any pixel of an image. The intrinsics know not
     transpose_part(out, o, to, a, k, step, rows, columns)
                the same, with zeros for all but i < rows and j < columns
     copy(dst, d, src, s, count)                    dst[d : d + count] = src[s : s + count]
+    prefetch(a, k)                                 a[k] comes into the fastest cache, and nobody waits for it
 
 The vectors of a tile can be added, subtracted, and multiplied by a number.
 
@@ -543,6 +544,17 @@ def copy(typing, dst, d, src, s, count):
         return context.get_dummy_value()
 
     return types.void(dst, types.intp, src, types.intp, types.intp), codegen
+
+
+@intrinsic
+def prefetch(typing, a, k):
+    def codegen(context, builder, signature, args):
+        p = builder.bitcast(_pointer(context, builder, signature.args[0], *args), ir.IntType(8).as_pointer())
+        ask = _declare(builder, "llvm.prefetch.p0", [p.type, I32, I32, I32], ir.VoidType())
+        builder.call(ask, [p, I32(0), I32(3), I32(1)])  # to read data, and into every cache
+        return context.get_dummy_value()
+
+    return types.void(a, types.intp), codegen
 
 
 def _declare(builder, name, arguments, result):

@@ -38,7 +38,7 @@ from math import ceil, lcm
 import numpy as np
 
 from . import crew, threads
-from .blocks import Axis, cache_lines, clear, empty
+from .blocks import FAR, LINE, Axis, cache_lines, clear, empty
 from .jit import kernel
 from .pack import pack_panel, products, unpack
 from .tile import (
@@ -49,8 +49,9 @@ from .tile import (
     TALL,
     VECS,
     WIDE,
-    copy,
+        copy,
     lanes,
+    prefetch,
     round_up,
     tile_add,
     tile_finish,
@@ -71,6 +72,7 @@ PANEL = lcm(WIDE, TALL)  # tiles whose values at one point lie together
 AGAIN = 1 << 16  # the flaw of a tile that has to be summed directly; others are of single outputs
 SPREAD = 16  # how many times as large as the window of an output the input of its tile may be
 BIG, SMALL = 2.0**55, 2.0**-50  # of norms, with whose squares float32 can reckon; no sum grows by 2**17
+AHEAD = 8  # tiles that lie between the one in work and the one that memory is asked for
 STRIP = 128 // BYTES  # tiles beside each other: with more, their columns are pushed out of the fastest cache
 BLOCK = 256 * 1024  # bytes of values in work at a time, more where the weights are large
 
@@ -204,7 +206,7 @@ def _input_transform(watched):
         _, h, w, c = x.shape
         _, oh, ow, _ = y.shape
         down, across, point, wide = (oh + 3) // 4, (ow + 3) // 4, v.size // 36, round_up(c, LANE)
-        pixels, (columns, energy, patch, squares), t = x.reshape(-1), memory, first
+        pixels, (columns, energy, patch, squares), t, far = x.reshape(-1), memory, first, x.nbytes >= FAR
         while t < last:
             n, i0, j0 = t // (down * across), t // across % down * 4, t % across * 4
             i, j, many = i0 + top, j0 + left, min(STRIP, min(last - t, across - t % across))
@@ -214,6 +216,8 @@ def _input_transform(watched):
             clear(columns, 6 * hi * LANE, 6 * end * LANE)
             if watched:
                 clear(energy, 0, end * LANE)
+            if far:
+                _prefetch_tiles(x, t + AHEAD, many, top + 2, left + 2, down, across)  # the others are of tiles before
             for k in range(0, c, LANE):
                 for b in range(lo, hi):
                     place = ((n * h + i) * w + j + b) * c + k
@@ -241,6 +245,18 @@ def _input_transform(watched):
             t += many
 
     return transform_input
+
+
+@kernel
+def _prefetch_tiles(x, t, many, top, left, down, across):
+    """Ask memory for the four by four pixels, from (top, left) of a tile on, of tiles t to t + many."""
+    size, h, w, c = x.shape
+    n, i, j = t // (down * across), t // across % down * 4 + top, t % across * 4 + left
+    if n < size:
+        first, last = max(0, j), min(w, j + 4 * many)
+        for line in range(n * h + max(0, i), n * h + min(h, i + 4)):
+            for k in range((line * w + first) * c, (line * w + last) * c, LINE // x.itemsize):
+                prefetch(x, k)
 
 
 @kernel
@@ -415,8 +431,10 @@ def _transform_gradient(g, first, last, m, o, k0, k1):
     """A g At of tiles first to last: m[point, tile, o]; channels that g has not are zeros."""
     _, h, w, channels = g.shape
     down, across, point = (h + 3) // 4, (w + 3) // 4, m.size // 36
-    pixels, columns = g.reshape(-1), cache_lines(24 * LANE, g)
+    pixels, columns, far = g.reshape(-1), cache_lines(24 * LANE, g), g.nbytes >= FAR
     for t in range(first, last):
+        if far and (t - first) % STRIP == 0:
+            _prefetch_tiles(g, t + AHEAD, STRIP, 0, 0, down, across)
         n, i, j = t // (down * across), t // across % down * 4, t % across * 4
         place, there = (t - first) * o, ((n * h + i) * w + j) * channels
         rows, wide = min(4, h - i), min(4, w - j)
