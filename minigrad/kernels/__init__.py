@@ -49,10 +49,13 @@ __all__ = [
     "matmul",
     "max_pool2d",
     "normalize",
+    "normalize_groups",
+    "normalize_groups_backward",
     "normalize_rows",
     "normalize_rows_backward",
     "pool_put",
     "pool_take",
+    "relu",
     "set_num_threads",
     "sigmoid",
     "sigmoid_backward",
@@ -149,6 +152,7 @@ normalize = _dispatched(plain.normalize, "norm")
 batch_norm_backward = _dispatched(plain.batch_norm_backward, "norm")
 batch_norm_second = _dispatched(plain.batch_norm_second, "norm")
 
+relu = _dispatched(plain.relu, "elementwise", few=FEW)
 gate = _dispatched(plain.gate, "elementwise")
 sigmoid = _dispatched(plain.sigmoid, "elementwise")
 sigmoid_backward = _dispatched(plain.sigmoid_backward, "elementwise", few=FEW)
@@ -166,6 +170,8 @@ elu_backward = _dispatched(plain.elu_backward, "elementwise")
 leaky_relu = _dispatched(plain.leaky_relu, "elementwise")
 leaky_relu_backward = _dispatched(plain.leaky_relu_backward, "elementwise")
 
+normalize_groups = _dispatched(plain.normalize_groups, "norm")
+normalize_groups_backward = _dispatched(plain.normalize_groups_backward, "norm")
 normalize_rows = _dispatched(plain.normalize_rows, "rows")
 normalize_rows_backward = _dispatched(plain.normalize_rows_backward, "rows")
 add_rows = _dispatched(plain.add_rows, "rows")

@@ -19,7 +19,7 @@ from .tile import TALL, WIDE, copy, prefetch
 
 PAST = 64  # numbers that a vector may reach past the last
 LINE = 64  # bytes of a cache line
-FAR = 1 << 21  # bytes from which on it pays to ask memory for the numbers of an array ahead
+FAR = 1 << 22  # bytes from which on it pays to ask memory for the numbers of an array ahead
 AHEAD = 8  # rows of some hundred bytes: by then they have come
 TOGETHER = 8  # channels of a group, from which it is enough that those of one pixel lie together
 SCRATCH = 24 * 1024  # bytes of input that a block copies, more where the weights are large

@@ -86,6 +86,10 @@ def leaky_relu_backward(g, x, *, slope):
     return _apply(_leaky_relu_backward, threads.PASS, x, g, parameters=(x.dtype.type(slope),))
 
 
+def relu(x):
+    return _apply(_relu, threads.PASS, x)
+
+
 def gate(g, y):
     return _apply(_gate, threads.PASS, y, g)
 
@@ -266,6 +270,13 @@ def _leaky_relu_backward(x, g, out, slope, lo, hi):
         above = g[i]
         below = slope * above
         out[i] = above if x[i] > 0 else below
+
+
+@kernel
+def _relu(x, out, lo, hi):
+    x, out = x[lo:hi], out[lo:hi]
+    for i in range(out.size):
+        out[i] = 0 if x[i] <= 0 else x[i]  # NaN stays
 
 
 @kernel

@@ -1,4 +1,4 @@
-"""Batch normalisation with the fewest passes over memory: two forward and two backward.
+"""Batch and group normalisation with the fewest passes over memory: two forward and two backward.
 
     forward    read x for its moments, read x and write y = (x - mean) * gamma * istd + beta
     backward   read g and x for the sums of g and of g * (x - mean), read both and write
@@ -9,10 +9,11 @@ to look so far.
 
 Images are rows of channels (M,C). Rows of few channels are read several at a time, as (M/k, k*C), which gives the
 vectoriser long loops; the k parts of a channel meet again in `_join` and `_slopes`. Running statistics live with the
-caller.
+caller. Groups of the channels of an image are normalised image by image, by the same passes.
 """
 
 import functools
+import math
 
 import numpy as np
 
@@ -81,11 +82,29 @@ def batch_norm_second(g, t, x, mean, istd):
     return _like(out, x)
 
 
-def _rows(x):  # (N,C) or (N,C,H,W) -> (M/k, k*C)
-    """x as rows of k times all channels, k such that rows are long and all are whole."""
+def normalize_groups(x, weight, bias, *, eps):
+    rows, n = _rows(x, len(x)), len(x)
+    y, stats = np.empty_like(rows), np.empty((n * len(weight), 2), x.dtype)
+    args = rows, contiguous(weight), contiguous(bias), eps, len(rows) // max(1, n), y, stats
+    crew.run(_normalize_groups, args, threads.spans(n, threads.PASS * x.size))
+    return _like(y, x), stats
+
+
+def normalize_groups_backward(g, x, weight, stats):
+    rows, gs, n = _rows(x, len(x)), _rows(g, len(x)), len(x)
+    gx, parts = np.empty_like(rows), threads.spans(n, threads.PASS * x.size)
+    sums = np.zeros((len(parts), 2, *weight.shape))
+    args = gs, rows, contiguous(weight), contiguous(stats), len(rows) // max(1, n), gx, sums
+    crew.run(_pull_back_groups, args, threads.numbered(parts))
+    gw, gb = sums.sum(axis=0).astype(x.dtype)
+    return _like(gx, x), gw, gb
+
+
+def _rows(x, parts=1):  # (N,C) or (N,C,H,W) -> (M/k, k*C)
+    """x as rows of k times all channels, k such that rows are long and so many equal parts of x have whole rows."""
     c = x.shape[1]
     x = channels_last(x) if x.ndim == 4 else contiguous(x)
-    k = _rows_in_one(x.size // max(1, c), c)
+    k = _rows_in_one(x.size // max(1, c * parts), c)
     return x.reshape(x.size // max(1, k * c), k * c)
 
 
@@ -247,15 +266,17 @@ def _slopes(sums, gamma, istd, size, grads, coefficients):
                 gbeta += sums[i, 0, column]
                 ggamma += sums[i, 1, column]
         ggamma *= istd[j]
-        grads[0, j], grads[1, j] = ggamma, gbeta
-        coefficients[0, j], coefficients[1, j], coefficients[2, j] = gamma[j] * istd[j], gbeta / m, ggamma * istd[j] / m
+        grads[0, j], grads[1, j], scale = ggamma, gbeta, gamma[j] * istd[j]
+        coefficients[0, j], coefficients[1, j] = scale, scale * (gbeta / m)
+        coefficients[2, j] = scale * (ggamma * istd[j] / m)
 
 
 @kernel
 def _pull_back(g, gate, gated, x, mean, coefficients, gx, lo, hi):
+    """gx = g * scale - shift - (x - mean) * slope, the three being the coefficients; g counts where its gate is positive."""
     c = x.shape[1]
     mean = _repeat(mean, c)
-    scale, mean_g, slope = _repeat(coefficients[0], c), _repeat(coefficients[1], c), _repeat(coefficients[2], c)
+    scale, shift, slope = _repeat(coefficients[0], c), _repeat(coefficients[1], c), _repeat(coefficients[2], c)
     ahead = rows_ahead(x)
     for r in range(lo, hi):
         prefetch_row(g, r + ahead)
@@ -264,7 +285,7 @@ def _pull_back(g, gate, gated, x, mean, coefficients, gx, lo, hi):
             prefetch_row(gate, r + ahead)
         for j in range(c):
             value = _through(g[r, j], gate[r, j], gated)
-            gx[r, j] = scale[j] * (value - mean_g[j] - (x[r, j] - mean[j]) * slope[j])
+            gx[r, j] = scale[j] * value - shift[j] - (x[r, j] - mean[j]) * slope[j]
 
 
 @kernel
@@ -299,3 +320,53 @@ def _combine(g, t, x, mean, coefficients, out, lo, hi):
     for r in range(lo, hi):
         for j in range(c):
             out[r, j] = of_g[j] * g[r, j] + of_t[j] * t[r, j] + of_x[j] * (x[r, j] - mean[j]) + shift[j]
+
+
+@kernel
+def _normalize_groups(x, weight, bias, eps, size, y, stats, lo, hi):
+    """Images lo to hi, of `size` rows each."""
+    (groups, k), width, c = weight.shape, x.shape[1], weight.size
+    moments, mean, scale, shift = np.empty((2, c)), np.empty(c, x.dtype), np.empty(c, x.dtype), bias.reshape(-1)
+    for n in range(lo, hi):
+        sums = np.zeros((2, 1, width))
+        _moments(x, sums[0], sums[1], 0, n * size, (n + 1) * size)
+        _join(sums[0], sums[1], size, moments)
+        for i in range(groups):
+            middle = square = 0.0
+            for j in range(i * k, (i + 1) * k):
+                middle += moments[0, j] / k
+            for j in range(i * k, (i + 1) * k):
+                square += (moments[1, j] + (moments[0, j] - middle) ** 2) / k
+            istd = 1 / math.sqrt(square + eps)
+            stats[n * groups + i, 0], stats[n * groups + i, 1] = middle, istd
+            for j in range(k):
+                mean[i * k + j], scale[i * k + j] = middle, istd * weight[i, j]
+        _normalize(x, y, mean, scale, shift, x, False, x.dtype.type(-np.inf), n * size, (n + 1) * size)
+
+
+@kernel
+def _pull_back_groups(g, x, weight, stats, size, gx, sums, part, lo, hi):
+    """Images lo to hi; what they give for weight and bias is added to `sums`."""
+    (groups, k), width, c = weight.shape, x.shape[1], weight.size
+    mean, coefficients, count = np.empty(c, x.dtype), np.empty((3, c), x.dtype), max(1, size * width // max(1, groups))
+    for n in range(lo, hi):
+        here = np.zeros((1, 2, width))
+        for j in range(c):
+            mean[j] = stats[n * groups + j // k, 0]
+        _sums(g, g, False, x, mean, here, 0, n * size, (n + 1) * size)
+        for i in range(groups):
+            istd, a, b = np.float64(stats[n * groups + i, 1]), 0.0, 0.0
+            for j in range(k):
+                of_w = of_b = 0.0
+                for column in range(i * k + j, width, c):
+                    of_b += here[0, 0, column]
+                    of_w += here[0, 1, column] * istd
+                sums[part, 0, i, j] += of_w
+                sums[part, 1, i, j] += of_b
+                a += of_b * weight[i, j] / count
+                b += of_w * weight[i, j] / count
+            for j in range(k):
+                at = i * k + j
+                coefficients[0, at], coefficients[1, at] = weight[i, j] * istd, a * istd
+                coefficients[2, at] = istd * istd * b
+        _pull_back(g, g, False, x, mean, coefficients, gx, n * size, (n + 1) * size)

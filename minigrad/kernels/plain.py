@@ -232,6 +232,11 @@ def batch_norm_second(g: Array, t: Array, x: Array, mean: Array, istd: Array):
 # Functions of one entry, and their gradients
 
 
+def relu(x: Array):
+    """max(x, 0)."""
+    return np.maximum(x, 0) if x.dtype.kind != "c" else np.where(x.real <= 0, 0, x)
+
+
 def gate(g: Array, y: Array):  # two of one shape -> like g
     """g where y > 0, else 0."""
     return np.where(y.real > 0, g, g.dtype.type(0))
@@ -368,6 +373,19 @@ def normalize_rows_backward(g: Array, x: Array, weight: Array, stats: Array, *, 
 def _each(v, x):
     """(R,K) repeated to x's shape."""
     return np.tile(np.repeat(v, x.shape[1] // v.shape[1], 1), (len(x) // len(v), 1))
+
+
+def normalize_groups(x: Array, weight: Array, bias: Array, *, eps: float):  # (N,C,H,W), (G,C/G) -> y, stats (N*G,2)
+    """Images of which G groups of channels are normalised, each by itself: `normalize_rows` for images channels last."""
+    y, stats = normalize_rows(x.reshape(len(x) * len(weight), -1), weight, bias, eps=eps, centred=True)
+    return _channels_last(y.reshape(x.shape)), stats
+
+
+def normalize_groups_backward(g: Array, x: Array, weight: Array, stats: Array):
+    """The gradients of x, weight and bias."""
+    rows = len(x) * len(weight), -1
+    gx, gw, gb = normalize_rows_backward(g.reshape(rows), x.reshape(rows), weight, stats, centred=True)
+    return _channels_last(gx.reshape(x.shape)), gw, gb
 
 
 def softmax_rows(x: Array):

@@ -49,7 +49,7 @@ from .tile import (
     TALL,
     VECS,
     WIDE,
-        copy,
+    copy,
     lanes,
     prefetch,
     round_up,

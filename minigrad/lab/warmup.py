@@ -147,7 +147,7 @@ _LAYERS: list[tuple[Callable[[], nn.Module], tuple[int, ...]]] = [
     (lambda: nn.AdaptiveAvgPool2d(1), _IMAGES),
     (lambda: nn.AdaptiveAvgPool2d(5), _IMAGES),
     (lambda: nn.BatchNorm2d(32), _IMAGES),
-    (lambda: nn.GroupNorm(4, 32), _IMAGES),
+    (lambda: nn.Sequential(nn.MaxPool2d(2), nn.GroupNorm(4, 32)), _IMAGES),  # channels last, as layers leave them
     (lambda: nn.LayerNorm(32), _ROWS),
     (lambda: nn.Sequential(nn.Linear(32, 24), nn.BatchNorm1d(24), nn.ReLU(), nn.Linear(24, 10)), _ROWS),
     (_Errors, _ROWS),

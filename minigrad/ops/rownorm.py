@@ -52,9 +52,16 @@ def _composed_row_norm(
 def _fused_row_norm(
     x: Array, weight: Array, bias: Array, *, rows: int, by: tuple[int, int], eps: float, centred: bool
 ) -> tuple[Array, Array]:
-    laid = x.reshape(rows, -1), weight.reshape(by), bias.reshape(by)
-    y, stats = kernels.normalize_rows(*laid, eps=eps, centred=centred)
+    weight, bias = weight.reshape(by), bias.reshape(by)
+    if _groups_channels_last(x, rows, by):
+        return kernels.normalize_groups(x, weight, bias, eps=eps)
+    y, stats = kernels.normalize_rows(x.reshape(rows, -1), weight, bias, eps=eps, centred=centred)
     return y.reshape(x.shape), stats
+
+
+def _groups_channels_last(x: Array, rows: int, by: tuple[int, int]) -> bool:
+    """Whether rows are groups of an image's channels, and x is not stored row after row: most likely channels last."""
+    return x.ndim == 4 and not x.flags.c_contiguous and rows == len(x) * by[0] and x.shape[1] == by[0] * by[1]
 
 
 def _row_norm_backward(
@@ -69,8 +76,11 @@ def _row_norm_backward(
     centred: bool,
     **_: Any,
 ) -> tuple[Array, ...]:
-    laid = g.reshape(rows, -1), x.reshape(rows, -1), weight.reshape(by), stats
-    gx, gw, gb = kernels.normalize_rows_backward(*laid, centred=centred)
+    if _groups_channels_last(x, rows, by):
+        gx, gw, gb = kernels.normalize_groups_backward(g, x, weight.reshape(by), stats)
+    else:
+        laid = g.reshape(rows, -1), x.reshape(rows, -1), weight.reshape(by), stats
+        gx, gw, gb = kernels.normalize_rows_backward(*laid, centred=centred)
     return gx.reshape(x.shape), gw.reshape(weight.shape), gb.reshape(bias.shape)
 
 

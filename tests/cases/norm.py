@@ -31,6 +31,7 @@ CASES = [
     case("layer_norm two axes, no weight", lambda x: mg.layer_norm(x, (2, 2)), a(3, 2, 2)),
     case("rms_norm", lambda *k: mg.rms_norm(k[0], 4, *k[1:]), a(3, 4), a(4)),
     case("group_norm", lambda *k: mg.group_norm(k[0], 2, *k[1:]), a(2, 4, 2, 1), a(4), a(4)),
+    case("group_norm channels last", lambda x, *k: mg.group_norm(mg.moveaxis(x, 3, 1), 2, *k), a(2, 3, 2, 4), a(4), a(4)),
     case("instance_norm", lambda x, *k: mg.instance_norm(x, None, None, *k), a(2, 3, 3), a(3), a(3)),
     case("row_norm", lambda *k: P["row_norm"](*k, rows=4, by=(2, 3), eps=1e-3, centred=True), a(4, 6), a(2, 3), a(2, 3)),
     case("row_norm not centred", lambda *k: P["row_norm"](*k, rows=4, by=(1, 3), eps=1e-3, centred=False), a(4, 3), a(1, 3), a(1, 3)),

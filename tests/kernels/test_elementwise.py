@@ -36,10 +36,10 @@ def layouts(a):
 
 @pytest.mark.parametrize("dtype", ["f", "d"])
 @pytest.mark.parametrize("n_threads", [1, 2])
-def test_gate(dtype, n_threads, eager_threads):
+def test_relu_and_gate(dtype, n_threads, eager_threads):
     kernels.set_num_threads(n_threads)
     rng = np.random.default_rng(0)
-    g, y = rng.standard_normal((2, 3, 4, 5, 7)).astype(dtype)
+    g, y = rng.standard_normal((2, 3, 4, 25, 35)).astype(dtype)
     y[0, 0] = 0
     y[1, 1] = np.nan
     g[2, 2] = np.nan
@@ -49,9 +49,12 @@ def test_gate(dtype, n_threads, eager_threads):
             assert ours.dtype == np.dtype(dtype) and ours.shape == g.shape
             assert np.array_equal(ours, np.where(other > 0, one, 0), equal_nan=True)
             assert np.array_equal(ours, plain.gate(one, other), equal_nan=True)
+        for some in one, one[:1, :, :5]:  # few numbers are left to NumPy
+            ours = kernels.relu(some)
+            assert ours.dtype == np.dtype(dtype) and np.array_equal(ours, plain.relu(some), equal_nan=True)
     broadcast = np.broadcast_to(np.ones(1, dtype), y.shape)
     assert np.array_equal(kernels.gate(broadcast, y), y > 0)
-    assert kernels.gate(g[:0], y[:0]).shape == (0, 4, 5, 7)
+    assert kernels.gate(g[:0], y[:0]).shape == (0, 4, 25, 35)
 
 
 @pytest.mark.slow

@@ -1,10 +1,12 @@
 """Batch normalisation: jitted against plain, stable far from zero, any layout, images and vectors."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from bounds import moved, within
 from generated import cases
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from minigrad import kernels
@@ -17,6 +19,16 @@ def batch_norm(room, x, gamma, beta, *, eps):
     mean, var = room.channel_moments(x)
     istd = 1 / np.sqrt(var + x.dtype.type(eps))
     return room.normalize(x, mean, gamma * istd, beta), mean, istd
+
+
+def agreeing(f, *arrays, terms, dtype):
+    """f(room, *arrays) gives the same by the kernels and by their twins, whose own sums count as well."""
+    ours, exact = f(kernels, *arrays), f(plain, *(a.astype("d") for a in arrays))
+    bounds = moved(lambda *inputs: f(plain, *inputs), arrays, terms, dtype)
+    for a, b, bound in zip(ours, exact, bounds, strict=True):
+        assert a.dtype == np.dtype(dtype)
+        within(a, b, bound)
+    return [b.astype(dtype) for b in exact]
 
 
 @st.composite
@@ -35,22 +47,29 @@ def test_jitted_agree_with_plain(laid_out, shape, layout, dtype, n_threads, seed
     rng = np.random.default_rng(seed)
     x, g, t = (laid_out(rng, shape, dtype, layout) for _ in range(3))
     gamma, beta = rng.standard_normal((2, shape[1])).astype(dtype)
-    terms = x[:, 0].size
-
-    def agree(f, *arrays):
-        """f(room, *arrays) gives the same by the kernels and by their twins, whose own sums count as well."""
-        ours, exact = f(kernels, *arrays), f(plain, *(a.astype("d") for a in arrays))
-        bounds = moved(lambda *inputs: f(plain, *inputs), arrays, terms, dtype)
-        for a, b, bound in zip(ours, exact, bounds, strict=True):
-            assert a.dtype == np.dtype(dtype)
-            within(a, b, bound)
-        return [b.astype(dtype) for b in exact]
-
+    agree = partial(agreeing, terms=x[:, 0].size, dtype=dtype)
     _, mean, istd = agree(lambda room, *a: batch_norm(room, *a, eps=1e-2), x, gamma, beta)
     agree(lambda room, x: [room.channel_sums(x)], x)
     for gate in None, laid_out(rng, shape, dtype, layout).round():
         agree(lambda room, *a: room.batch_norm_backward(*a, gate=gate), g, x, gamma, mean, istd)
     agree(lambda room, *a: [room.batch_norm_second(*a)], g, t, x, mean, istd)
+
+
+@pytest.mark.slow
+@cases(60)
+@given(
+    st.tuples(*[st.integers(1, 5), st.integers(1, 9), st.integers(1, 40), st.integers(1, 9), st.integers(1, 9)]),
+    LAYOUTS, st.sampled_from("fd"), st.integers(1, 2), st.integers(0, 2**32 - 1),
+)  # fmt: skip
+def test_jitted_groups_agree_with_plain(laid_out, shape, layout, dtype, n_threads, seed):
+    kernels.set_num_threads(n_threads)
+    (n, groups, k, h, w), rng = shape, np.random.default_rng(seed)
+    assume(k * h * w > 1)  # else the gradient is 0, here up to its round-off
+    x, g = (laid_out(rng, (n, groups * k, h, w), dtype, layout) for _ in range(2))
+    weight, bias = rng.standard_normal((2, groups, k)).astype(dtype)
+    agree = partial(agreeing, terms=k * h * w, dtype=dtype)
+    _, stats = agree(lambda room, *a: room.normalize_groups(*a, eps=1e-2), x, weight, bias)
+    agree(lambda room, *a: room.normalize_groups_backward(*a), g, x, weight, stats)
 
 
 @pytest.mark.parametrize("offset", [1000, -30_000, 1e6])
