@@ -444,7 +444,7 @@ def _weight_tiles(rows, vecs):
     def weight_tiles(seen, pixels, count, weights, k, c0, g, first, o, valid, panel, sums, places, out):
         width = vecs * lanes_of(g)
         step = o
-        if valid < width or (o != width and k > 8 * rows):  # what is read many times had better lie together
+        if valid < width or (o != width and k > 4 * rows):  # what is read many times had better lie together
             for p in range(count):
                 if valid >= width:
                     copy(panel, p * width, g, first + p * o, width)
