@@ -83,6 +83,14 @@ def adjoint_axes(*down_and_across: int) -> tuple[tuple[Axis, Axis], ...]:
 
 
 @lru_cache(1024)
+def taps_inside(axis: Axis, size: int) -> np.ndarray:
+    """For each output, which of the axis' taps read one of `size` inputs: from, to. Empty if all taps always do."""
+    reads = axis.reads[:, None] + axis.offsets
+    taps = np.stack([(reads < 0).sum(1), (reads < size).sum(1)], 1)
+    return taps if (taps != [0, axis.taps.size]).any() else taps[:0]
+
+
+@lru_cache(1024)
 def blocks(n: int, pixel: int, ys: Axis, xs: Axis, weights: int, threads: int) -> tuple[int, int, int]:
     """Images per block, output rows per block, number of blocks, for n images; pixel and weights in bytes.
 
@@ -220,13 +228,15 @@ def clear(scratch, lo, hi):
 
 
 @kernel
-def locate(table, images, image_step, rows, row_step, cols, col_step):
-    """Where each pixel of a block lies, counted from the first; the last one again to fill a tile."""
+def locate(table, outer, outer_step, middle, middle_step, inner, inner_step):
+    """Where each pixel of a block lies, counted from the first; the last one again to fill a tile. Its images, rows and
+    columns are given in that order, or rows before images.
+    """
     p = 0
-    for n in range(images):
-        for i in range(rows.size):
-            for j in range(cols.size):
-                table[p] = n * image_step + (rows[i] - rows[0]) * row_step + (cols[j] - cols[0]) * col_step
+    for a in outer:
+        for b in middle:
+            for c in inner:
+                table[p] = (a - outer[0]) * outer_step + (b - middle[0]) * middle_step + (c - inner[0]) * inner_step
                 p += 1
     for q in range(p, p + TALL):
         table[q] = table[p - 1]

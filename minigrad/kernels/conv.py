@@ -37,6 +37,7 @@ from .blocks import (
     locate,
     look,
     scratch,
+    taps_inside,
 )
 from .jit import channels_first, channels_last, contiguous, kernel
 from .pack import order, pack, products, share, together, unpack
@@ -203,12 +204,20 @@ def _correlate_directly(x, w, groups, adjoint, y, phases, end):
         k = ys.taps.size * xs.taps.size * c
         work = 2 * len(x) * ys.size * xs.size * y.shape[3] * k
         there, here, ys, xs = _column(x, y, ys, xs)
+        taps = taps_inside(ys, there.shape[1])
+        if taps.size and not _finite(w):  # infinity times the zeros outside is NaN
+            taps = taps[:0]
         size, parts = _cut_up(there, c, ys, xs, y.shape[3] * k * x.itemsize, groups * _panels(o, x.dtype), work)
         if parts:
             axes = (ys.reads, ys.offsets, ys.writes, xs.reads, xs.offsets, xs.writes)
             tiles = _correlating(together(o, *_stretches(c, groups, ys, xs), lanes(x.dtype)))
-            crew.run(tiles, (there, packed, done, here, *end, *axes, *size, lanes(x.dtype)), parts)
+            crew.run(tiles, (there, packed, done, here, *end, taps, *axes, *size, lanes(x.dtype)), parts)
         done += k
+
+
+def _finite(w):
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.isfinite(np.vdot(w, w))
 
 
 def _stretches(c, groups, ys, xs):
@@ -280,19 +289,31 @@ def _spread(g, w, gx, groups, ys, xs):  # g (N,OH,OW,O), w (O,C/G,kh,kw), gx (N,
     crew.run(_spread_images, args, threads.spans(n, 2 * g.size * k))
 
 
+@kernel
+def _runs_inside(rows_of, p, q):
+    """Which stretches of a window some of pixels p to q read inside the image: the others are zeros.
+
+    Pixels are row by row, `across` in each; there are `runs` stretches in all, `run` for each row of the kernel.
+    """
+    taps, i0, across, run, runs = rows_of
+    if taps.size == 0:  # all do
+        return 0, runs
+    return taps[i0 + q // across, 0] * run, taps[i0 + p // across, 1] * run
+
+
 @cache
 def _pixel_tiles(rows, vecs):
     """The inner loops of conv2d, for tiles of `rows` pixels x vecs vectors of output channels."""
 
     @kernel
-    def pixel_tiles(seen, pixels, count, runs, run, c0, w, panel, y, places, out, valid, end, first):
+    def pixel_tiles(seen, pixels, count, rows_of, runs, run, c0, w, panel, y, places, out, valid, end, first):
         width = vecs * lanes_of(y)
         scale, shift, plus, relu = end
         for p in range(0, count, rows):
-            windows = tile_offsets(pixels, p, rows)
-            acc, j = tile_zero(y, rows, vecs), panel
-            for r in runs:
-                i, last = r + c0, r + c0 + run
+            windows, (r0, r1) = tile_offsets(pixels, p, rows), _runs_inside(rows_of, p, min(p + rows, count) - 1)
+            acc, j = tile_zero(y, rows, vecs), panel + r0 * run * width
+            for r in range(r0, r1):
+                i, last = runs[r] + c0, runs[r] + c0 + run
                 while i <= last - DEPTH:
                     acc = tile_fma(acc, seen, windows, i, w, j, DEPTH)
                     i, j = i + DEPTH, j + DEPTH * width
@@ -314,14 +335,14 @@ def _few_pixel_tiles(many):
     """The same for few output channels: pixels x one vector, of all output channels and `many` numbers beside each other."""
 
     @kernel
-    def few_pixel_tiles(seen, pixels, count, runs, run, c0, w, panel, y, places, out, valid, end, first):
+    def few_pixel_tiles(seen, pixels, count, rows_of, runs, run, c0, w, panel, y, places, out, valid, end, first):
         lane = lanes_of(y)
         scale, shift, plus, relu = end
         for p in range(0, count, TALL):
-            windows = tile_offsets(pixels, p, TALL)
-            acc, j = tile_zero(y, TALL, 1), panel
-            for r in runs:
-                i, last = r + c0, r + c0 + run
+            windows, (r0, r1) = tile_offsets(pixels, p, TALL), _runs_inside(rows_of, p, min(p + TALL, count) - 1)
+            acc, j = tile_zero(y, TALL, 1), panel + r0 * round_up(run, many) // many * lane
+            for r in range(r0, r1):
+                i, last = runs[r] + c0, runs[r] + c0 + run
                 while i <= last - DEPTH * many:
                     acc = tile_fma_few(acc, seen, windows, i, w, j, many, DEPTH)
                     i, j = i + DEPTH * many, j + DEPTH * lane
@@ -345,12 +366,33 @@ def _correlating(many):
 
     @kernel
     def correlate_blocks(
-        x, w, done, y, scale, shift, plus, relu, top, dh, row_out, left, dw, col_out, images, rows, lane, lo, hi, p0, p1
+        x,
+        w,
+        done,
+        y,
+        scale,
+        shift,
+        plus,
+        relu,
+        taps,
+        top,
+        dh,
+        row_out,
+        left,
+        dw,
+        col_out,
+        images,
+        rows,
+        lane,
+        lo,
+        hi,
+        p0,
+        p1,
     ):
         """y[n, row_out[i], col_out[j]] = sum over a, b of w[a,b] @ x[n, top[i]+dh[a], left[j]+dw[b]], for blocks lo to hi and
         panels p0 to p1 of output channels.
 
-        Before the rows of these taps, each panel of w has those of others, `done` of them.
+        Before the rows of these taps, each panel of w has those of others, `done` of them. `taps` is `taps_inside`, or empty.
         """
         n, _, _, c = x.shape
         _, yh, yw, o = y.shape
@@ -368,9 +410,10 @@ def _correlating(many):
         for block in range(lo, hi):
             n0, n1, i0, i1 = bounds(block, images, rows, n, top.size)
             count = (n1 - n0) * (i1 - i0) * left.size
+            rows_of = taps, i0, (n1 - n0) * left.size, runs.size // dh.size, runs.size
             if count != known:
-                locate(pixels, n1 - n0, area, top[: i1 - i0], line, left, pixel)
-                locate(places, n1 - n0, yh * yw * o, row_out[: i1 - i0], yw * o, col_out, o)
+                locate(pixels, top[: i1 - i0], line, np.arange(n1 - n0), area, left, pixel)
+                locate(places, row_out[: i1 - i0], yw * o, np.arange(n1 - n0), yh * yw * o, col_out, o)
                 known = count
             base = ((n0 * yh + row_out[i0]) * yw + col_out[0]) * o
             for group in range(groups):
@@ -384,13 +427,13 @@ def _correlating(many):
                     if v + lane < og:
                         at = panel + done * VECS * lane
                         _pixels_wide(
-                            seen, pixels, count, runs, run, start, flat, at, y, places, out, og - v, end, first
+                            seen, pixels, count, rows_of, runs, run, start, flat, at, y, places, out, og - v, end, first
                         )
                         v += VECS * lane
                     else:
                         at = group * (shared.size // groups) if many > 1 else panel + done * lane
                         what = shared, at, y, places, out, og - v, end, first
-                        tiles_of_the_rest(seen, pixels, count, runs, run, start, *what)
+                        tiles_of_the_rest(seen, pixels, count, rows_of, runs, run, start, *what)
                         v += lane
 
     return correlate_blocks
@@ -412,7 +455,7 @@ def _correlate_weight(x, g, sums, top, dh, left, dw, images, rows, lane, part, l
     k = dh.size * dw.size * cg
     seen, pixel, line, area, inside = scratch(x, top, dh, left, dw, images, rows, groups, False)
     pixels = np.empty(images * rows * ow + TALL, np.int64)
-    locate(pixels, images, area, top[:rows], line, left, pixel)
+    locate(pixels, np.arange(images), area, top[:rows], line, left, pixel)
     weights, places = _weights(dh, dw, cg, line, pixel, padded), np.arange(padded) * width
     flat, panel = g.reshape(-1), cache_lines(images * rows * ow * VECS * lane, g)
     for block in range(lo, hi):
@@ -485,7 +528,7 @@ def _correlate_few_weights(x, g, sums, top, dh, left, dw, images, rows, lane, gr
     cg, og = c // groups, o // groups
     seen, pixel, line, area, inside = scratch(x, top, dh, left, dw, images, rows, groups, True)
     pixels = np.empty(images * rows * ow + TALL, np.int64)
-    locate(pixels, images, area, top[:rows], line, left, pixel)
+    locate(pixels, np.arange(images), area, top[:rows], line, left, pixel)
     runs, run = _runs(dh, dw, line, pixel, cg)
     vectors, flat = (run + lane - 1) // lane, g.reshape(-1)
     chunks = np.empty(sums.shape[1], np.int64)  # the last one again to fill a tile
@@ -543,7 +586,7 @@ def _spread_images(
     taps = dw.size if dw[-1] == dw.size - 1 else 1  # that lie together
     apart = (taps + left[1] - left[0] - 1) // (left[1] - left[0]) if ow > 1 else 1  # windows that do not overlap
     for n in range(lo, hi):
-        args = scale, shift, plus, relu, down, here, down, across, there, across
+        args = scale, shift, plus, relu, np.empty((0, 2), np.int64), down, here, down, across, there, across
         _correlate_blocks(g[n : n + 1], w, 0, cols, *args, 1, rows, lane, 0, count, 0, cols.shape[3])
         for group in range(groups):
             start = n * h * wd * c if groups == 1 else 0

@@ -75,14 +75,14 @@ def _correlate_blocks(x, w, y, scale, shift, plus, relu, top, dh, row_out, left,
     pixels = np.empty(images * rows * left.size + TALL, np.int64)  # where the window of a pixel starts in the scratch
     places = np.empty(images * rows * left.size + TALL, np.int64)  # where the pixel lies in y, counted from the first
     taps = np.empty(dh.size * dw.size + TALL, np.int64)
-    locate(taps, 1, 0, dh, line, dw, c)
+    locate(taps, np.arange(1), 0, dh, line, dw, c)
     known = 0
     for block in range(lo, hi):
         n0, n1, i0, i1 = bounds(block, images, rows, n, top.size)
         count = (n1 - n0) * (i1 - i0) * left.size
         if count != known:
-            locate(pixels, n1 - n0, area, top[: i1 - i0], line, left, c)
-            locate(places, n1 - n0, yh * yw * c, row_out[: i1 - i0], yw * c, col_out, c)
+            locate(pixels, np.arange(n1 - n0), area, top[: i1 - i0], line, left, c)
+            locate(places, np.arange(n1 - n0), yh * yw * c, row_out[: i1 - i0], yw * c, col_out, c)
             known = count
         start = look(
             seen, pixel, inside, x, 0, 1, n0, n1, top[i0] + dh[0], area // line, left[0] + dw[0], line // pixel
@@ -106,9 +106,9 @@ def _correlate_weight(x, g, sums, top, dh, left, dw, images, rows, part, lo, hi)
     sums, lane = sums[part], lanes_of(x)
     seen, pixel, line, area, inside = scratch(x, top, dh, left, dw, images, rows, 1, c % lane > 0)
     pixels = np.empty(images * rows * ow + TALL, np.int64)
-    locate(pixels, images, area, top[:rows], line, left, c)
+    locate(pixels, np.arange(images), area, top[:rows], line, left, c)
     taps, places = np.empty(dh.size * dw.size + max(TAPS, TALL), np.int64), np.arange(len(sums)) * sums.shape[1]
-    locate(taps, 1, 0, dh, line, dw, c)
+    locate(taps, np.arange(1), 0, dh, line, dw, c)
     flat, last = g.reshape(-1), np.zeros(images * rows * ow * lane if c % lane else 0, x.dtype)
     for block in range(lo, hi):
         n0, n1, i0, i1 = bounds(block, images, rows, n, top.size)

@@ -32,7 +32,8 @@ def array(dtype, axes=1):
 
 f, i, n = array(types.float32), array(types.int64), types.intp
 end = types.Tuple([f, f, f, types.boolean])
-pixels = f, i, n, i, n, n, f, n, array(types.float32, 4), i, n, n, end, n
+rows = types.Tuple([array(types.int64, 2), n, n, n, n])
+pixels = f, i, n, rows, i, n, n, f, n, array(types.float32, 4), i, n, n, end, n
 weights = f, i, n, i, n, n, f, n, n, n, f, array(types.float32, 3), i, n
 few_weights = i, f, i, n, n, f, n, n, array(types.float32, 4), n
 TILES = {
