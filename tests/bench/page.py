@@ -268,11 +268,12 @@ pay mostly overhead.
   and load each pixel once for three taps, were tried: they were not faster, a tile's start and end weigh more.
 - **Groups of 8 to 30 channels**, and channels that fill no vector. Where the last vector has up to half of its channels,
   each channel has several lanes; with more, lanes stay idle, and so they do in most gradients of weights.
-- **Small images with large kernels** (5×5 on 5×5 pixels): half of the products are with zeros around the image.
+- **Small images with large kernels** (5×5 on 5×5 pixels). Rows of the kernel that lie outside of the image are left out,
+  columns are not: a quarter of the products are with zeros. Gradients of weights leave out neither.
 - **Two threads, steps below a millisecond.** Work is shared in some ten microseconds, but what one core has written, the
   other must fetch; and what is Python between two kernels, a tenth to a third of such a step, nobody shares.
-- **Group norm of images.** Its kernel normalises rows; images lie channels last, so they are copied there and back, by one
-  thread.
+- **Group norm of images.** Where images lie channels last, a group's numbers lie in all pixels: each pass reads the whole
+  image, from the second cache. With each channel in one piece, PyTorch finds a group in the first.
 - **Pooling in eager mode** is bound by memory: of an input that the caller may write to, the tape keeps a checksum, which
   is one more pass over it, there and back. Compiled, nothing needs to be detected.
 - **Recorded operations** (the scalar chain) cost eight to ten microseconds there and back in eager mode, PyTorch's five.
