@@ -53,15 +53,17 @@ def _fused_row_norm(
     x: Array, weight: Array, bias: Array, *, rows: int, by: tuple[int, int], eps: float, centred: bool
 ) -> tuple[Array, Array]:
     weight, bias = weight.reshape(by), bias.reshape(by)
-    if _groups_channels_last(x, rows, by):
+    if _groups_channels_last(x, rows, by, centred):
         return kernels.normalize_groups(x, weight, bias, eps=eps)
     y, stats = kernels.normalize_rows(x.reshape(rows, -1), weight, bias, eps=eps, centred=centred)
     return y.reshape(x.shape), stats
 
 
-def _groups_channels_last(x: Array, rows: int, by: tuple[int, int]) -> bool:
+def _groups_channels_last(x: Array, rows: int, by: tuple[int, int], centred: bool) -> bool:
     """Whether rows are groups of an image's channels, and x is not stored row after row: most likely channels last."""
-    return x.ndim == 4 and not x.flags.c_contiguous and rows == len(x) * by[0] and x.shape[1] == by[0] * by[1]
+    groups, channels = by
+    split = x.ndim == 4 and rows == len(x) * groups and x.shape[1] == groups * channels
+    return split and centred and not x.flags.c_contiguous
 
 
 def _row_norm_backward(
@@ -76,7 +78,7 @@ def _row_norm_backward(
     centred: bool,
     **_: Any,
 ) -> tuple[Array, ...]:
-    if _groups_channels_last(x, rows, by):
+    if _groups_channels_last(x, rows, by, centred):
         gx, gw, gb = kernels.normalize_groups_backward(g, x, weight.reshape(by), stats)
     else:
         laid = g.reshape(rows, -1), x.reshape(rows, -1), weight.reshape(by), stats

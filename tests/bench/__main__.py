@@ -40,7 +40,7 @@ def main() -> None:
     )
     parser.add_argument("--list", action="store_true", help="print the names of the rows")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--budget", type=float, default=1.1, help="seconds for each row and thread count, about")
+    parser.add_argument("--budget", type=float, default=1.0, help="seconds for each row and thread count, about")
     parser.add_argument("--tries", type=int, default=1, help="measure a row again if other processes disturb it")
     parser.add_argument("--repeat", type=int, default=1, help="run the whole table so many times, and compare the runs")
     parser.add_argument("--seed", type=int, default=drawn.SEED, help="of the drawn blocks")

@@ -63,7 +63,7 @@ def _peers(workload: str, *args: Any, of: list[Any] = PEERS) -> Steps:
 
 def _modes(make: Callable[[], tuple]) -> Steps:
     """Both modes of a function and its arguments, each on a state of its own."""
-    steps: Steps = {OWN: partial(*make())}
+    steps: Steps = {OWN: partial(_valued, *make())}
     if hasattr(mg, "compile"):
         trial, compiled = (partial(mg.compile(function), *args) for function, *args in (make(), make()))
         with warnings.catch_warnings():
@@ -74,6 +74,14 @@ def _modes(make: Callable[[], tuple]) -> Steps:
             except RuntimeWarning as why:
                 print(f"  (minigrad compile left out: {why})", file=sys.stderr)
     return steps
+
+
+def _valued(step: Callable[..., Any], *args: Any) -> Any:
+    """The step's results, computed: in eager mode some are put off until somebody asks."""
+    results = step(*args)
+    for result in results if isinstance(results, (list, tuple)) else [results]:
+        as_array(result)
+    return results
 
 
 def own_training(name: str, n: int | None = None) -> tuple:

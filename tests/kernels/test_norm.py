@@ -85,6 +85,16 @@ def test_no_digits_cancel_far_from_zero(offset, n_threads, eager_threads):
     np.testing.assert_allclose(istd, istd64, rtol=1e-4)
 
 
+@pytest.mark.parametrize("offset", [1000, -30_000, 1e6])
+def test_no_digits_of_a_group_cancel_far_from_zero(laid_out, offset):
+    x = (offset + abs(offset) * 1e-4 * laid_out(np.random.default_rng(0), (8, 6, 32, 32), "d", "channels last")).astype(
+        "f"
+    )
+    y, _ = kernels.normalize_groups(x, np.ones((2, 3), "f"), np.zeros((2, 3), "f"), eps=1e-5)
+    exact, _ = plain.normalize_groups(x.astype("d"), np.ones((2, 3)), np.zeros((2, 3)), eps=1e-5)
+    np.testing.assert_allclose(y, exact, atol=2e-3)
+
+
 def test_gradient_agrees_with_a_complex_step():
     rng = np.random.default_rng(0)
     x, v, g = rng.standard_normal((3, 4, 5, 2, 3))

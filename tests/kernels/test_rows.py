@@ -52,6 +52,29 @@ def test_no_digits_cancel_far_from_zero(offset):
     np.testing.assert_allclose(y, c / np.sqrt((c * c).mean(1, keepdims=True) + 1e-5), atol=2e-3)
 
 
+@pytest.mark.parametrize("shape", [(3, 4, 5, 6), (3, 4, 1, 1), (3, 1, 1, 5)])
+@pytest.mark.parametrize("layout", ["channels last", "sliced", "reversed", "read-only"])
+def test_how_images_lie_in_memory_changes_no_result(laid_out, shape, layout):
+    rng = np.random.default_rng(0)
+    x, g = (laid_out(rng, shape, "d", layout) for _ in range(2))
+    for norm in (
+        lambda x: mg.layer_norm(x, shape[3:]),
+        lambda x: mg.layer_norm(x, shape[1:]),
+        lambda x: mg.rms_norm(x, shape[3:]),
+        lambda x: mg.rms_norm(x, shape[1:]),
+        lambda x: mg.group_norm(x, shape[1] // 2 or 1),
+        lambda x: mg.group_norm(x, shape[1]),
+    ):
+        for ours, theirs in zip(*(results(norm, *lay) for lay in ((x, g), map(np.ascontiguousarray, (x, g))))):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
+
+
+def results(f, x, g):
+    x = mg.tensor(x, requires_grad=True)
+    y = f(x)
+    return y.data, mg.pull(y, [x], g)[0].data
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_as_pytorch(dtype):
     torch = pytest.importorskip("torch")
