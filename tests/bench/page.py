@@ -259,9 +259,9 @@ pay mostly overhead.
 - **The tiny MLP, the small Hessian-vector products and inference of one image, against JAX at one thread.** XLA compiles
   a step to machine code; what `mg.compile` replays is still one Python call for each operation, about half a microsecond
   with NumPy and three with a kernel. Against PyTorch these rows are ahead.
-- **The MLP.** Its time is five matrix products in NumPy's OpenBLAS, which needs 5 to 10 % longer for 128 rows than
-  PyTorch's MKL, about what fusion and one optimizer kernel win back. Register tiles of our own were tried (as a
-  1×1 convolution): slower in all three products, so they are not used.
+- **The MLP, and a linear layer with GELU.** Their time is matrix products in NumPy's OpenBLAS, which needs 5 to 10 % longer
+  for 128 rows than PyTorch's MKL, about what fusion and one optimizer kernel win back. Register tiles of our own were
+  tried (as a 1×1 convolution): slower in all three products, so they are not used.
 - **Few pixels and many weights** (1×1 with hundreds of channels, 7×7 on a small image): weights are packed for the register
   tiles in each call, a nanosecond for each number, and their gradient is unpacked: up to a third of such a block.
 - **Depthwise convolution.** Each multiply-add of a tile loads a vector of pixels of its own. Tiles that slide along a row,
@@ -272,6 +272,8 @@ pay mostly overhead.
   columns are not: a quarter of the products are with zeros. Gradients of weights leave out neither.
 - **Two threads, steps below a millisecond.** Work is shared in some ten microseconds, but what one core has written, the
   other must fetch; and what is Python between two kernels, a tenth to a third of such a step, nobody shares.
+- **Embedding with two threads.** Adding gradients to rows all over a table waits for memory, with two threads as long as
+  with one.
 - **Group norm of images.** Where images lie channels last, a group's numbers lie in all pixels: each pass reads the whole
   image, from the second cache. With each channel in one piece, PyTorch finds a group in the first.
 - **Pooling in eager mode** is bound by memory: of an input that the caller may write to, the tape keeps a checksum, which
