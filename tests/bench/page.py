@@ -246,7 +246,7 @@ pay mostly overhead.
   compared with minigrad's by a test (`tests/peers/test_bench.py`): outputs, gradients, Hessian-vector products, and the
   losses of some training steps. Running statistics of batch norm are kept by minigrad, PyTorch and JAX.
 - **Interleaved.** All contenders of a row run in one process, in turn, round after round. Each turn begins with a pause
-  of a tenth of a second, in which the threads of the one before stop waiting for work, and with steps that are not
+  of a twentieth of a second, in which the threads of the one before stop waiting for work, and with steps that are not
   timed. A turn gives the median of its steps; the table gives the median over three to thirty turns.
 - **Threads** are set for minigrad's kernels, for BLAS and for PyTorch alike. XLA's threads are made with its client, as
   many as `NPROC` says; JAX gets a new client when their number changes.

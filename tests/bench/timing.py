@@ -18,7 +18,7 @@ TORCH = "torch"  # how the names of PyTorch's modes begin
 GRADIENT = " gradient"  # 'torch gradient' is no rival: it is what a product of 'torch' is measured against
 # A contender's turn in a round: a pause, in which the threads of the one before stop waiting for work (they keep a core
 # busy for that); steps that are not timed, in which its own wake up; then steps that are, of which the median counts.
-PAUSE, SLICE = 0.1, 0.03  # seconds
+PAUSE, SLICE = 0.05, 0.03  # seconds
 MIN_ROUNDS, MAX_ROUNDS = 3, 30
 AGREE = 1.1  # the largest ratio of several runs over the smallest, up to which they agree
 BUSY = 0.15  # cores that other processes keep busy, from which a row is not to be trusted
