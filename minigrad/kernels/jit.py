@@ -4,7 +4,9 @@ A kernel is compiled on its first call, once per dtype, and kept on disk. Numba 
 memory layout and for every read-only array, so kernels only ever see what `contiguous` lets through.
 
 Numba keeps an index of compiled functions, which two processes may write at once, and reads no folder that it cannot
-write. Here a file's name is all there is to know about it: the source, the signature, the processor.
+write. Here a file's name is all there is to know about it: the source, the signature, the processor. Functions that one
+`def` makes, Numba tells apart by numbers that each process counts anew, and by pickles of what they close over: a process
+would take another's kernel of 8 rows for that of 16, or would not find it again. Here they have names of their own.
 """
 
 import contextlib
@@ -27,12 +29,20 @@ KERNELS: list = []  # every kernel whose module has been imported
 
 def kernel(function):
     """Compile `function` on first use: no GIL while it runs, kept on disk where the disk allows it."""
+    function.__qualname__ = _own_name(function)
     dispatcher: Any = _njit(nogil=True, fastmath=FASTMATH, error_model="numpy", no_cfunc_wrapper=True)(function)
     if FOLDERS:
         dispatcher._cache = _Cache(function)
     dispatcher.compile = progress.told(dispatcher, kept=bool(FOLDERS))
     KERNELS.append(dispatcher)
     return dispatcher
+
+
+def _own_name(function):
+    """Its name and those of what it closes over: pixel_tiles_8_2."""
+    closed_over = [cell.cell_contents for cell in function.__closure__ or ()]
+    names = [getattr(value, "__qualname__", str(value)).rpartition(".")[2] for value in closed_over]
+    return "_".join([function.__qualname__, *names])
 
 
 def contiguous(x: np.ndarray) -> np.ndarray:
@@ -103,6 +113,9 @@ class _Cache(FunctionCache):
     def __init__(self, function):
         super().__init__(function)
         self._files = [_Files(folder, self._impl.filename_base) for folder in FOLDERS]
+
+    def _index_key(self, sig, codegen):
+        return sig, codegen.magic_tuple(), self._py_func.__code__.co_code
 
     def load_overload(self, sig, target_context):
         found = None

@@ -50,6 +50,47 @@ def answer(process):
     return found, int(hits), int(misses)
 
 
+MAKER = """
+import sys
+import numpy as np
+from minigrad.kernels.jit import kernel
+
+def times(k):
+    @kernel
+    def add_up(x):
+        total = 0.0
+        for i in range(x.size):
+            total += k * x[i]
+        return total
+
+    return add_up
+
+one, two = times(1), times(2)
+
+@kernel
+def first(x):
+    return one(x), 0.0
+
+@kernel
+def second(x):
+    return 0.0, two(x)
+
+@kernel
+def both(x):
+    return one(x), two(x)
+
+print(*globals()[sys.argv[1]](np.ones(5)), sum(both.stats.cache_misses.values()))
+"""
+
+
+def run(code, *args, **environment):
+    """What code prints in a fresh interpreter, in words."""
+    command = [sys.executable, "-P", "-W", "error", "-c", code, *args]
+    return subprocess.run(
+        command, env=os.environ | environment, check=True, capture_output=True, text=True
+    ).stdout.split()
+
+
 def work(*args, **environment):
     return answer(start(*args, **environment))
 
@@ -92,6 +133,30 @@ def test_processes_that_fill_a_folder_at_once(filled, tmp_path):
     assert found[0] == found[2] == filled[1] != found[1]
     for dtype, expected in zip(("float32", "float64"), found):  # and what they left is whole
         assert work(dtype=dtype, **environment) == (expected, filled[3], 0)
+
+
+@pytest.mark.slow
+def test_kernels_of_one_line_are_not_taken_for_each_other(tmp_path):
+    """Two processes number what they compile alike, and a third reads what both have left."""
+    environment = {"NUMBA_CACHE_DIR": str(tmp_path), "PYTHONHASHSEED": "0"}
+    assert run(MAKER, "first", **environment) == ["5.0", "0.0", "0"]
+    assert run(MAKER, "second", **environment) == ["0.0", "10.0", "0"]
+    assert run(MAKER, "both", **environment) == ["5.0", "10.0", "1"]
+    assert run(MAKER, "both", **environment) == ["5.0", "10.0", "0"]  # a kernel that calls others is found again
+
+
+def test_every_process_has_the_same_names_for_kernels():
+    names = """
+from minigrad.kernels import board, conv, elementwise, jit, norm, pool, rules, softmax, step
+made = [conv._correlating(many) for many in (2, 4, 8)] + [board.share(n) for n in (2, 3)]
+made += [step._walk(rule, n, k) for rule, n, k in ((rules.sgd, 0, 1), (rules.sgd, 1, 3), (rules.adam, 2, 6))]
+cpu = __import__("numba").core.registry.cpu_target.target_context.codegen()
+for k in jit.KERNELS:
+    print(k._cache._files[0]._base, jit._digest(repr(k._cache._index_key((), cpu)).encode()), sep=":")
+"""
+    one, other = (run(names, PYTHONHASHSEED=seed) for seed in ("1", "2"))
+    assert one == other and len(one) > 100
+    assert len({name.partition(":")[0] for name in one}) == len(one)
 
 
 def refuse(folder):
