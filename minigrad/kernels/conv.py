@@ -126,7 +126,7 @@ def conv2d_weight(x, g, *, kernel, stride=(1, 1), padding=(0, 0), dilation=(1, 1
         parts = [(i, *part, 0, panels) for i, part in enumerate(threads.spans(count, work, shares))]
     sums = np.zeros((parts[-1][0] + 1, groups, round_up(k, TALL) + WIDE, round_up(og, lanes(x.dtype))), x.dtype)
     if count:
-        args = (x, g, sums, ys.reads, ys.offsets, xs.reads, xs.offsets, images, rows, lanes(x.dtype))
+        args = (x, g, sums, ys.reads, ys.offsets, xs.reads, xs.offsets, images, rows)
         crew.run(_correlate_weight, args, parts)
     return unpack(sums[0] if len(sums) == 1 else sums.sum(axis=0), og, c // groups, kernel)
 
@@ -142,7 +142,7 @@ def _few_weights(x, g, kernel, ys, xs, groups, runs, run):  # x (N,H,W,C), g (N,
     parts = threads.spans(count, 2 * g.size * runs * run, max(1, shares))
     sums = np.zeros((len(parts), groups * ceil(o // groups / 2), round_up(chunks, WIDE), 2, lane), x.dtype)
     if count:
-        args = (x, g, sums, ys.reads, ys.offsets, xs.reads, xs.offsets, images, rows, lane, groups)
+        args = (x, g, sums, ys.reads, ys.offsets, xs.reads, xs.offsets, images, rows, groups)
         crew.run(_correlate_few_weights, args, threads.numbered(parts))
     gw = sums[:, :, :chunks].swapaxes(2, 3).reshape(len(parts), groups, -1, runs, chunks // runs * lane)
     gw = gw[:, :, : o // groups, :, :run].sum(axis=0).reshape(o, *kernel, c // groups)  # the rest is of no meaning
@@ -200,24 +200,19 @@ def _correlate_directly(x, w, groups, adjoint, y, phases, end):
     c, o = x.shape[3] // groups, y.shape[3] // groups
     rows = c * sum(ys.taps.size * xs.taps.size for ys, xs in phases)  # of weights
     packed, done = pack(w, groups, adjoint, order(w.shape[2:], phases), o, rows), 0
-    for ys, xs in phases:
+    inside = [taps_inside(ys, x.shape[1]) for ys, _ in phases]
+    if any(taps.size for taps in inside) and not np.isfinite(winograd.norm(w)):
+        inside = [taps[:0] for taps in inside]  # infinity times the zeros outside is NaN
+    for (ys, xs), taps in zip(phases, inside):
         k = ys.taps.size * xs.taps.size * c
         work = 2 * len(x) * ys.size * xs.size * y.shape[3] * k
         there, here, ys, xs = _column(x, y, ys, xs)
-        taps = taps_inside(ys, there.shape[1])
-        if taps.size and not _finite(w):  # infinity times the zeros outside is NaN
-            taps = taps[:0]
         size, parts = _cut_up(there, c, ys, xs, y.shape[3] * k * x.itemsize, groups * _panels(o, x.dtype), work)
         if parts:
             axes = (ys.reads, ys.offsets, ys.writes, xs.reads, xs.offsets, xs.writes)
             tiles = _correlating(together(o, *_stretches(c, groups, ys, xs), lanes(x.dtype)))
-            crew.run(tiles, (there, packed, done, here, *end, taps, *axes, *size, lanes(x.dtype)), parts)
+            crew.run(tiles, (there, packed, done, here, *end, taps, *axes, *size), parts)
         done += k
-
-
-def _finite(w):
-    with np.errstate(over="ignore", invalid="ignore"):
-        return np.isfinite(np.vdot(w, w))
 
 
 def _stretches(c, groups, ys, xs):
@@ -285,7 +280,7 @@ def _spread(g, w, gx, groups, ys, xs):  # g (N,OH,OW,O), w (O,C/G,kh,kw), gx (N,
     packed = pack(w, groups, True, order((1, 1), ((down, across),)), k, o // groups)
     _, rows, count = blocks(1, o * g.itemsize, down, across, packed.nbytes, 1)
     axes = (ys.reads, ys.offsets, xs.reads, xs.offsets, down.reads, down.offsets, across.reads, across.offsets)
-    args = (g, packed, gx, *epilogue.arguments(g.dtype, groups), *axes, rows, count, lanes(g.dtype))
+    args = (g, packed, gx, *epilogue.arguments(g.dtype, groups), *axes, rows, count)
     crew.run(_spread_images, args, threads.spans(n, 2 * g.size * k))
 
 
@@ -366,29 +361,9 @@ def _correlating(many):
 
     @kernel
     def correlate_blocks(
-        x,
-        w,
-        done,
-        y,
-        scale,
-        shift,
-        plus,
-        relu,
-        taps,
-        top,
-        dh,
-        row_out,
-        left,
-        dw,
-        col_out,
-        images,
-        rows,
-        lane,
-        lo,
-        hi,
-        p0,
-        p1,
-    ):
+        x, w, done, y, scale, shift, plus, relu, taps, top, dh, row_out, left, dw, col_out, images, rows,
+        lo, hi, p0, p1,
+    ):  # fmt: skip
         """y[n, row_out[i], col_out[j]] = sum over a, b of w[a,b] @ x[n, top[i]+dh[a], left[j]+dw[b]], for blocks lo to hi and
         panels p0 to p1 of output channels.
 
@@ -396,7 +371,7 @@ def _correlating(many):
         """
         n, _, _, c = x.shape
         _, yh, yw, o = y.shape
-        groups = w.shape[0]
+        groups, lane = w.shape[0], lanes_of(w)
         cg, og = c // groups, o // groups
         k = w.shape[1] // round_up(og, lane)
         seen, pixel, line, area, inside = scratch(x, top, dh, left, dw, images, rows, groups, False)
@@ -443,13 +418,13 @@ _correlate_blocks = _correlating(1)
 
 
 @kernel
-def _correlate_weight(x, g, sums, top, dh, left, dw, images, rows, lane, part, lo, hi, p0, p1):
+def _correlate_weight(x, g, sums, top, dh, left, dw, images, rows, part, lo, hi, p0, p1):
     """sums[part, group, (a,b,c), o] += g[n,i,j,o] * x[n, top[i]+dh[a], left[j]+dw[b], c], for blocks lo to hi and panels p0
     to p1 of output channels.
     """
     n, _, _, c = x.shape
     _, oh, ow, o = g.shape
-    sums = sums[part]
+    sums, lane = sums[part], lanes_of(x)
     groups, padded, width = sums.shape
     cg, og = c // groups, o // groups
     k = dh.size * dw.size * cg
@@ -518,13 +493,13 @@ _weights_wide, _weights_slim = _weight_tiles(WIDE, VECS), _weight_tiles(TALL, 1)
 
 
 @kernel
-def _correlate_few_weights(x, g, sums, top, dh, left, dw, images, rows, lane, groups, part, lo, hi):
+def _correlate_few_weights(x, g, sums, top, dh, left, dw, images, rows, groups, part, lo, hi):
     """sums[part, pair, chunk, o] += g[n,i,j,o] * a vector of x[n, top[i]+dh[a], left[j]+dw[b], c], for blocks lo to hi; a
     pair are two output channels of a group, chunks are the stretches of (b,c) or c, cut into vectors: the last may read on.
     """
     n, _, _, c = x.shape
     _, oh, ow, o = g.shape
-    sums = sums[part]
+    sums, lane = sums[part], lanes_of(x)
     cg, og = c // groups, o // groups
     seen, pixel, line, area, inside = scratch(x, top, dh, left, dw, images, rows, groups, True)
     pixels = np.empty(images * rows * ow + TALL, np.int64)
@@ -572,12 +547,12 @@ _few_weights_two, _few_weights_one = _few_weight_tiles(2), _few_weight_tiles(1)
 
 @kernel
 def _spread_images(
-    g, w, gx, scale, shift, plus, relu, top, dh, left, dw, down, here, across, there, rows, count, lane, lo, hi
+    g, w, gx, scale, shift, plus, relu, top, dh, left, dw, down, here, across, there, rows, count, lo, hi
 ):
     """gx[n, top[i]+dh[a], left[j]+dw[b]] = sum over i, j, a, b of g[n,i,j] @ w[a,b], for images lo to hi."""
     _, oh, ow, _ = g.shape
     _, h, wd, all_channels = gx.shape
-    groups = w.shape[0]
+    groups, lane = w.shape[0], lanes_of(w)
     c = all_channels // groups
     k = dh.size * dw.size * c
     flat, out, one = cache_lines(oh * ow * groups * k + PAST, g), gx.reshape(-1), tile_steps(0, 1)
@@ -587,7 +562,7 @@ def _spread_images(
     apart = (taps + left[1] - left[0] - 1) // (left[1] - left[0]) if ow > 1 else 1  # windows that do not overlap
     for n in range(lo, hi):
         args = scale, shift, plus, relu, np.empty((0, 2), np.int64), down, here, down, across, there, across
-        _correlate_blocks(g[n : n + 1], w, 0, cols, *args, 1, rows, lane, 0, count, 0, cols.shape[3])
+        _correlate_blocks(g[n : n + 1], w, 0, cols, *args, 1, rows, 0, count, 0, cols.shape[3])
         for group in range(groups):
             start = n * h * wd * c if groups == 1 else 0
             clear(image, start, start + h * wd * c)

@@ -100,9 +100,13 @@ def _wins(n, c, o, ys, xs):
 
 def tame(w) -> bool:
     """Whether all numbers are finite, and none so large or small in all that the products might leave float32."""
+    return SMALL <= norm(w) <= BIG
+
+
+def norm(w):
+    """The Euclidean norm, in w's own dtype: infinite or NaN if a number is, or if it is too large."""
     with np.errstate(over="ignore", invalid="ignore"):
-        norm = np.vdot(w, w) ** 0.5
-    return SMALL <= norm <= BIG
+        return np.vdot(w, w) ** 0.5
 
 
 def correlate(x, w, adjoint, taps, y, ys, xs, end):  # x (N,H,W,C), w (O,C,3,3) or its adjoint, y (N,OH,OW,O)
