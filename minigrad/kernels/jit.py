@@ -10,6 +10,7 @@ would take another's kernel of 8 rows for that of 16, or would not find it again
 """
 
 import contextlib
+import gc
 import hashlib
 import inspect
 import pathlib
@@ -33,7 +34,7 @@ def kernel(function):
     dispatcher: Any = _njit(nogil=True, fastmath=FASTMATH, error_model="numpy", no_cfunc_wrapper=True)(function)
     if FOLDERS:
         dispatcher._cache = _Cache(function)
-    dispatcher.compile = progress.told(dispatcher, kept=bool(FOLDERS))
+    dispatcher.compile = _plainly(progress.told(dispatcher, kept=bool(FOLDERS)))
     KERNELS.append(dispatcher)
     return dispatcher
 
@@ -43,6 +44,23 @@ def _own_name(function):
     closed_over = [cell.cell_contents for cell in function.__closure__ or ()]
     names = [getattr(value, "__qualname__", str(value)).rpartition(".")[2] for value in closed_over]
     return "_".join([function.__qualname__, *names])
+
+
+def _plainly(compile):
+    """Compile for integers, not once more for a 0, and without Python's garbage collector: it would take a seventh of the
+    time to look through what compilers keep.
+    """
+
+    def compile_plainly(signature):
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            return compile(tuple(map(numba.types.unliteral, signature)))
+        finally:
+            if collecting:
+                gc.enable()
+
+    return compile_plainly
 
 
 def contiguous(x: np.ndarray) -> np.ndarray:

@@ -436,10 +436,9 @@ def _transform_gradient(g, first, last, m, o, k0, k1):
     _, h, w, channels = g.shape
     down, across, point = (h + 3) // 4, (w + 3) // 4, m.size // 36
     pixels, columns, far = g.reshape(-1), cache_lines(24 * LANE, g), g.nbytes >= FAR
-    start = np.intp(0)  # for a literal, Numba would compile what is called once more
     for t in range(first, last):
         if far and (t - first) % STRIP == 0:
-            _prefetch_tiles(g, t + AHEAD, min(STRIP, last - t), start, start, down, across)
+            _prefetch_tiles(g, t + AHEAD, min(STRIP, last - t), 0, 0, down, across)
         n, i, j = t // (down * across), t // across % down * 4, t % across * 4
         place, there = (t - first) * o, ((n * h + i) * w + j) * channels
         rows, wide = min(4, h - i), min(4, w - j)
