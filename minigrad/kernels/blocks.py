@@ -15,7 +15,7 @@ import numpy as np
 from numba.extending import register_jitable
 
 from .jit import kernel
-from .tile import TALL, WIDE, copy, prefetch
+from .tile import TALL, WIDE, clear, copy, prefetch
 
 PAST = 64  # numbers that a vector may reach past the last
 LINE = 64  # bytes of a cache line
@@ -219,12 +219,6 @@ def fill(scratch, x, first, channels, n0, n1, h0, height, w0, width):
                         scratch[q + k] = flat[there + k]
                     there += c
             clear(scratch, s + after, s + width * channels)
-
-
-@kernel
-def clear(scratch, lo, hi):
-    for i in range(lo, hi):
-        scratch[i] = 0
 
 
 @kernel

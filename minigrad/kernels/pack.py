@@ -11,9 +11,9 @@ from math import ceil
 import numpy as np
 
 from . import crew, threads
-from .blocks import cache_lines, clear, empty
+from .blocks import cache_lines, empty
 from .jit import kernel
-from .tile import VECS, copy, lanes, lanes_of, transpose, transpose_part
+from .tile import VECS, clear, copy, lanes, lanes_of, transpose, transpose_part
 
 COST = 60  # what moving one number costs, in operations of a register tile
 TURNED = 128  # rows that are turned at a time, about

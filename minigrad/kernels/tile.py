@@ -28,6 +28,7 @@ tuple of offsets, so a row can be any pixel of an image. The intrinsics know not
     transpose_part(out, o, to, a, k, step, rows, columns)
                the same, with zeros for all but i < rows and j < columns
     copy(dst, d, src, s, count)                    dst[d : d + count] = src[s : s + count]
+    clear(dst, lo, hi)                             dst[lo : hi] = 0
     prefetch(a, k)                                 a[k] comes into the fastest cache, and nobody waits for it
 
 The vectors of a tile can be added, subtracted, and multiplied by a number.
@@ -544,6 +545,17 @@ def copy(typing, dst, d, src, s, count):
         return context.get_dummy_value()
 
     return types.void(dst, types.intp, src, types.intp, types.intp), codegen
+
+
+@intrinsic
+def clear(typing, dst, lo, hi):
+    def codegen(context, builder, signature, args):
+        dst_, lo_, hi_ = args
+        size = builder.mul(builder.sub(hi_, lo_), lo_.type(dst.dtype.bitwidth // 8))
+        cgutils.memset(builder, _pointer(context, builder, dst, dst_, lo_), size, 0)
+        return context.get_dummy_value()
+
+    return types.void(dst, types.intp, types.intp), codegen
 
 
 @intrinsic

@@ -38,7 +38,7 @@ from math import ceil, lcm
 import numpy as np
 
 from . import crew, threads
-from .blocks import FAR, LINE, Axis, cache_lines, clear, empty
+from .blocks import FAR, LINE, Axis, cache_lines, empty
 from .jit import kernel
 from .pack import pack_panel, products, unpack
 from .tile import (
@@ -49,6 +49,7 @@ from .tile import (
     TALL,
     VECS,
     WIDE,
+    clear,
     copy,
     lanes,
     prefetch,
