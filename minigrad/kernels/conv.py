@@ -47,7 +47,6 @@ from .tile import (
     VECS,
     WIDE,
     clear,
-    copy,
     lanes,
     lanes_of,
     round_up,
@@ -59,6 +58,7 @@ from .tile import (
     tile_fma_rest,
     tile_fold,
     tile_load,
+    tile_load_part,
     tile_offsets,
     tile_steps,
     tile_store,
@@ -464,11 +464,9 @@ def _weight_tiles(rows, vecs):
         step = o
         if valid < width or (o != width and k > 4 * rows):  # what is read many times had better lie together
             for p in range(count):
-                if valid >= width:
-                    copy(panel, p * width, g, first + p * o, width)
-                else:
-                    clear(panel, p * width + valid, p * width + width)
-                    copy(panel, p * width, g, first + p * o, valid)
+                for v in range(0, width, lanes_of(g)):
+                    part = tile_load_part(g, tile_steps(0, 1), first + p * o + v, 0, 1, valid - v)
+                    tile_store(panel, tile_steps(0, 1), p * width + v, part, lanes_of(g))
             g, first, step = panel, 0, width
         for t in range(0, k, rows):
             offsets = tile_offsets(weights, t, rows)

@@ -14,14 +14,15 @@ from .jit import kernel
 from .tile import (
     ROWS,
     TALL,
-    copy,
     lanes,
     lanes_of,
     round_up,
     tile_add,
     tile_finish,
     tile_fma_each,
+    tile_load_part,
     tile_offsets,
+    tile_steps,
     tile_store,
     tile_zero,
 )
@@ -109,7 +110,7 @@ def _correlate_weight(x, g, sums, top, dh, left, dw, images, rows, part, lo, hi)
     locate(pixels, np.arange(images), area, top[:rows], line, left, c)
     taps, places = np.empty(dh.size * dw.size + max(TAPS, TALL), np.int64), np.arange(len(sums)) * sums.shape[1]
     locate(taps, np.arange(1), 0, dh, line, dw, c)
-    flat, last = g.reshape(-1), np.zeros(images * rows * ow * lane if c % lane else 0, x.dtype)
+    flat, last = g.reshape(-1), np.empty(images * rows * ow * lane if c % lane else 0, x.dtype)
     for block in range(lo, hi):
         n0, n1, i0, i1 = bounds(block, images, rows, n, top.size)
         count = (n1 - n0) * (i1 - i0) * ow
@@ -121,7 +122,8 @@ def _correlate_weight(x, g, sums, top, dh, left, dw, images, rows, part, lo, hi)
             rows_of_g, first, step = flat, base + c0, c
             if c0 + lane > c:  # a vector of g would reach into the next pixel, or past the last
                 for p in range(count):
-                    copy(last, p * lane, flat, first + p * c, c - c0)
+                    part = tile_load_part(flat, tile_steps(0, 1), first + p * c, 0, 1, c - c0)
+                    tile_store(last, tile_steps(0, 1), p * lane, part, lane)
                 rows_of_g, first, step = last, 0, lane
             for t in range(0, dh.size * dw.size, TAPS):
                 offsets, acc = tile_offsets(taps, t, TAPS), tile_zero(x, TAPS, 1)
