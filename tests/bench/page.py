@@ -264,8 +264,9 @@ pay mostly overhead.
   tried (as a 1×1 convolution): slower in all three products, so they are not used.
 - **Few pixels and many weights** (1×1 with hundreds of channels, 7×7 on a small image): weights are packed for the register
   tiles in each call, a nanosecond for each number, and their gradient is unpacked: up to a third of such a block.
-- **Depthwise convolution.** Each multiply-add of a tile loads a vector of pixels of its own. Tiles that slide along a row,
-  and load each pixel once for three taps, were tried: they were not faster, a tile's start and end weigh more.
+- **Depthwise convolution** of channels that fill no vector. Each multiply-add of a tile loads a vector of pixels of its own,
+  half of which then lie across two cache lines, and a last vector that is half empty costs as much as a full one. Copying
+  the image with its border takes another quarter of the time.
 - **Groups of 8 to 30 channels**, and channels that fill no vector. Where the last vector has up to half of its channels,
   each channel has several lanes; with more, lanes stay idle, and so they do in most gradients of weights.
 - **Small images with large kernels** (5×5 on 5×5 pixels). Rows of the kernel that lie outside of the image are left out,
