@@ -41,9 +41,12 @@ def kernel(function):
 
 def _own_name(function):
     """Its name and those of what it closes over: pixel_tiles_8_2."""
-    closed_over = [cell.cell_contents for cell in function.__closure__ or ()]
-    names = [getattr(value, "__qualname__", str(value)).rpartition(".")[2] for value in closed_over]
+    names = [getattr(value, "__qualname__", str(value)).rpartition(".")[2] for value in _closed_over(function)]
     return "_".join([function.__qualname__, *names])
+
+
+def _closed_over(function):
+    return [cell.cell_contents for cell in function.__closure__ or ()]
 
 
 def _plainly(compile):
@@ -133,7 +136,8 @@ class _Cache(FunctionCache):
         self._files = [_Files(folder, self._impl.filename_base) for folder in FOLDERS]
 
     def _index_key(self, sig, codegen):
-        return sig, codegen.magic_tuple(), self._py_func.__code__.co_code
+        functions = [f for f in (self._py_func, *_closed_over(self._py_func)) if hasattr(f, "__code__")]
+        return sig, codegen.magic_tuple(), [(f.__module__, f.__code__.co_code) for f in functions]
 
     def load_overload(self, sig, target_context):
         found = None

@@ -159,6 +159,21 @@ for k in jit.KERNELS:
     assert len({name.partition(":")[0] for name in one}) == len(one)
 
 
+def test_another_rule_of_the_same_name_is_another_kernel():
+    keys = """
+from minigrad.kernels import jit, rules, step
+
+def sgd(p, d, lr):
+    return (p + lr * d,)
+
+cpu = __import__("numba").core.registry.cpu_target.target_context.codegen()
+for rule in (rules.sgd, sgd):
+    print(jit._digest(repr(step._walk(rule, 0, 1)._cache._index_key((), cpu)).encode()))
+"""
+    ours, another = run(keys)
+    assert ours != another
+
+
 def refuse(folder):
     """Code after which Numba, and the superuser too, finds this folder read-only."""
     return f"""
